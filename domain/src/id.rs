@@ -1,0 +1,240 @@
+//! Typed identifiers. An aggregate's id is derived from its natural key, so that two registrations of
+//! one name race on one subject of the log and one of them loses: uniqueness without a second index.
+
+use data_encoding::BASE32_NOPAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use uuid::Uuid;
+
+/// Bytes of the hash that an aggregate id keeps: 160 bits, 32 characters of base32.
+const DERIVED_BYTES: usize = 20;
+
+/// Longest tenant or server slug, in characters.
+pub const MAX_SLUG: usize = 64;
+
+/// Why a text is not an identifier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{value}` is not a valid {kind}: use 1 to {MAX_SLUG} lower-case letters, digits and hyphens, beginning and ending with a letter or digit"
+)]
+pub struct InvalidId {
+    /// What it should have been, such as `tenant`.
+    pub kind: &'static str,
+    /// What was given, shortened.
+    pub value: String,
+}
+
+/// Checks a slug: lower-case letters, digits, hyphens, 1 to [`MAX_SLUG`] characters. The same rule
+/// makes it safe as one token of a NATS subject.
+///
+/// # Errors
+/// [`InvalidId`] that names the rule.
+pub fn check_slug(kind: &'static str, value: &str) -> Result<(), InvalidId> {
+    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = value.as_bytes();
+    let sound = (1..=MAX_SLUG).contains(&bytes.len())
+        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+        && edge(bytes.first())
+        && edge(bytes.last());
+    if sound {
+        Ok(())
+    } else {
+        Err(InvalidId { kind, value: value.chars().take(80).collect() })
+    }
+}
+
+/// A tenant: the slug that stands in every subject, row, vector filter and token.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TenantId(String);
+
+impl TenantId {
+    /// Takes a slug.
+    ///
+    /// # Errors
+    /// [`InvalidId`] when the text is not a slug.
+    pub fn new(value: impl Into<String>) -> Result<Self, InvalidId> {
+        let value = value.into();
+        check_slug("tenant", &value)?;
+        Ok(Self(value))
+    }
+
+    /// The slug.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for TenantId {
+    type Error = InvalidId;
+    fn try_from(value: String) -> Result<Self, InvalidId> {
+        Self::new(value)
+    }
+}
+
+impl From<TenantId> for String {
+    fn from(id: TenantId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn derive(kind: &str, parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(kind.as_bytes());
+    for part in parts {
+        hash.update([0]);
+        hash.update(part.as_bytes());
+    }
+    BASE32_NOPAD.encode(&hash.finalize()[..DERIVED_BYTES]).to_ascii_lowercase()
+}
+
+macro_rules! derived_id {
+    ($(#[$meta:meta])* $name:ident, $kind:literal) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The id as text: 32 characters of lower-case base32.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// Takes an id that was printed before.
+            ///
+            /// # Errors
+            /// [`InvalidId`] when the text has not the shape of a derived id.
+            pub fn parse(value: impl Into<String>) -> Result<Self, InvalidId> {
+                let value = value.into();
+                let sound = value.len() == 32
+                    && value.bytes().all(|b| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b));
+                if sound {
+                    Ok(Self(value))
+                } else {
+                    Err(InvalidId { kind: $kind, value: value.chars().take(80).collect() })
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+            fn try_from(value: String) -> Result<Self, InvalidId> {
+                Self::parse(value)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+derived_id!(
+    /// A registered MCP server, derived from (tenant, slug).
+    ServerId, "server id"
+);
+derived_id!(
+    /// A tool, derived from (tenant, server slug, tool name).
+    ToolId, "tool id"
+);
+derived_id!(
+    /// A principal, derived from (tenant, handle).
+    PrincipalId, "principal id"
+);
+
+impl ServerId {
+    /// The id of the server `slug` of `tenant`.
+    #[must_use]
+    pub fn derive(tenant: &TenantId, slug: &str) -> Self {
+        Self(derive("server", &[tenant.as_str(), slug]))
+    }
+}
+
+impl ToolId {
+    /// The id of the tool `name` of the server `server_slug` of `tenant`.
+    #[must_use]
+    pub fn derive(tenant: &TenantId, server_slug: &str, name: &str) -> Self {
+        Self(derive("tool", &[tenant.as_str(), server_slug, name]))
+    }
+}
+
+impl PrincipalId {
+    /// The id of the principal `handle` of `tenant`.
+    #[must_use]
+    pub fn derive(tenant: &TenantId, handle: &str) -> Self {
+        Self(derive("principal", &[tenant.as_str(), handle]))
+    }
+}
+
+macro_rules! uuid_id {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// A commit (UUID version 7, RFC 9562 section 5.7).
+    CommitId
+);
+uuid_id!(
+    /// One command of one caller; the same id sent twice is answered once.
+    CommandId
+);
+uuid_id!(
+    /// What belongs together: the commands that one request caused.
+    CorrelationId
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_safe_subject_tokens() {
+        for good in ["acme", "a", "0xbeedao-mcp-taskwarrior", &"x".repeat(MAX_SLUG)] {
+            assert!(TenantId::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "Acme", "a.b", "a*", "a>", "a b", "-a", "a-", "ä", &"x".repeat(MAX_SLUG + 1)] {
+            assert!(TenantId::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn derived_ids_separate_their_parts() {
+        let tenant = TenantId::new("acme").unwrap();
+        assert_ne!(ToolId::derive(&tenant, "a", "bc"), ToolId::derive(&tenant, "ab", "c"));
+        assert_ne!(
+            ServerId::derive(&tenant, "a").as_str(),
+            PrincipalId::derive(&tenant, "a").as_str()
+        );
+        let id = ToolId::derive(&tenant, "git", "commit");
+        assert_eq!(ToolId::parse(id.as_str()), Ok(id));
+    }
+}

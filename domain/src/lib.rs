@@ -1,0 +1,42 @@
+//! The rules of the registry: commands in, events out.
+//!
+//! **No I/O.** No clock, no randomness, no environment: time, ids and looked-up facts arrive in the
+//! command. So a replay is deterministic, and a rule is tested in microseconds. `domain/.clippy.toml`
+//! bans the calls that would break this.
+//!
+//! # Reading order
+//! 1. [`id`]: who and what; how an aggregate's id follows from its natural key.
+//! 2. [`envelope`]: the commit, which is the unit of the log.
+//! 3. [`tool`], [`server`], [`principal`], [`tenant`]: one folder per aggregate, the same files in each
+//!    (`command.rs`, `event.rs`, `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
+//! 4. [`registry`]: from a wire name and version to a typed event, through the upcasters.
+//!
+//! # Glossary
+//! | word | meaning |
+//! |---|---|
+//! | command | what somebody wants (imperative); decided by an aggregate |
+//! | event | what has happened (past tense); never changed afterwards |
+//! | commit | the events that one command decided, written as one message |
+//! | aggregate | the unit of consistency: one tenant, principal, server or tool |
+//! | `stream_sequence` | position in the whole log |
+//! | `aggregate_sequence` | position of a commit in one aggregate, from 1 |
+//! | `event_version` | schema of an event's wire form |
+//! | `tool_version` | semantic version of a tool's definition |
+//! | upcaster | turns an old wire form into the next one |
+//! | upstream | an MCP server that a tenant has registered |
+
+pub mod aggregate;
+pub mod envelope;
+#[macro_use]
+mod event;
+pub mod id;
+pub mod principal;
+pub mod registry;
+pub mod server;
+pub mod tenant;
+pub mod text;
+pub mod tool;
+
+pub use aggregate::{AggregateRoot, Rejection};
+pub use event::{DecodeError, WireEvent};
+pub use registry::AnyEvent;

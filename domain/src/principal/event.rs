@@ -1,0 +1,64 @@
+//! What has happened to a principal.
+
+use super::{PrincipalKind, Role};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+wire_events! {
+    /// An event of a principal.
+    pub enum PrincipalEvent {
+        /// The principal began.
+        Registered(PrincipalRegistered) = "principal.registered" v 1,
+        /// It was given a role.
+        RoleGranted(RoleGranted) = "principal.role_granted" v 1,
+        /// A role was taken away.
+        RoleRevoked(RoleRevoked) = "principal.role_revoked" v 1,
+        /// Its requests are refused.
+        Deactivated(PrincipalDeactivated) = "principal.deactivated" v 1,
+        /// Its requests are accepted again.
+        Reactivated(PrincipalReactivated) = "principal.reactivated" v 1,
+        /// Its older tokens are refused.
+        TokensRevoked(TokensRevoked) = "principal.tokens_revoked" v 1,
+    }
+}
+
+/// The principal began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrincipalRegistered {
+    /// What it is.
+    pub kind: PrincipalKind,
+    /// Its handle.
+    pub handle: String,
+    /// Its first roles.
+    pub roles: BTreeSet<Role>,
+}
+
+/// It was given a role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleGranted {
+    /// The role.
+    pub role: Role,
+}
+
+/// A role was taken away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleRevoked {
+    /// The role.
+    pub role: Role,
+}
+
+/// Its requests are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrincipalDeactivated {}
+
+/// Its requests are accepted again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrincipalReactivated {}
+
+/// Its older tokens are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokensRevoked {
+    /// Tokens issued before this are refused.
+    pub issued_before: DateTime<Utc>,
+}

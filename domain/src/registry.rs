@@ -1,0 +1,178 @@
+//! From a wire name and version to a typed event. The list of all wire forms, with their upcasters.
+
+use crate::envelope::StoredEvent;
+use crate::event::{DecodeError, WireEvent};
+use crate::principal::PrincipalEvent;
+use crate::server::ServerEvent;
+use crate::tenant::TenantEvent;
+use crate::tool::ToolEvent;
+use crate::{principal, server, tenant, tool};
+use serde_json::Value;
+
+/// One step from an old wire form to the next: `(wire type, from version, step)`.
+pub type Upcaster = (&'static str, u16, fn(Value) -> Value);
+
+/// Any event of any aggregate. Projectors match on it without a wildcard arm, so that the compiler
+/// lists what a new event touches.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnyEvent {
+    /// Of a tenant.
+    Tenant(TenantEvent),
+    /// Of a principal.
+    Principal(PrincipalEvent),
+    /// Of a server.
+    Server(ServerEvent),
+    /// Of a tool.
+    Tool(ToolEvent),
+}
+
+impl AnyEvent {
+    /// The wire form.
+    #[must_use]
+    pub fn to_stored(&self) -> StoredEvent {
+        match self {
+            Self::Tenant(event) => StoredEvent::from_event(event),
+            Self::Principal(event) => StoredEvent::from_event(event),
+            Self::Server(event) => StoredEvent::from_event(event),
+            Self::Tool(event) => StoredEvent::from_event(event),
+        }
+    }
+}
+
+/// Every wire form that this build writes.
+pub fn wire_forms() -> impl Iterator<Item = (&'static str, u16)> {
+    [
+        TenantEvent::WIRE_FORMS,
+        PrincipalEvent::WIRE_FORMS,
+        ServerEvent::WIRE_FORMS,
+        ToolEvent::WIRE_FORMS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+fn upcasters() -> impl Iterator<Item = &'static Upcaster> + Clone {
+    [
+        tenant::upcast::UPCASTERS,
+        principal::upcast::UPCASTERS,
+        server::upcast::UPCASTERS,
+        tool::upcast::UPCASTERS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Reads a stored event of any aggregate, through the upcasters when it is old.
+///
+/// # Errors
+/// [`DecodeError`] for an unknown type, an unknown version or data that do not fit.
+pub fn decode(stored: &StoredEvent) -> Result<AnyEvent, DecodeError> {
+    let knows = |forms: &[(&str, u16)]| forms.iter().any(|(name, _)| *name == stored.wire_type);
+    if knows(ToolEvent::WIRE_FORMS) {
+        decode_as(stored).map(AnyEvent::Tool)
+    } else if knows(ServerEvent::WIRE_FORMS) {
+        decode_as(stored).map(AnyEvent::Server)
+    } else if knows(PrincipalEvent::WIRE_FORMS) {
+        decode_as(stored).map(AnyEvent::Principal)
+    } else {
+        decode_as(stored).map(AnyEvent::Tenant)
+    }
+}
+
+/// Reads a stored event as one of `E`, through the upcasters when it is old.
+///
+/// # Errors
+/// [`DecodeError`] for an unknown type, an unknown version or data that do not fit.
+pub fn decode_as<E: WireEvent>(stored: &StoredEvent) -> Result<E, DecodeError> {
+    let Some((_, current)) = E::WIRE_FORMS.iter().find(|(name, _)| *name == stored.wire_type) else {
+        return Err(DecodeError::UnknownType { wire_type: stored.wire_type.clone() });
+    };
+    let data = upcast(upcasters(), stored, *current)?;
+    E::from_data(&stored.wire_type, data)
+}
+
+fn upcast<'a>(
+    steps: impl Iterator<Item = &'a Upcaster> + Clone,
+    stored: &StoredEvent,
+    current: u16,
+) -> Result<Value, DecodeError> {
+    let mut data = stored.data.clone();
+    for version in stored.version..current {
+        let step = steps.clone().find(|(name, from, _)| *name == stored.wire_type && *from == version);
+        let Some((_, _, step)) = step else { return Err(unknown_version(stored, current)) };
+        data = step(data);
+    }
+    if stored.version > current { Err(unknown_version(stored, current)) } else { Ok(data) }
+}
+
+fn unknown_version(stored: &StoredEvent, current: u16) -> DecodeError {
+    DecodeError::UnknownVersion {
+        wire_type: stored.wire_type.clone(),
+        found: stored.version,
+        current,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn upcasters_fold_from_the_stored_version_to_the_current_one() {
+        fn one_to_two(mut data: Value) -> Value {
+            data["b"] = json!(2);
+            data
+        }
+        fn two_to_three(mut data: Value) -> Value {
+            data["c"] = data["b"].take();
+            data
+        }
+        let steps: &[Upcaster] = &[("x.y", 1, one_to_two), ("x.y", 2, two_to_three)];
+        let old = StoredEvent { wire_type: "x.y".into(), version: 1, data: json!({"a": 1}) };
+        let data = upcast(steps.iter(), &old, 3).unwrap();
+        assert_eq!(data["c"], json!(2));
+        assert!(matches!(
+            upcast(steps.iter(), &StoredEvent { version: 4, ..old }, 3),
+            Err(DecodeError::UnknownVersion { found: 4, current: 3, .. })
+        ));
+    }
+
+    #[test]
+    fn an_unknown_type_is_told_from_bad_data() {
+        let unknown = StoredEvent { wire_type: "tool.teleported".into(), version: 1, data: json!({}) };
+        assert!(matches!(decode(&unknown), Err(DecodeError::UnknownType { .. })));
+        let bad = StoredEvent { wire_type: "tool.retired".into(), version: 1, data: json!(3) };
+        assert!(matches!(decode(&bad), Err(DecodeError::Data { .. })));
+    }
+
+    #[test]
+    fn wire_names_are_unique() {
+        let mut names: Vec<_> = wire_forms().map(|(name, _)| name).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    /// Every wire form ever shipped has a golden file, and every golden file decodes and, when current,
+    /// encodes to itself.
+    #[test]
+    fn golden_files_decode_and_encode() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events");
+        for (name, current) in wire_forms() {
+            for version in 1..=current {
+                let path = folder.join(format!("{name}.v{version}.json"));
+                let text = std::fs::read_to_string(&path)
+                    .unwrap_or_else(|e| panic!("golden file {}: {e}", path.display()));
+                let stored: StoredEvent = serde_json::from_str(&text).unwrap();
+                assert_eq!((stored.wire_type.as_str(), stored.version), (name, version));
+                let event = decode(&stored).unwrap_or_else(|e| panic!("{name}: {e}"));
+                if version == current {
+                    assert_eq!(event.to_stored(), stored, "{name} does not encode to its golden file");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The server's rules.
+
+use super::{
+    RegisterServer, ServerCommand, ServerDescribed, ServerError, ServerEvent, ServerProfile,
+    ServerRegistered, ServerRetired,
+};
+use crate::aggregate::AggregateRoot;
+use crate::id::check_slug;
+use crate::text::is_clean;
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use serde::{Deserialize, Serialize};
+
+/// Longest reason, in characters.
+const MAX_REASON: usize = 1_000;
+
+/// A server, folded from its events.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    profile: Option<ServerProfile>,
+    retired: bool,
+}
+
+impl Aggregate for Server {
+    const TYPE: &'static str = "server";
+    type Command = ServerCommand;
+    type Event = ServerEvent;
+    type Error = ServerError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: ServerCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), ServerError> {
+        let event = match command {
+            ServerCommand::Register(register) => self.register(register)?,
+            ServerCommand::Describe(profile) => self.describe(profile)?,
+            ServerCommand::Retire { reason } => self.retire(reason)?,
+        };
+        sink.write(event, self).await;
+        Ok(())
+    }
+
+    fn apply(&mut self, event: ServerEvent) {
+        match event {
+            ServerEvent::Registered(ServerRegistered { slug: _, profile })
+            | ServerEvent::Described(ServerDescribed { profile }) => self.profile = Some(profile),
+            ServerEvent::Retired(_) => self.retired = true,
+        }
+    }
+}
+
+impl AggregateRoot for Server {
+    fn is_creation(command: &ServerCommand) -> bool {
+        matches!(command, ServerCommand::Register(_))
+    }
+}
+
+impl Server {
+    /// The fact that a tool's registration needs: is this server there and in use?
+    ///
+    /// # Errors
+    /// [`ServerError::NotRegistered`] or [`ServerError::Retired`].
+    pub fn check_active(&self) -> Result<(), ServerError> {
+        self.active().map(|_| ())
+    }
+
+    fn register(&self, register: RegisterServer) -> Result<ServerEvent, ServerError> {
+        if self.profile.is_some() {
+            return Err(ServerError::AlreadyRegistered);
+        }
+        check_slug("server slug", &register.slug)?;
+        register.profile.check()?;
+        Ok(ServerEvent::Registered(ServerRegistered {
+            slug: register.slug,
+            profile: register.profile,
+        }))
+    }
+
+    fn describe(&self, profile: ServerProfile) -> Result<ServerEvent, ServerError> {
+        let current = self.active()?;
+        profile.check()?;
+        if *current == profile {
+            return Err(ServerError::Unchanged);
+        }
+        Ok(ServerEvent::Described(ServerDescribed { profile }))
+    }
+
+    fn retire(&self, reason: String) -> Result<ServerEvent, ServerError> {
+        self.active()?;
+        let found = reason.chars().count();
+        if found > MAX_REASON {
+            return Err(ServerError::TooLong { field: "reason", most: MAX_REASON, found });
+        }
+        if !is_clean(&reason) {
+            return Err(ServerError::HiddenCharacters { field: "reason" });
+        }
+        Ok(ServerEvent::Retired(ServerRetired { reason }))
+    }
+
+    fn active(&self) -> Result<&ServerProfile, ServerError> {
+        let profile = self.profile.as_ref().ok_or(ServerError::NotRegistered)?;
+        if self.retired { Err(ServerError::Retired) } else { Ok(profile) }
+    }
+}

@@ -1,0 +1,14 @@
+//! A tenant: one organisation's registry, isolated from every other.
+
+mod aggregate;
+mod command;
+mod error;
+mod event;
+#[cfg(test)]
+mod tests;
+pub(crate) mod upcast;
+
+pub use aggregate::Tenant;
+pub use command::TenantCommand;
+pub use error::TenantError;
+pub use event::{TenantEvent, TenantRegistered, TenantRenamed};

@@ -1,0 +1,198 @@
+use super::*;
+use crate::id::{ServerId, TenantId};
+use cqrs_es::test::TestFramework;
+use proptest::prelude::*;
+use semver::Version;
+use serde_json::json;
+
+type Given = TestFramework<Tool>;
+
+fn definition(description: &str) -> ToolDefinition {
+    ToolDefinition {
+        description: description.into(),
+        input_schema: Some(json!({"type": "object", "properties": {"path": {"type": "string"}}})),
+        output_schema: None,
+    }
+}
+
+fn registration() -> RegisterTool {
+    RegisterTool {
+        server_id: ServerId::derive(&TenantId::new("acme").unwrap(), "git"),
+        server: "git".into(),
+        name: "git_log".into(),
+        profile: ToolProfile::default(),
+        tool_version: Version::new(1, 0, 0),
+        definition: definition("Shows the history"),
+    }
+}
+
+fn register(registration: RegisterTool) -> ToolCommand {
+    ToolCommand::Register(Box::new(registration))
+}
+
+fn registered() -> ToolEvent {
+    let r = registration();
+    let definition_hash = r.definition.hash(&r.name).unwrap();
+    ToolEvent::Registered(Box::new(ToolRegistered {
+        server_id: r.server_id,
+        server: r.server,
+        name: r.name,
+        profile: r.profile,
+        tool_version: r.tool_version,
+        definition: r.definition,
+        definition_hash,
+    }))
+}
+
+fn retired() -> ToolEvent {
+    ToolEvent::Retired(ToolRetired { reason: String::new() })
+}
+
+fn publish(version: Version, description: &str) -> ToolCommand {
+    ToolCommand::PublishVersion(Box::new(PublishToolVersion {
+        tool_version: version,
+        definition: definition(description),
+    }))
+}
+
+fn accepts(history: Vec<ToolEvent>, command: ToolCommand, event: ToolEvent) {
+    Given::with(()).given(history).when(command).then_expect_events(vec![event]);
+}
+
+fn rejects(history: Vec<ToolEvent>, command: ToolCommand, error: ToolError) {
+    Given::with(()).given(history).when(command).then_expect_error(error);
+}
+
+#[test]
+fn registers_a_tool_with_its_first_version() {
+    accepts(vec![], register(registration()), registered());
+}
+
+#[test]
+fn rejects_a_taken_name() {
+    rejects(vec![registered()], register(registration()), ToolError::AlreadyRegistered);
+}
+
+#[test]
+fn rejects_names_that_cannot_be_called() {
+    for name in ["", " a", "a  b", "a\u{200b}", "naïve", "a;b", &"x".repeat(129)] {
+        let registration = RegisterTool { name: name.into(), ..registration() };
+        rejects(vec![], register(registration), ToolError::InvalidName);
+    }
+    for name in ["a", "nasa/apod", "Add File", "v1.list-all_items", &"x".repeat(128)] {
+        let registration = RegisterTool { name: name.into(), ..registration() };
+        let events = Given::with(()).given_no_previous_events().when(register(registration)).inspect_result();
+        assert!(events.is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn rejects_definitions_that_a_model_should_not_read() {
+    let cases = [
+        (definition(" "), ToolError::Missing { field: "description" }),
+        (
+            definition(&"x".repeat(4_001)),
+            ToolError::TooLong { field: "description", most: 4_000, found: 4_001 },
+        ),
+        (definition("a\u{202e}b"), ToolError::HiddenCharacters { field: "description" }),
+        (
+            ToolDefinition { input_schema: Some(json!([])), ..definition("x") },
+            ToolError::InvalidSchema { field: "input_schema" },
+        ),
+        (
+            ToolDefinition { output_schema: Some(json!({"type": "string"})), ..definition("x") },
+            ToolError::InvalidSchema { field: "output_schema" },
+        ),
+        (
+            ToolDefinition {
+                input_schema: Some(json!({"properties": {"a": {"description": "\u{e0041}"}}})),
+                ..definition("x")
+            },
+            ToolError::HiddenCharacters { field: "input_schema" },
+        ),
+    ];
+    for (definition, error) in cases {
+        rejects(vec![], register(RegisterTool { definition, ..registration() }), error);
+    }
+    let large = json!({"description": "x".repeat(MAX_SCHEMA_BYTES)});
+    let definition = ToolDefinition { input_schema: Some(large), ..definition("x") };
+    let found = MAX_SCHEMA_BYTES + 18;
+    rejects(
+        vec![],
+        register(RegisterTool { definition, ..registration() }),
+        ToolError::SchemaTooLarge { field: "input_schema", found },
+    );
+}
+
+#[test]
+fn publishes_only_a_higher_version_of_another_definition() {
+    let two = Version::new(2, 0, 0);
+    let expected = ToolEvent::VersionPublished(Box::new(ToolVersionPublished {
+        tool_version: two.clone(),
+        definition: definition("Shows the log"),
+        definition_hash: definition("Shows the log").hash("git_log").unwrap(),
+    }));
+    accepts(vec![registered()], publish(two.clone(), "Shows the log"), expected);
+    let one = Version::new(1, 0, 0);
+    rejects(
+        vec![registered()],
+        publish(one.clone(), "Shows the log"),
+        ToolError::VersionNotAbove { given: one.clone(), latest: one.clone() },
+    );
+    rejects(
+        vec![registered()],
+        publish(two, "Shows the history"),
+        ToolError::DefinitionUnchanged { latest: one },
+    );
+}
+
+#[test]
+fn describes_a_tool_anew() {
+    let profile = ToolProfile { visibility: Visibility::Maintainers, ..ToolProfile::default() };
+    accepts(
+        vec![registered()],
+        ToolCommand::Describe(profile.clone()),
+        ToolEvent::Described(ToolDescribed { profile }),
+    );
+    rejects(
+        vec![registered()],
+        ToolCommand::Describe(ToolProfile::default()),
+        ToolError::Unchanged,
+    );
+}
+
+#[test]
+fn a_retired_tool_takes_no_command() {
+    let retire = ToolCommand::Retire { reason: String::new() };
+    accepts(vec![registered()], retire.clone(), retired());
+    for command in
+        [retire, ToolCommand::Describe(ToolProfile::default()), publish(Version::new(3, 0, 0), "x")]
+    {
+        rejects(vec![registered(), retired()], command, ToolError::Retired);
+    }
+}
+
+#[test]
+fn every_command_but_the_first_needs_a_tool() {
+    for command in [
+        ToolCommand::Retire { reason: String::new() },
+        ToolCommand::Describe(ToolProfile::default()),
+        publish(Version::new(3, 0, 0), "x"),
+    ] {
+        rejects(vec![], command, ToolError::NotRegistered);
+    }
+}
+
+proptest! {
+    /// The hash does not depend on the order of members, and does depend on every part.
+    #[test]
+    fn the_definition_hash_is_canonical(a in "[a-z]{1,8}", b in "[A-Z]{1,8}") {
+        let one: serde_json::Value =
+            serde_json::from_str(&format!(r#"{{"{a}": 1, "{b}": {{"x": 1, "y": 2}}}}"#)).unwrap();
+        let two: serde_json::Value =
+            serde_json::from_str(&format!(r#"{{"{b}": {{"y": 2.0, "x": 1}}, "{a}": 1}}"#)).unwrap();
+        let with = |schema| ToolDefinition { input_schema: Some(schema), ..definition("d") };
+        prop_assert_eq!(with(one.clone()).hash("n"), with(two).hash("n"));
+        prop_assert_ne!(with(one.clone()).hash("n"), with(one).hash("m"));
+    }
+}
