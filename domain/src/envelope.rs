@@ -5,10 +5,13 @@
 
 use crate::event::WireEvent;
 use crate::id::{CommandId, CommitId, CorrelationId, TenantId};
+use crate::named::named;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::fmt;
+use std::str::FromStr;
 
 /// Who caused a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,33 +22,19 @@ pub struct Actor {
     pub id: String,
 }
 
-/// The kinds of actors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActorKind {
-    /// A person.
-    User,
-    /// An AI agent.
-    Agent,
-    /// Another program.
-    Service,
-    /// Somebody with access to the machine: the command line.
-    Operator,
-    /// MetaMCP itself.
-    System,
-}
-
-impl ActorKind {
-    /// The wire name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Agent => "agent",
-            Self::Service => "service",
-            Self::Operator => "operator",
-            Self::System => "system",
-        }
+named! {
+    /// The kinds of actors.
+    pub enum ActorKind {
+        /// A person.
+        User = "user",
+        /// An AI agent.
+        Agent = "agent",
+        /// Another program.
+        Service = "service",
+        /// Somebody with access to the machine: the command line.
+        Operator = "operator",
+        /// MetaMCP itself.
+        System = "system",
     }
 }
 

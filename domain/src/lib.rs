@@ -30,6 +30,7 @@ pub mod envelope;
 #[macro_use]
 mod event;
 pub mod id;
+mod named;
 pub mod principal;
 pub mod registry;
 pub mod server;

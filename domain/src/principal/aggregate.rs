@@ -75,6 +75,19 @@ impl AggregateRoot for Principal {
 }
 
 impl Principal {
+    /// The roles that it holds now; none before its registration. Who may change a principal depends on
+    /// them.
+    #[must_use]
+    pub fn roles(&self) -> Option<&BTreeSet<Role>> {
+        self.registered.then_some(&self.roles)
+    }
+
+    /// True for a registered principal whose requests are accepted.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.registered && !self.deactivated
+    }
+
     fn register(&self, register: RegisterPrincipal) -> Result<PrincipalEvent, PrincipalError> {
         if self.registered {
             return Err(PrincipalError::AlreadyRegistered);

@@ -7,7 +7,6 @@ mod command;
 mod error;
 mod event;
 mod role;
-pub(crate) use role::named;
 #[cfg(test)]
 mod tests;
 pub(crate) mod upcast;

@@ -67,6 +67,12 @@ impl Server {
         self.active().map(|_| ())
     }
 
+    /// What is said of it now; none before its registration. A change of single fields starts from this.
+    #[must_use]
+    pub fn profile(&self) -> Option<&ServerProfile> {
+        self.profile.as_ref()
+    }
+
     fn register(&self, register: RegisterServer) -> Result<ServerEvent, ServerError> {
         if self.profile.is_some() {
             return Err(ServerError::AlreadyRegistered);

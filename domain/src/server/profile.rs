@@ -1,7 +1,7 @@
 //! What is said of a server, and the rules for it.
 
 use super::ServerError;
-use crate::principal::named;
+use crate::named::named;
 use crate::text::is_clean;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

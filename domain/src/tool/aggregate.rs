@@ -86,6 +86,13 @@ impl AggregateRoot for Tool {
 }
 
 impl Tool {
+    /// What is said around it now; none before its registration. A change of single fields starts from
+    /// this, and who may see the tool stands in it.
+    #[must_use]
+    pub fn profile(&self) -> Option<&ToolProfile> {
+        self.life.as_ref().map(|life| &life.profile)
+    }
+
     fn register(&self, register: RegisterTool) -> Result<ToolEvent, ToolError> {
         if self.life.is_some() {
             return Err(ToolError::AlreadyRegistered);

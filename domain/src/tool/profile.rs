@@ -1,7 +1,7 @@
 //! What is said around a tool's definition.
 
 use super::ToolError;
-use crate::principal::named;
+use crate::named::named;
 use crate::server::{MAX_CATEGORY, MAX_NAME, MAX_TAG, MAX_TAGS};
 use crate::text::is_clean;
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,187 @@
+//! Puts the parts together: log, read models, index, API. `up`, `serve` and the tests start the same thing.
+
+use anyhow::Context;
+use api::authn::{PrincipalCache, Tokens};
+use api::authz::PolarAuthorizer;
+use api::config::{Config, EmbedderKind};
+use api::state::{AppState, Parts};
+use bus::{Dispatcher, Log, LogOptions};
+use metrics_exporter_prometheus::PrometheusHandle;
+use projections::search::embed::{CachedEmbedder, Embedder, MiniLm, NoEmbedder, OpenAi, OpenAiSettings};
+use projections::search::{CurrentIndex, SearchProjector};
+use projections::{Database, Positions, registry, runner};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Query embeddings that are kept.
+const CACHED_QUERIES: u64 = 10_000;
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    /// Answers GraphQL, MCP and HTTP.
+    Api,
+    /// Keeps the read models and the search index.
+    Projector,
+}
+
+/// The parts that need no listener: what the maintenance commands use, too.
+pub struct Backend {
+    /// The log.
+    pub log: Log,
+    /// Commands.
+    pub dispatcher: Dispatcher,
+    /// The read models' database.
+    pub database: Database,
+}
+
+impl Backend {
+    /// Connects to the log and to a migrated database.
+    ///
+    /// # Errors
+    /// When one of them is away, refuses, or is not one to run on.
+    pub async fn connect(config: &Config) -> anyhow::Result<Self> {
+        let database = Database::new(&config.postgres.address()?).context("postgres.url")?;
+        database.migrate().await.context(
+            "the database cannot be migrated: check postgres.url and that PostgreSQL is running",
+        )?;
+        let log = Log::connect(&log_options(config)).await?;
+        Ok(Self { dispatcher: Dispatcher::new(log.clone()), log, database })
+    }
+
+    /// Opens the live search index with the configured embedder.
+    ///
+    /// # Errors
+    /// When the model is missing or damaged, or the index belongs to another model.
+    pub async fn open_index(&self, config: &Config) -> anyhow::Result<CurrentIndex> {
+        let embedder = embedder(config).await?;
+        let mut connection = self.database.connect().await?;
+        Ok(CurrentIndex::open(&config.search.index_uri, embedder, &mut connection).await?)
+    }
+}
+
+/// A running process.
+pub struct App {
+    /// What every handler shares.
+    pub state: AppState,
+    /// The live search index.
+    pub index: CurrentIndex,
+    /// The read models' database.
+    pub database: Database,
+    /// Where it listens, when it is an API.
+    pub address: Option<SocketAddr>,
+    tasks: Vec<JoinHandle<()>>,
+    stop: CancellationToken,
+}
+
+impl App {
+    /// Starts the roles. With a listener given, the API serves on it. `embedded` is told how many texts
+    /// more the indexing has embedded.
+    ///
+    /// # Errors
+    /// When a part cannot be reached or is not one to run on; nothing is left running then.
+    pub async fn start(
+        config: Config,
+        roles: &[Role],
+        listener: Option<TcpListener>,
+        metrics: PrometheusHandle,
+        embedded: Arc<dyn Fn(usize) + Send + Sync>,
+    ) -> anyhow::Result<Self> {
+        let stop = CancellationToken::new();
+        let guard = stop.clone().drop_guard();
+        let backend = Backend::connect(&config).await?;
+        let index = backend.open_index(&config).await?;
+        let Backend { log, dispatcher, database } = backend;
+        let positions = Positions::start(&database, &log, &stop);
+        index.watch(&database, &stop);
+        let mut tasks = Vec::new();
+        if roles.contains(&Role::Projector) {
+            let search = SearchProjector::new(index.clone(), embedded);
+            let projectors = registry::projectors(search);
+            tasks.extend(runner::spawn(projectors, &log, &database, &positions, &stop));
+        }
+        let tokens = Arc::new(Tokens::open(&config)?);
+        tokio::spawn(Arc::clone(tokens.keys()).watch(stop.clone()));
+        let state = AppState::new(Parts {
+            dispatcher,
+            log,
+            reads: database.read_pool(config.postgres.max_connections),
+            positions,
+            search: index.clone(),
+            authorizer: Arc::new(PolarAuthorizer::load(config.auth.policy_dir.as_deref())?),
+            tokens,
+            principals: PrincipalCache::new(config.auth.access_cache_ttl),
+            metrics,
+            config,
+        });
+        let mut address = None;
+        if let (true, Some(listener)) = (roles.contains(&Role::Api), listener) {
+            address = Some(listener.local_addr()?);
+            let router = api::router::router(&state, &stop);
+            let serving = api::serve::serve(listener, router, stop.clone());
+            tasks.push(tokio::spawn(async move {
+                if let Err(error) = serving.await {
+                    tracing::error!(%error, "the listener failed");
+                }
+            }));
+        }
+        guard.disarm();
+        Ok(Self { state, index, database, address, tasks, stop })
+    }
+
+    /// Stops in order: no new requests, those under way end, projectors end between two batches.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        for task in std::mem::take(&mut self.tasks) {
+            // A task that panicked has said so; there is nothing left to stop in it.
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn log_options(config: &Config) -> LogOptions {
+    let nats = &config.nats;
+    LogOptions {
+        user: nats.user.clone(),
+        password: nats.password.clone(),
+        replicas: nats.replicas,
+        stream: nats.stream.clone(),
+        subject_root: nats.subject_root.clone(),
+        ..LogOptions::new(nats.url.clone())
+    }
+}
+
+async fn embedder(config: &Config) -> anyhow::Result<Arc<dyn Embedder>> {
+    let search = &config.search;
+    let inner: Arc<dyn Embedder> = match search.embedder {
+        EmbedderKind::None => return Ok(Arc::new(NoEmbedder)),
+        EmbedderKind::MiniLm => {
+            let folder = search.model_dir.clone();
+            let folder = folder
+                .unwrap_or_else(|| crate::doctor::model_dir(&crate::embedded::tools_dir()));
+            Arc::new(tokio::task::spawn_blocking(move || MiniLm::load(&folder)).await??)
+        }
+        EmbedderKind::OpenAi => {
+            let openai = search.openai.clone();
+            let openai = openai.context("search.openai is missing: give endpoint, model and dimensions")?;
+            Arc::new(OpenAi::new(OpenAiSettings {
+                endpoint: openai.endpoint,
+                model: openai.model,
+                api_key: openai.api_key,
+                dimensions: openai.dimensions,
+                shorten: openai.shorten,
+                timeout: openai.timeout,
+            })?)
+        }
+    };
+    Ok(Arc::new(CachedEmbedder::new(inner, CACHED_QUERIES)))
+}

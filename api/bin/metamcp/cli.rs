@@ -1,0 +1,175 @@
+//! The index of the command line.
+
+use crate::embedded::DataDir;
+use crate::{bench_search, doctor, import, maintain, rebuild, serve, token, up};
+use api::config::{Config, TelemetryConfig};
+use api::telemetry::Telemetry;
+use clap::{Args, Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Registry and gateway for the tools that AI agents call over MCP.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which installation a command works on.
+#[derive(Debug, Clone, Args)]
+pub struct Installation {
+    /// Configuration file (YAML). Without it, the one that `metamcp up` keeps in its data directory.
+    #[arg(long, env = "METAMCP_CONFIG")]
+    config: Option<PathBuf>,
+    /// Data directory of `metamcp up`.
+    #[arg(long, env = "METAMCP_DATA_DIR", default_value_os_t = DataDir::default_path())]
+    data_dir: PathBuf,
+}
+
+impl Installation {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be used.
+    pub fn config(&self) -> anyhow::Result<Config> {
+        let kept = up::config_file(&self.data_dir);
+        let file = match &self.config {
+            Some(file) => Some(file.as_path()),
+            None if kept.is_file() => Some(kept.as_path()),
+            None => None,
+        };
+        if file.is_none() && std::env::var_os("METAMCP__NATS__URL").is_none() {
+            anyhow::bail!(
+                "there is no installation at {}: start one with `metamcp up`, or name one with --config",
+                self.data_dir.display()
+            );
+        }
+        Ok(Config::load(file)?)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start everything on this machine: private servers, API, projectors.
+    Up(up::Args),
+    /// Run one or more roles against servers that are already there.
+    Serve(serve::Args),
+    /// Apply the database migrations that are missing.
+    Migrate(maintain::MigrateArgs),
+    /// Register servers and tools from files.
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Build a read model anew from the log, compare it with the live one, and swap.
+    Rebuild(rebuild::Args),
+    /// Issue tokens and rotate signing keys.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Print the GraphQL schema (SDL).
+    Schema,
+    /// Check what this machine needs and say how to mend what is missing.
+    Doctor {
+        /// Data directory of `metamcp up`.
+        #[arg(long, env = "METAMCP_DATA_DIR", default_value_os_t = DataDir::default_path())]
+        data_dir: PathBuf,
+    },
+    /// Measure.
+    #[command(subcommand)]
+    Bench(BenchCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ImportCommand {
+    /// A catalogue: one file of servers and one of tools, a JSON object a line.
+    Catalogue(import::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum BenchCommand {
+    /// The quality of search on a benchmark.
+    Search(bench_search::Args),
+}
+
+/// Runs a command; the exit code says how it went.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    match cli.command {
+        Command::Doctor { data_dir } => return doctor::run(&data_dir),
+        Command::Schema => return maintain::print_schema(),
+        Command::Up(_)
+        | Command::Serve(_)
+        | Command::Migrate(_)
+        | Command::Import(_)
+        | Command::Rebuild(_)
+        | Command::Token(_)
+        | Command::Bench(_) => {}
+    }
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::new(error).context("the runtime cannot start")),
+    };
+    let outcome = runtime.block_on(dispatch(cli.command));
+    // A blocking task, such as an embedding, does not hold up the end.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(code) => code,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Up(args) => up::run(args).await,
+        Command::Serve(args) => serve::run(args).await,
+        Command::Migrate(args) => quietly(maintain::migrate(args)).await,
+        Command::Import(ImportCommand::Catalogue(args)) => {
+            let telemetry = Telemetry::start(&quiet())?;
+            let code = import::run_command(args).await;
+            telemetry.stop().await;
+            code
+        }
+        Command::Rebuild(args) => quietly(rebuild::run(args)).await,
+        Command::Token(command) => quietly(token::run(command)).await,
+        Command::Bench(BenchCommand::Search(args)) => quietly(bench_search::run(args)).await,
+        Command::Schema | Command::Doctor { .. } => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// A command that ends: warnings and errors only.
+async fn quietly(
+    command: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<ExitCode> {
+    let telemetry = Telemetry::start(&quiet())?;
+    let outcome = command.await;
+    telemetry.stop().await;
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+fn quiet() -> TelemetryConfig {
+    let log_filter = std::env::var("METAMCP__TELEMETRY__LOG_FILTER");
+    TelemetryConfig {
+        log_filter: log_filter.unwrap_or_else(|_| "warn,metamcp::bench_search=info".to_owned()),
+        ..TelemetryConfig::default()
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where the program says why it failed")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let mut causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    // A transparent error repeats its source.
+    causes.dedup();
+    eprintln!("metamcp: {}", causes.join(": "));
+    ExitCode::FAILURE
+}
+
+/// A file that only its owner reads.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)?.write_all(text.as_bytes())
+}

@@ -1,0 +1,290 @@
+//! `metamcp doctor`: checks everything that MetaMCP needs on a machine, and says how to mend it.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "a table on standard output is what this command is for"
+)]
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use sha2::{Digest, Sha256};
+
+use crate::embedded::{DataDir, NatsProgram, PostgresPrograms, on_path, tools_dir, version_of};
+
+/// The result of one check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// As it should be.
+    Ok,
+    /// Something works less well, or is needed only sometimes.
+    Warn,
+    /// `metamcp up` would fail.
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// What was looked at.
+    pub name: &'static str,
+    /// How it is.
+    pub status: Status,
+    /// What was found: a version, a path, a difference.
+    pub found: String,
+    /// What to do; empty when nothing is to be done.
+    pub mend: String,
+}
+
+/// Files of the embedding model: name and SHA-256, the same as in `./dev`.
+pub const MODEL_FILES: [(&str, &str); 3] = [
+    (
+        "config.json",
+        "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    ),
+    (
+        "tokenizer.json",
+        "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    ),
+    (
+        "model.safetensors",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+];
+
+/// Prints the checks as a table. Failure if one of them failed.
+#[must_use]
+pub fn run(data_dir: &Path) -> ExitCode {
+    let checks = checks(data_dir, &tools_dir());
+    for check in &checks {
+        let mark = match check.status {
+            Status::Ok => "ok  ",
+            Status::Warn => "warn",
+            Status::Fail => "FAIL",
+        };
+        println!("{mark}  {:<15} {}", check.name, check.found);
+        if !check.mend.is_empty() {
+            println!("{:22}-> {}", "", check.mend);
+        }
+    }
+    if checks.iter().any(|check| check.status == Status::Fail) {
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// Looks at everything. `tools` is the folder into which `./dev setup` puts things.
+#[must_use]
+pub fn checks(data_dir: &Path, tools: &Path) -> Vec<Check> {
+    vec![
+        protoc(),
+        postgres(),
+        nats_server(),
+        model(&model_dir(tools)),
+        data(data_dir),
+        instance(data_dir),
+    ]
+}
+
+/// The embedding model's folder among the tools.
+#[must_use]
+pub fn model_dir(tools: &Path) -> PathBuf {
+    tools.join("models/all-MiniLM-L6-v2")
+}
+
+impl Check {
+    fn ok(name: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            name,
+            status: Status::Ok,
+            found: found.into(),
+            mend: String::new(),
+        }
+    }
+
+    fn new(name: &'static str, status: Status, found: impl Into<String>, mend: &str) -> Self {
+        Self {
+            name,
+            status,
+            found: found.into(),
+            mend: mend.to_owned(),
+        }
+    }
+}
+
+fn protoc() -> Check {
+    const NAME: &str = "protoc";
+    match on_path("protoc").and_then(|path| Some((version_of(&path)?, path))) {
+        Some((version, path)) => {
+            Check::ok(NAME, format!("{} at {}", dotted(&version), path.display()))
+        }
+        None => Check::new(
+            NAME,
+            Status::Warn,
+            "not found; only building needs it",
+            "run `./dev setup`, or install it with its standard .proto files",
+        ),
+    }
+}
+
+fn postgres() -> Check {
+    const NAME: &str = "PostgreSQL";
+    match PostgresPrograms::locate(None) {
+        Ok(found) => Check::ok(
+            NAME,
+            format!("{} at {}", found.major, found.folder.display()),
+        ),
+        Err(error) => Check::new(
+            NAME,
+            Status::Fail,
+            error.to_string(),
+            "`metamcp serve` can use a remote one",
+        ),
+    }
+}
+
+fn nats_server() -> Check {
+    const NAME: &str = "nats-server";
+    match NatsProgram::locate() {
+        Ok(found) => Check::ok(
+            NAME,
+            format!("{} at {}", dotted(&found.version), found.path.display()),
+        ),
+        Err(error) => Check::new(
+            NAME,
+            Status::Fail,
+            error.to_string(),
+            "`metamcp serve` can use a remote one",
+        ),
+    }
+}
+
+fn model(folder: &Path) -> Check {
+    const NAME: &str = "embedding model";
+    const MEND: &str =
+        "run `./dev setup`, or start with `--embedder none` for full-text search only";
+    for (name, expected) in MODEL_FILES {
+        let file = folder.join(name);
+        let problem = match sha256(&file) {
+            Ok(found) if found == expected => continue,
+            Ok(_) => "is damaged: its SHA-256 is not the expected one".to_owned(),
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        return Check::new(
+            NAME,
+            Status::Fail,
+            format!("{} {problem}", file.display()),
+            MEND,
+        );
+    }
+    Check::ok(NAME, format!("complete at {}", folder.display()))
+}
+
+/// Does not open the data directory, which would create it or refuse while an instance runs.
+fn data(path: &Path) -> Check {
+    const NAME: &str = "data directory";
+    let existing = path
+        .ancestors()
+        .find(|ancestor| ancestor.exists())
+        .unwrap_or(path);
+    if !is_writable(existing) {
+        let found = format!("{} is not writable", existing.display());
+        return Check::new(
+            NAME,
+            Status::Fail,
+            found,
+            "make it writable or choose another --data-dir",
+        );
+    }
+    match fs::read_to_string(path.join("VERSION")) {
+        Ok(version) => Check::ok(
+            NAME,
+            format!("{}, layout version {}", path.display(), version.trim()),
+        ),
+        Err(_) => Check::ok(NAME, format!("{}, to be created", path.display())),
+    }
+}
+
+fn instance(path: &Path) -> Check {
+    const NAME: &str = "instance";
+    match DataDir::holder(path) {
+        Some(holder) => Check::ok(NAME, format!("process {}, {}", holder.pid, holder.url)),
+        None => Check::ok(NAME, "none is running on this data directory"),
+    }
+}
+
+fn is_writable(path: &Path) -> bool {
+    use rustix::fs::{Access, access};
+    access(path, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
+fn sha256(file: &Path) -> std::io::Result<String> {
+    let mut open = File::open(file)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0_u8; 1 << 20];
+    loop {
+        let length = open.read(&mut buffer)?;
+        if length == 0 {
+            return Ok(hasher
+                .finalize()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect());
+        }
+        hasher.update(&buffer[..length]);
+    }
+}
+
+fn dotted(version: &[u32; 3]) -> String {
+    version.map(|part| part.to_string()).join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_expects_the_same_model() {
+        let script = include_str!("../../../dev");
+        for (name, hash) in MODEL_FILES {
+            let line = script
+                .lines()
+                .find(|line| line.contains(hash))
+                .unwrap_or_default();
+            assert!(line.contains(name), "{name} of ./dev has another hash");
+        }
+    }
+
+    #[test]
+    fn names_the_file_of_the_model_that_is_missing_or_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = model(folder.path());
+        assert_eq!(missing.status, Status::Fail);
+        assert!(
+            missing.found.contains("config.json cannot be read"),
+            "{}",
+            missing.found
+        );
+        fs::write(folder.path().join("config.json"), "{}").unwrap();
+        assert!(
+            model(folder.path())
+                .found
+                .contains("config.json is damaged")
+        );
+    }
+
+    #[test]
+    fn a_running_instance_is_reported_without_disturbing_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(folder.path()).unwrap();
+        dir.announce("http://127.0.0.1:8080").unwrap();
+        assert!(
+            instance(folder.path())
+                .found
+                .contains("http://127.0.0.1:8080")
+        );
+        assert!(data(folder.path()).found.contains("layout version 1"));
+    }
+}

@@ -1,0 +1,125 @@
+//! Creates the database cluster at the first start, wholly or not at all: it is made under another
+//! name and renamed when complete, so that an interruption costs nothing but a new beginning.
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::process::Launch;
+use super::service::telling_line;
+use super::{EmbeddedError, Options, PostgresPrograms, orphan};
+
+/// Creates the cluster `data` with the role and database `metamcp`. `launch` tells folder, user
+/// and log file; its program and arguments are not used.
+pub(super) async fn create(
+    programs: &PostgresPrograms,
+    launch: Launch,
+    data: &Path,
+    password: &str,
+    options: &Options,
+) -> Result<(), EmbeddedError> {
+    tracing::info!(path = %data.display(), "creating the database");
+    let new = data.with_extension("new");
+    orphan::end(
+        "initdb",
+        "initdb",
+        &new,
+        &[(Signal::TERM, Duration::from_secs(5))],
+    )
+    .await?;
+    if new.exists() {
+        fs::remove_dir_all(&new).map_err(EmbeddedError::io("remove", &new))?;
+    }
+    let mut initdb = Step {
+        program: programs.program("initdb"),
+        arguments: vec!["--pgdata".into(), new.clone().into()],
+        input: String::new(),
+    };
+    initdb.arguments.extend(
+        [
+            "--username=postgres",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--auth-local=peer",
+            "--auth-host=scram-sha-256",
+            "--data-checksums",
+            "--no-instructions",
+        ]
+        .map(Into::into),
+    );
+    let mut single_user = Step {
+        program: programs.program("postgres"),
+        // Statements end with an empty line (-j); an error ends the program.
+        arguments: ["--single", "-j", "-c", "exit_on_error=on", "-D"]
+            .map(Into::into)
+            .into(),
+        input: format!(
+            "CREATE ROLE metamcp LOGIN CREATEDB CREATEROLE PASSWORD '{password}';\n\n\
+             CREATE DATABASE metamcp OWNER metamcp;\n\n"
+        ),
+    };
+    single_user
+        .arguments
+        .extend([new.clone().into(), "postgres".into()]);
+    if !options.sync_always {
+        initdb.arguments.push("--no-sync".into());
+        single_user.arguments.insert(1, "-F".into());
+    }
+    let work = move || initdb.run(&launch).and_then(|()| single_user.run(&launch));
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result?,
+        Err(error) => return Err(EmbeddedError::io("create", data)(error.into())),
+    }
+    fs::rename(&new, data).map_err(EmbeddedError::io("create", data))
+}
+
+struct Step {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    input: String,
+}
+
+impl Step {
+    /// Runs the program to its end, with its output in the server's log.
+    fn run(&self, launch: &Launch) -> Result<(), EmbeddedError> {
+        let failed = |source| EmbeddedError::Spawn {
+            program: self.program.clone(),
+            source,
+        };
+        let log = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&launch.log)
+            .map_err(EmbeddedError::io("write", &launch.log))?;
+        let log_start = log.metadata().map_or(0, |metadata| metadata.len());
+        let errors = log
+            .try_clone()
+            .map_err(EmbeddedError::io("write", &launch.log))?;
+        let mut child = launch
+            .command(&self.program)
+            .args(&self.arguments)
+            .stdin(Stdio::piped())
+            .stdout(log)
+            .stderr(errors)
+            .spawn()
+            .map_err(failed)?;
+        if let Some(mut input) = child.stdin.take() {
+            let _ = input.write_all(self.input.as_bytes()); // the status tells what went wrong
+        }
+        let status = child.wait().map_err(failed)?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(EmbeddedError::Exited {
+            name: "creating the database",
+            status,
+            reason: telling_line(&launch.log, log_start),
+            log: launch.log.clone(),
+        })
+    }
+}

@@ -1,0 +1,19 @@
+//! What the `metamcp` program is made of, as a library for its integration tests.
+//!
+//! `cli.rs` is the index of the subcommands, one file each. `app.rs` puts the parts together, the same way
+//! for `up`, `serve` and the tests. `embedded/` runs the private servers of `up`.
+
+pub mod app;
+pub mod bench_search;
+pub mod cli;
+pub mod doctor;
+pub mod embedded;
+pub mod import;
+mod maintain;
+mod provision;
+mod rebuild;
+mod serve;
+mod token;
+mod up;
+
+pub use provision::provision;

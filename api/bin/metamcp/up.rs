@@ -1,0 +1,231 @@
+//! `metamcp up`: everything on one machine. The same servers, statements and stream configuration as in
+//! production, only started for you.
+#![expect(clippy::print_stdout, reason = "the addresses and the token are the output")]
+
+use crate::app::{App, Role};
+use crate::cli::write_private;
+use crate::embedded::{DataDir, EmbeddedServers, NATS_USER, Options};
+use crate::import;
+use crate::provision::provision;
+use crate::serve::asked_to_stop;
+use anyhow::Context;
+use api::config::{Config, EmbedderKind};
+use api::telemetry::Telemetry;
+use domain::envelope::Actor;
+use domain::id::{PrincipalId, TenantId};
+use indicatif::{ProgressBar, ProgressStyle};
+use secrecy::ExposeSecret;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The sample catalogue.
+const SAMPLE_SERVERS: &str = include_str!("sample/servers.jsonl");
+const SAMPLE_TOOLS: &str = include_str!("sample/tools.jsonl");
+/// Says that the sample was imported whole.
+const SAMPLE_MARK: &str = "sample-imported";
+/// How long a first indexing may hold up the ready message.
+const FIRST_INDEX: Duration = Duration::from_secs(60);
+
+/// How to run.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where everything is kept.
+    #[arg(long, env = "METAMCP_DATA_DIR", default_value_os_t = DataDir::default_path())]
+    data_dir: PathBuf,
+    /// Address of the API.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// How texts become vectors: `minilm`, `openai` (see the configuration) or `none`.
+    #[arg(long)]
+    embedder: Option<String>,
+    /// The tenant that a first start registers.
+    #[arg(long, default_value = "default")]
+    tenant: String,
+    /// Do not import the sample catalogue at the first start.
+    #[arg(long)]
+    no_sample: bool,
+    /// Configuration file (YAML) for everything but the private servers' addresses.
+    #[arg(long, env = "METAMCP_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// The configuration that `up` keeps, so that other commands find the running installation.
+#[must_use]
+pub(crate) fn config_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("metamcp.yaml")
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let tenant = TenantId::new(args.tenant.clone())?;
+    let mut config = Config::load(args.config.as_deref())?;
+    if let Some(listen) = args.listen {
+        config.http.listen = listen;
+    }
+    if let Some(embedder) = &args.embedder {
+        config.search.embedder = match embedder.as_str() {
+            "minilm" => EmbedderKind::MiniLm,
+            "openai" => EmbedderKind::OpenAi,
+            "none" => EmbedderKind::None,
+            other => anyhow::bail!("--embedder {other} is unknown: use minilm, openai or none"),
+        };
+    }
+    let dir = DataDir::open(&args.data_dir)?;
+    // Before anything is started: a taken port is found out at once.
+    let listener = api::serve::bind(config.http.listen).await?;
+    config.http.listen = listener.local_addr()?;
+    let telemetry = Telemetry::start(&config.telemetry)?;
+    let servers = EmbeddedServers::start(&dir, &Options::default()).await?;
+    point_at(&mut config, &dir, &servers);
+    let written = write_private(&config_file(dir.path()), &as_yaml(&config));
+    written.context("the data directory cannot be written")?;
+    let supervisor = servers.supervise();
+
+    let bar = indexing_bar()?;
+    let told = bar.clone();
+    let embedded = Arc::new(move |more: usize| told.inc(u64::try_from(more).unwrap_or(0)));
+    let roles = [Role::Api, Role::Projector];
+    let app = App::start(config, &roles, Some(listener), telemetry.metrics(), embedded).await;
+    let app = match app {
+        Ok(app) => app,
+        Err(error) => {
+            supervisor.stop().await;
+            return Err(error);
+        }
+    };
+    let ready = tokio::select! {
+        ready = first_start(&app, &dir, &tenant, args.no_sample) => ready,
+        stopped = asked_to_stop() => stopped.map(|()| None).map_err(Into::into),
+    };
+    bar.finish_and_clear();
+    let outcome = match ready {
+        Ok(Some(owner)) => {
+            dir.announce(&app.state.config.http.base_url())?;
+            welcome(&app, &dir, &tenant, &owner)?;
+            asked_to_stop().await.map_err(Into::into)
+        }
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    println!("Stopping …");
+    app.stop().await;
+    supervisor.stop().await;
+    telemetry.stop().await;
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// The first owner, as the welcome needs it.
+struct FirstOwner {
+    id: PrincipalId,
+    is_new: bool,
+}
+
+async fn first_start(
+    app: &App,
+    dir: &DataDir,
+    tenant: &TenantId,
+    no_sample: bool,
+) -> anyhow::Result<Option<FirstOwner>> {
+    let actor = Actor::system("up");
+    let dispatcher = &app.state.dispatcher;
+    let (id, mut last, is_new) = provision(dispatcher, tenant, "admin", &actor).await?;
+    let mark = dir.path().join(SAMPLE_MARK);
+    if !no_sample && !mark.exists() {
+        let options = import::Options::default();
+        let stop = tokio_util::sync::CancellationToken::new();
+        let summary = import::run(
+            dispatcher,
+            tenant,
+            &actor,
+            SAMPLE_SERVERS.as_bytes(),
+            SAMPLE_TOOLS.as_bytes(),
+            &options,
+            &import::Silent,
+            &stop,
+        )
+        .await?;
+        last = last.max(summary.last_stream_sequence.unwrap_or(0));
+        write_private(&mark, "")?;
+    }
+    for projector in projections::registry::NAMES {
+        // A large index that is still behind does not hold up the rest; /readyz shows it.
+        if let Err(error) = app.state.positions.wait_for(projector, last, FIRST_INDEX).await {
+            tracing::warn!(%error, "the read models are still catching up");
+        }
+    }
+    Ok(Some(FirstOwner { id, is_new }))
+}
+
+fn welcome(app: &App, dir: &DataDir, tenant: &TenantId, owner: &FirstOwner) -> anyhow::Result<()> {
+    let base = app.state.config.http.base_url();
+    let base = base.trim_end_matches('/');
+    println!("MetaMCP is ready.\n");
+    println!("  GraphiQL   {base}/graphql");
+    println!("  MCP        {base}/mcp");
+    println!("  Health     {base}/readyz   Metrics  {base}/metrics");
+    println!("  Data       {}\n", dir.path().display());
+    if owner.is_new {
+        let issued = app.state.tokens.issue(tenant, &owner.id, None)?;
+        println!("Token of administrator `admin` of tenant `{tenant}`, shown this once, good until {}:\n", issued.expires_at.to_rfc3339());
+        println!("  {}\n", issued.token.expose_secret());
+    } else {
+        println!("For a token: metamcp token issue --data-dir {}\n", dir.path().display());
+    }
+    println!("Ctrl-C stops everything.");
+    Ok(())
+}
+
+/// Where the private servers and the data directory are.
+fn point_at(config: &mut Config, dir: &DataDir, servers: &EmbeddedServers) {
+    config.nats.url = format!("nats://{}", servers.nats.address());
+    config.nats.user = Some(NATS_USER.to_owned());
+    config.nats.password = Some(servers.nats.password().to_owned().into());
+    config.postgres.url = servers.postgres.url().into();
+    config.postgres.password = None;
+    config.search.index_uri = dir.path().join("search").display().to_string();
+    config.auth.keys_dir = dir.path().join("keys");
+}
+
+/// What other commands need to know of this installation.
+fn as_yaml(config: &Config) -> String {
+    let quote = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let mut yaml = String::from("# Written by `metamcp up` at each start; holds secrets.\n");
+    let password = config.nats.password.as_ref().map(|password| password.expose_secret());
+    let mut section = |name: &str, keys: &[(&str, String)]| {
+        yaml.push_str(&format!("{name}:\n"));
+        for (key, value) in keys {
+            yaml.push_str(&format!("  {key}: {}\n", quote(value)));
+        }
+    };
+    let embedder = match config.search.embedder {
+        EmbedderKind::MiniLm => "minilm",
+        EmbedderKind::OpenAi => "openai",
+        EmbedderKind::None => "none",
+    };
+    let mut http = vec![("listen", config.http.listen.to_string())];
+    http.extend(config.http.public_url.iter().map(|url| ("public_url", url.to_string())));
+    section("http", &http);
+    section(
+        "nats",
+        &[
+            ("url", config.nats.url.clone()),
+            ("user", NATS_USER.to_owned()),
+            ("password", password.unwrap_or_default().to_owned()),
+        ],
+    );
+    section("postgres", &[("url", config.postgres.url.expose_secret().to_owned())]);
+    let mut search =
+        vec![("index_uri", config.search.index_uri.clone()), ("embedder", embedder.to_owned())];
+    let folder = config.search.model_dir.iter();
+    search.extend(folder.map(|folder| ("model_dir", folder.display().to_string())));
+    section("search", &search);
+    section("auth", &[("keys_dir", config.auth.keys_dir.display().to_string())]);
+    yaml
+}
+
+fn indexing_bar() -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{spinner} indexing: {pos} tools ({per_sec})")?;
+    Ok(ProgressBar::new_spinner().with_style(style))
+}

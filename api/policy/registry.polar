@@ -1,0 +1,44 @@
+# Who may do what in the registry.
+#
+# A rule sees the roles of the caller, the name of the action, and four things of the resource:
+#   kind      "tenant", "principal", "server" or "tool"; it always fits the action
+#   unlisted  the tool is visible to maintainers only
+#   owner     the principal is an owner, or the role to grant or revoke is that of owner
+#   own       the principal is the caller
+# What no rule allows is denied. The rules are evaluated once, over all values, into a table.
+
+# A role permits.
+allow(caller: Caller, action: String, resource: Object) if
+    role in caller.roles and
+    permits(role, action, resource);
+
+# All may see themselves and withdraw their own tokens, even without a role.
+allow(_: Caller, action: String, resource: Object) if
+    resource.own = true and
+    action in ["read_principal", "revoke_tokens"];
+
+# Owners may do everything.
+permits("owner", _action, _resource);
+
+# Administrators may do everything but what concerns owners, whom they may only see.
+permits("admin", action, _resource) if reads(action);
+permits("admin", _action, resource) if resource.owner = false;
+
+# Publishers see servers and tools, unlisted ones included, and keep them.
+permits("publisher", action, _resource) if finds(action);
+permits("publisher", action, _resource) if
+    action in [
+        "register_server", "describe_server", "retire_server",
+        "register_tool", "describe_tool", "publish_tool_version", "retire_tool"
+    ];
+
+# Agents find what is listed.
+permits("agent", action, resource) if finds(action) and resource.unlisted = false;
+
+# Auditors see everything and change nothing.
+permits("auditor", action, _resource) if reads(action);
+
+finds(action) if action in ["read_tenant", "read_server", "read_tool", "search_tools"];
+
+reads("read_principal");
+reads(action) if finds(action);

@@ -1,0 +1,45 @@
+//! Who may do what. The rules are the Polar policies of `api/policy`; this module asks them.
+//!
+//! Invariants: what the policy does not allow is denied, errors included. A decision depends on the
+//! caller's roles, the action and a few flags of the resource, all finite: so the policy is evaluated
+//! once, into a table, and a request costs one look-up.
+
+mod policy;
+mod resource;
+mod table;
+
+pub use policy::{PolarAuthorizer, PolicyError};
+pub use resource::{Action, Resource, ResourceKind};
+
+use crate::context::Caller;
+use domain::tool::Visibility;
+
+/// Decides what callers may do.
+pub trait Authorizer: Send + Sync {
+    /// Allows or denies.
+    ///
+    /// # Errors
+    /// [`Denied`], which becomes 403, or 404 when the caller may not even see the object.
+    fn authorize(&self, caller: &Caller, action: Action, resource: &Resource)
+    -> Result<(), Denied>;
+
+    /// The visibilities of the tools that the caller may read; for filters of queries and searches.
+    fn visibilities(&self, caller: &Caller) -> Vec<Visibility>;
+
+    /// Names the policy in force: the first 12 hex digits of its text's SHA-256.
+    fn policy_version(&self) -> &str;
+}
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the action {action} on a {kind} is not allowed to you")]
+pub struct Denied {
+    /// What was asked.
+    pub action: Action,
+    /// On what.
+    pub kind: ResourceKind,
+    /// True when the caller may not read the object either, and so must not learn that it exists.
+    pub hidden: bool,
+    /// The policy that decided.
+    pub policy_version: String,
+}

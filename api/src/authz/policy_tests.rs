@@ -1,0 +1,192 @@
+use super::super::ResourceKind;
+use super::super::table::cases;
+use super::*;
+use domain::id::{PrincipalId, TenantId};
+use domain::principal::PrincipalKind;
+use std::sync::LazyLock;
+
+static BUILT: LazyLock<PolarAuthorizer> = LazyLock::new(|| PolarAuthorizer::built_in().unwrap());
+
+fn caller(roles: &[Role]) -> Caller {
+    let tenant = TenantId::new("acme").unwrap();
+    Caller {
+        principal: PrincipalId::derive(&tenant, "me"),
+        tenant,
+        handle: "me".into(),
+        kind: PrincipalKind::User,
+        roles: roles.iter().copied().collect(),
+    }
+}
+
+fn allows(roles: &[Role], action: Action, resource: Resource) -> bool {
+    BUILT.authorize(&caller(roles), action, &resource).is_ok()
+}
+
+/// The space is small enough to be complete: all 32 sets of roles, every action, every flag.
+#[test]
+fn the_table_equals_the_policy_for_every_set_of_roles() {
+    let oso = engine(BUILT_IN).unwrap();
+    let authorizer = &*BUILT;
+    for bits in 0..1usize << Role::ALL.len() {
+        let roles: BTreeSet<Role> = Role::ALL
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| bits >> i & 1 == 1)
+            .map(|(_, r)| *r)
+            .collect();
+        for (action, resource) in cases() {
+            let policy = ask(&oso, &roles, action, &resource).unwrap();
+            assert_eq!(
+                authorizer.allows(&roles, action, &resource),
+                policy,
+                "{roles:?} {action} {resource:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn without_a_role_one_sees_and_protects_oneself_only() {
+    let (me, other) = (caller(&[]), caller(&[Role::Owner]));
+    let own = Resource::principal(&me, &me.principal, []);
+    for (action, resource) in cases().filter(|(_, resource)| !resource.own) {
+        assert!(!allows(&[], action, resource), "{action} {resource:?}");
+    }
+    assert!(allows(&[], Action::ReadPrincipal, own));
+    assert!(allows(&[], Action::RevokeTokens, own));
+    assert!(!allows(&[], Action::GrantRole, own));
+    let stranger = PrincipalId::derive(&other.tenant, "stranger");
+    assert!(!allows(
+        &[],
+        Action::ReadPrincipal,
+        Resource::principal(&me, &stranger, [])
+    ));
+}
+
+#[test]
+fn owners_may_do_everything() {
+    assert!(cases().all(|(action, resource)| allows(&[Role::Owner], action, resource)));
+}
+
+#[test]
+fn admins_may_do_everything_but_touch_owners() {
+    for (action, resource) in cases().filter(|(_, resource)| !resource.own) {
+        let expected = !resource.owner
+            || [
+                Action::ReadPrincipal,
+                Action::ReadServer,
+                Action::ReadTool,
+                Action::SearchTools,
+                Action::ReadTenant,
+            ]
+            .contains(&action);
+        assert_eq!(
+            allows(&[Role::Admin], action, resource),
+            expected,
+            "{action} {resource:?}"
+        );
+    }
+    let grant_owner = Resource::principal(
+        &caller(&[Role::Admin]),
+        &PrincipalId::derive(&TenantId::new("acme").unwrap(), "other"),
+        &[Role::Owner],
+    );
+    assert!(!allows(&[Role::Admin], Action::GrantRole, grant_owner));
+}
+
+#[test]
+fn publishers_keep_servers_and_tools_and_no_principals() {
+    let unlisted = Resource::tool(Visibility::Maintainers);
+    assert!(allows(&[Role::Publisher], Action::ReadTool, unlisted));
+    assert!(allows(
+        &[Role::Publisher],
+        Action::PublishToolVersion,
+        unlisted
+    ));
+    assert!(allows(
+        &[Role::Publisher],
+        Action::RegisterServer,
+        Resource::any(ResourceKind::Server)
+    ));
+    assert!(!allows(
+        &[Role::Publisher],
+        Action::ReadPrincipal,
+        Resource::any(ResourceKind::Principal)
+    ));
+    assert!(!allows(
+        &[Role::Publisher],
+        Action::RenameTenant,
+        Resource::tenant()
+    ));
+}
+
+#[test]
+fn agents_and_auditors_change_nothing() {
+    for (action, resource) in cases().filter(|(_, resource)| !resource.own) {
+        let reads = action == action.kind().read_action() || action == Action::SearchTools;
+        assert_eq!(
+            allows(&[Role::Auditor], action, resource),
+            reads,
+            "{action} {resource:?}"
+        );
+        assert!(
+            reads || !allows(&[Role::Agent], action, resource),
+            "{action} {resource:?}"
+        );
+    }
+}
+
+#[test]
+fn a_hidden_object_is_denied_as_if_it_were_absent() {
+    let authorizer = &*BUILT;
+    let unlisted = Resource::tool(Visibility::Maintainers);
+    let agent = caller(&[Role::Agent]);
+    assert_eq!(authorizer.visibilities(&agent), [Visibility::Tenant]);
+    assert_eq!(
+        authorizer.visibilities(&caller(&[Role::Auditor])),
+        Visibility::ALL
+    );
+    assert_eq!(authorizer.visibilities(&caller(&[])), []);
+    assert!(
+        authorizer
+            .authorize(&agent, Action::RetireTool, &unlisted)
+            .unwrap_err()
+            .hidden
+    );
+    let listed = Resource::tool(Visibility::Tenant);
+    let denied = authorizer
+        .authorize(&agent, Action::RetireTool, &listed)
+        .unwrap_err();
+    assert!(!denied.hidden);
+    assert_eq!(denied.policy_version.len(), VERSION_DIGITS);
+    let list = Resource::any(ResourceKind::Principal);
+    assert!(
+        !authorizer
+            .authorize(&agent, Action::ReadPrincipal, &list)
+            .unwrap_err()
+            .hidden
+    );
+}
+
+#[test]
+fn an_action_on_another_kind_of_resource_is_denied() {
+    assert!(!allows(
+        &[Role::Owner],
+        Action::RetireTool,
+        Resource::server()
+    ));
+}
+
+#[test]
+fn a_policy_that_fails_is_refused_at_load() {
+    assert!(PolarAuthorizer::from_text("allow(caller, action, resource) if").is_err());
+    assert!(PolarAuthorizer::from_text("allow(c, _a, _r) if c.unknown_field = 1;").is_err());
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(
+        PolarAuthorizer::from_folder(folder.path()),
+        Err(PolicyError::Empty(_))
+    ));
+    std::fs::write(folder.path().join("a.polar"), BUILT_IN).unwrap();
+    let copied = PolarAuthorizer::from_folder(folder.path()).unwrap();
+    assert_eq!(copied.policy_version(), BUILT.policy_version());
+}

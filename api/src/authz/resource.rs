@@ -1,0 +1,212 @@
+//! What a decision is about: an action, and as much of a resource as the rules look at.
+
+use crate::context::Caller;
+use domain::id::PrincipalId;
+use domain::principal::Role;
+use domain::tool::Visibility;
+use std::fmt;
+
+macro_rules! words {
+    ($(#[$meta:meta])* pub enum $name:ident { $( $(#[$vmeta:meta])* $variant:ident = $word:literal, )+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $( $(#[$vmeta])* $variant, )+ }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
+
+            /// The name in policies.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Self::$variant => $word, )+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// What can be done.
+    pub enum Action {
+        /// See a server.
+        ReadServer = "read_server",
+        /// See a tool.
+        ReadTool = "read_tool",
+        /// Search for tools.
+        SearchTools = "search_tools",
+        /// Begin a server.
+        RegisterServer = "register_server",
+        /// Change what is said of a server.
+        DescribeServer = "describe_server",
+        /// Take a server out of use.
+        RetireServer = "retire_server",
+        /// Begin a tool.
+        RegisterTool = "register_tool",
+        /// Change what is said around a tool, its visibility included.
+        DescribeTool = "describe_tool",
+        /// Publish a definition of a tool.
+        PublishToolVersion = "publish_tool_version",
+        /// Take a tool out of use.
+        RetireTool = "retire_tool",
+        /// See a principal and its roles.
+        ReadPrincipal = "read_principal",
+        /// Begin a principal.
+        RegisterPrincipal = "register_principal",
+        /// Give a role.
+        GrantRole = "grant_role",
+        /// Take a role away.
+        RevokeRole = "revoke_role",
+        /// Refuse a principal's requests.
+        DeactivatePrincipal = "deactivate_principal",
+        /// Accept a principal's requests again.
+        ReactivatePrincipal = "reactivate_principal",
+        /// Refuse a principal's tokens issued so far.
+        RevokeTokens = "revoke_tokens",
+        /// See the tenant.
+        ReadTenant = "read_tenant",
+        /// Rename the tenant.
+        RenameTenant = "rename_tenant",
+    }
+}
+
+words! {
+    /// What things can be acted on.
+    pub enum ResourceKind {
+        /// The caller's tenant.
+        Tenant = "tenant",
+        /// A principal of the tenant.
+        Principal = "principal",
+        /// A registered server.
+        Server = "server",
+        /// A tool of a server.
+        Tool = "tool",
+    }
+}
+
+impl Action {
+    /// What the action is done to.
+    #[must_use]
+    pub const fn kind(self) -> ResourceKind {
+        match self {
+            Self::ReadServer | Self::RegisterServer | Self::DescribeServer | Self::RetireServer => {
+                ResourceKind::Server
+            }
+            Self::ReadTool
+            | Self::SearchTools
+            | Self::RegisterTool
+            | Self::DescribeTool
+            | Self::PublishToolVersion
+            | Self::RetireTool => ResourceKind::Tool,
+            Self::ReadPrincipal
+            | Self::RegisterPrincipal
+            | Self::GrantRole
+            | Self::RevokeRole
+            | Self::DeactivatePrincipal
+            | Self::ReactivatePrincipal
+            | Self::RevokeTokens => ResourceKind::Principal,
+            Self::ReadTenant | Self::RenameTenant => ResourceKind::Tenant,
+        }
+    }
+}
+
+impl ResourceKind {
+    /// The action that reads such a thing: who may not do it must not learn that the thing exists.
+    #[must_use]
+    pub const fn read_action(self) -> Action {
+        match self {
+            Self::Tenant => Action::ReadTenant,
+            Self::Principal => Action::ReadPrincipal,
+            Self::Server => Action::ReadServer,
+            Self::Tool => Action::ReadTool,
+        }
+    }
+}
+
+/// What the rules look at. Flags that do not concern a kind are false.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Resource {
+    pub(super) kind: ResourceKind,
+    /// The tool is visible to maintainers only.
+    pub(super) unlisted: bool,
+    /// The principal is an owner, or the role in question is `owner`.
+    pub(super) owner: bool,
+    /// The principal is the caller.
+    pub(super) own: bool,
+    /// One existing object rather than a collection or one that is to be made.
+    pub(super) existing: bool,
+}
+
+impl Resource {
+    /// The caller's tenant.
+    #[must_use]
+    pub const fn tenant() -> Self {
+        Self::any(ResourceKind::Tenant)
+    }
+
+    /// A kind of thing in general: for lists, searches and things that are to be made.
+    #[must_use]
+    pub const fn any(kind: ResourceKind) -> Self {
+        Self {
+            kind,
+            unlisted: false,
+            owner: false,
+            own: false,
+            existing: false,
+        }
+    }
+
+    /// One existing server.
+    #[must_use]
+    pub const fn server() -> Self {
+        Self {
+            existing: true,
+            ..Self::any(ResourceKind::Server)
+        }
+    }
+
+    /// One existing tool.
+    #[must_use]
+    pub fn tool(visibility: Visibility) -> Self {
+        let unlisted = match visibility {
+            Visibility::Tenant => false,
+            Visibility::Maintainers => true,
+        };
+        Self {
+            unlisted,
+            existing: true,
+            ..Self::any(ResourceKind::Tool)
+        }
+    }
+
+    /// A principal that is to be made with these roles.
+    #[must_use]
+    pub fn new_principal<'a>(roles: impl IntoIterator<Item = &'a Role>) -> Self {
+        let owner = roles.into_iter().any(|role| *role == Role::Owner);
+        Self {
+            owner,
+            ..Self::any(ResourceKind::Principal)
+        }
+    }
+
+    /// One existing principal and its roles. For granting or revoking a role, give the principal's roles
+    /// and that role: an owner's roles and the role of owner are an owner's business.
+    #[must_use]
+    pub fn principal<'a>(
+        caller: &Caller,
+        id: &PrincipalId,
+        roles: impl IntoIterator<Item = &'a Role>,
+    ) -> Self {
+        let own = caller.principal == *id;
+        Self {
+            own,
+            existing: true,
+            ..Self::new_principal(roles)
+        }
+    }
+}

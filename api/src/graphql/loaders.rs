@@ -1,0 +1,149 @@
+//! Loaders gather what the fields of one request need and ask once for each kind of thing: a list of
+//! lists costs a constant number of statements.
+
+use crate::error::ApiError;
+use async_graphql::dataloader::Loader;
+use domain::id::{PrincipalId, ServerId, TenantId, ToolId};
+use domain::tool::Visibility;
+use projections::{Page, ReadPool, access, catalog};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Whose things are loaded, and which of the tools among them.
+pub(super) struct Loaders {
+    pub(super) reads: ReadPool,
+    pub(super) tenant: TenantId,
+    pub(super) visibilities: Vec<Visibility>,
+}
+
+/// A server by id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ServerKey(pub(super) ServerId);
+
+/// A tool by id, when the caller may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ToolKey(pub(super) ToolId);
+
+/// The first tools of a server, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ToolsOf {
+    pub(super) server: ServerId,
+    pub(super) first: usize,
+}
+
+/// The number of active tools of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ToolCountOf(pub(super) ServerId);
+
+/// The versions of a tool, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct VersionsOf(pub(super) ToolId);
+
+/// A principal by id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct PrincipalKey(pub(super) PrincipalId);
+
+/// The caller's tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct OwnTenant;
+
+impl Loader<ServerKey> for Loaders {
+    type Value = catalog::Server;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[ServerKey]) -> Result<HashMap<ServerKey, Self::Value>, ApiError> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+        let mut reads = self.reads.tenant(&self.tenant).await?;
+        let found = catalog::servers_by_id(&mut reads, &ids).await?;
+        Ok(found.into_iter().map(|(id, server)| (ServerKey(id), server)).collect())
+    }
+}
+
+impl Loader<ToolKey> for Loaders {
+    type Value = catalog::Tool;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[ToolKey]) -> Result<HashMap<ToolKey, Self::Value>, ApiError> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+        let mut reads = self.reads.tenant(&self.tenant).await?;
+        let found = catalog::tools_by_id(&mut reads, &ids, &self.visibilities).await?;
+        Ok(found.into_iter().map(|(id, tool)| (ToolKey(id), tool)).collect())
+    }
+}
+
+impl Loader<ToolsOf> for Loaders {
+    type Value = Arc<Page<catalog::Tool>>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[ToolsOf]) -> Result<HashMap<ToolsOf, Self::Value>, ApiError> {
+        // One statement for each page length, of which a query has as many as it names.
+        let mut lengths: BTreeMap<usize, Vec<ServerId>> = BTreeMap::new();
+        for key in keys {
+            lengths.entry(key.first).or_default().push(key.server.clone());
+        }
+        let mut reads = self.reads.tenant(&self.tenant).await?;
+        let mut pages = HashMap::with_capacity(keys.len());
+        for (first, ids) in lengths {
+            let found = catalog::tools_by_server(&mut reads, &ids, &self.visibilities, first).await?;
+            pages.extend(
+                found.into_iter().map(|(server, page)| (ToolsOf { server, first }, Arc::new(page))),
+            );
+        }
+        Ok(pages)
+    }
+}
+
+impl Loader<ToolCountOf> for Loaders {
+    type Value = i64;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[ToolCountOf]) -> Result<HashMap<ToolCountOf, i64>, ApiError> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+        let mut reads = self.reads.tenant(&self.tenant).await?;
+        let found = catalog::tool_counts(&mut reads, &ids, &self.visibilities).await?;
+        Ok(found.into_iter().map(|(id, count)| (ToolCountOf(id), count)).collect())
+    }
+}
+
+impl Loader<VersionsOf> for Loaders {
+    type Value = Arc<Vec<catalog::ToolVersion>>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[VersionsOf]) -> Result<HashMap<VersionsOf, Self::Value>, ApiError> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+        let mut reads = self.reads.tenant(&self.tenant).await?;
+        let found = catalog::versions_by_tool(&mut reads, &ids).await?;
+        Ok(found.into_iter().map(|(id, versions)| (VersionsOf(id), Arc::new(versions))).collect())
+    }
+}
+
+impl Loader<PrincipalKey> for Loaders {
+    type Value = access::Principal;
+    type Error = ApiError;
+
+    /// One statement for each: no list of the schema leads to principals.
+    async fn load(
+        &self,
+        keys: &[PrincipalKey],
+    ) -> Result<HashMap<PrincipalKey, Self::Value>, ApiError> {
+        let mut reads = self.reads.tenant(&self.tenant).await?;
+        let mut found = HashMap::with_capacity(keys.len());
+        for key in keys {
+            if let Some(principal) = access::principal(&mut reads, &key.0).await? {
+                found.insert(key.clone(), principal);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<OwnTenant> for Loaders {
+    type Value = access::Tenant;
+    type Error = ApiError;
+
+    async fn load(&self, _: &[OwnTenant]) -> Result<HashMap<OwnTenant, Self::Value>, ApiError> {
+        let mut reads = self.reads.tenant(&self.tenant).await?;
+        let tenant = access::tenant(&mut reads).await?;
+        Ok(tenant.map(|tenant| (OwnTenant, tenant)).into_iter().collect())
+    }
+}

@@ -1,0 +1,52 @@
+//! The GraphQL surface, for consoles and scripts.
+//!
+//! A read is: resolver → authorizer → query of the read model. A write is: resolver → authorizer →
+//! dispatcher → wait for the read model. There is no layer between. The tenant is the caller's, always; an
+//! object that is hidden and one that is absent answer the same `NOT_FOUND`.
+//!
+//! # Reading order
+//! 1. [`schema`], [`query`] and [`mutation`]: the roots. The committed `api/schema.graphql` shows it all.
+//! 2. [`server`], [`tool`], [`principal`], [`tenant`], [`search`], [`registry`], [`node`]: one file for each
+//!    type, with its entries. [`connection`] makes pages, [`loaders`] gathers what nested fields need.
+//! 3. [`handler`], [`limits`] and [`error`]: what a request passes on its way in and out; [`session`]: what
+//!    its resolvers share; [`page`]: GraphiQL.
+
+mod connection;
+mod enums;
+mod error;
+mod handler;
+mod limits;
+mod loaders;
+mod mutation;
+mod node;
+mod page;
+mod principal;
+mod query;
+mod registry;
+mod scalars;
+mod schema;
+mod search;
+mod server;
+mod session;
+mod tenant;
+mod tool;
+
+pub use schema::sdl;
+
+use crate::config::LimitsConfig;
+use crate::state::AppState;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{MethodRouter, get, post};
+use axum::Extension;
+
+/// Operations, by POST. Stands behind authentication: a request without a caller is answered 401.
+pub fn operations(limits: &LimitsConfig) -> MethodRouter<AppState> {
+    post(handler::execute)
+        .layer(Extension(schema::build(limits)))
+        .layer(DefaultBodyLimit::max(limits.body_bytes))
+}
+
+/// The page for browsers, by GET. Public: it holds nothing.
+pub fn page() -> MethodRouter<AppState> {
+    get(page::show)
+}

@@ -1,0 +1,136 @@
+//! The root of all mutations, and what they share. One file for each aggregate.
+//!
+//! A mutation is: authorize, dispatch, wait for the read model, read the object back. The commit is what
+//! counts: when the read model does not follow within five seconds, the answer has the commit's `sequence`
+//! and, instead of the object, a `notice`. That is no error, because the command was accepted and a client
+//! that takes it for one would send it again.
+
+mod principal;
+mod server;
+mod tenant;
+mod tool;
+
+use self::principal::PrincipalMutations;
+use self::server::ServerMutations;
+use self::tenant::TenantMutations;
+use self::tool::ToolMutations;
+use super::loaders::Loaders;
+use super::scalars::{Sequence, UuidScalar};
+use super::session::{Session, WAIT};
+use crate::error::ApiError;
+use async_graphql::dataloader::Loader;
+use async_graphql::{MaybeUndefined, MergedObject};
+use domain::AggregateRoot;
+use domain::id::{CommandId, ServerId};
+use domain::server::{Server, ServerError};
+use std::collections::BTreeSet;
+use std::hash::Hash;
+
+/// What can be changed. Each mutation is decided and recorded before it answers, and takes a `commandId`:
+/// an id of your choice with which the same command, sent again, is answered as the first time.
+#[derive(MergedObject, Default)]
+pub(super) struct Mutation(ServerMutations, ToolMutations, PrincipalMutations, TenantMutations);
+
+/// Sends a command and answers the position of its commit.
+async fn dispatch<A>(
+    session: &Session,
+    aggregate_id: &str,
+    command: A::Command,
+    command_id: Option<UuidScalar>,
+) -> Result<Sequence, ApiError>
+where
+    A: AggregateRoot,
+    ApiError: From<bus::DispatchError<A::Error>>,
+{
+    let context = session.caller.command_context(command_id.map(|id| CommandId(id.0)));
+    let committed = session.state.dispatcher.dispatch::<A>(&context, aggregate_id, command).await?;
+    Ok(Sequence(committed.stream_sequence))
+}
+
+/// The changed object as the read model shows it, or else why it does not yet.
+async fn read_back<K, V>(
+    session: &Session,
+    projector: &'static str,
+    sequence: Sequence,
+    key: K,
+) -> Result<(Option<V>, Option<String>), ApiError>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    V: Send + Sync + Clone + 'static,
+    Loaders: Loader<K, Value = V, Error = ApiError>,
+{
+    let read = async {
+        session.state.positions.wait_for(projector, sequence.0, WAIT).await?;
+        session.loaders.load_one(key).await
+    };
+    match read.await {
+        Ok(object) => Ok((object, None)),
+        Err(ApiError::Unavailable { message }) => {
+            let Sequence(sequence) = sequence;
+            let notice = format!(
+                "The command is accepted, at sequence {sequence}, but cannot be shown yet: {message}. \
+                 Read it with minSequence: {sequence}."
+            );
+            Ok((None, Some(notice)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// That a server is there and in use, from the log itself.
+async fn check_server(session: &Session, id: &ServerId, slug: &str) -> Result<(), ApiError> {
+    let server = session.state.dispatcher.load::<Server>(&session.caller.tenant, id.as_str()).await?;
+    server.unwrap_or_default().check_active().map_err(|error| match error {
+        ServerError::NotRegistered => ApiError::Rejected {
+            code: "SERVER_NOT_FOUND",
+            message: format!("there is no server `{slug}`; register it first"),
+        },
+        other => ApiError::Rejected {
+            code: domain::Rejection::code(&other),
+            message: format!("server `{slug}`: {other}"),
+        },
+    })
+}
+
+/// A text without white space around it.
+fn trimmed(text: &str) -> String {
+    text.trim().to_owned()
+}
+
+/// An optional text; an empty one is none.
+fn optional(text: Option<String>) -> Option<String> {
+    text.map(|text| trimmed(&text)).filter(|text| !text.is_empty())
+}
+
+fn tag_set(tags: Vec<String>) -> BTreeSet<String> {
+    tags.iter().map(|tag| trimmed(tag)).collect()
+}
+
+/// Changes an optional text: left out, it stays; null or empty clears it.
+fn change(current: &mut Option<String>, new: MaybeUndefined<String>) {
+    new.map(optional).update_to(current);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_left_out_field_stays_and_null_clears_it() {
+        let mut field = Some("old".to_owned());
+        change(&mut field, MaybeUndefined::Undefined);
+        assert_eq!(field.as_deref(), Some("old"));
+        change(&mut field, MaybeUndefined::Value(" new ".to_owned()));
+        assert_eq!(field.as_deref(), Some("new"));
+        change(&mut field, MaybeUndefined::Value(" ".to_owned()));
+        assert_eq!(field, None);
+        field = Some("old".to_owned());
+        change(&mut field, MaybeUndefined::Null);
+        assert_eq!(field, None);
+    }
+
+    #[test]
+    fn hidden_characters_are_left_for_the_domain_to_refuse() {
+        assert_eq!(trimmed(" a\u{200b}b "), "a\u{200b}b");
+    }
+}

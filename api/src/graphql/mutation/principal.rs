@@ -1,0 +1,263 @@
+//! Changes of principals. A tenant keeps an owner: its last active one cannot lose the role or be deactivated.
+
+use super::{dispatch, read_back, trimmed};
+use crate::authz::{Action, Resource};
+use crate::error::ApiError;
+use crate::graphql::enums::{PrincipalKind, Role};
+use crate::graphql::loaders::PrincipalKey;
+use crate::graphql::principal::Principal;
+use crate::graphql::scalars::{Sequence, UuidScalar};
+use crate::graphql::session::{Session, WAIT};
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use domain::id::PrincipalId;
+use domain::principal::{PrincipalCommand, RegisterPrincipal};
+use projections::access;
+use tokio::sync::Mutex;
+
+/// Held from the count of a tenant's owners until the command that may take one away is committed, so that
+/// two such commands of one process never both count the other's owner. Between processes a window of
+/// one command remains; an operator at the command line can always grant the role again.
+static OWNERS: Mutex<()> = Mutex::const_new(());
+
+/// A principal to register.
+#[derive(Debug, InputObject)]
+struct RegisterPrincipalInput {
+    /// Its name in your tenant, which never changes: lower-case letters, digits and hyphens.
+    handle: String,
+    /// What it is.
+    kind: PrincipalKind,
+    /// What it may do.
+    #[graphql(default)]
+    roles: Vec<Role>,
+}
+
+/// A role of a principal.
+#[derive(Debug, InputObject)]
+struct RoleInput {
+    /// Whose.
+    handle: String,
+    /// Which.
+    role: Role,
+}
+
+/// A principal to deactivate or to reactivate.
+#[derive(Debug, InputObject)]
+struct PrincipalInput {
+    /// Which.
+    handle: String,
+}
+
+/// Tokens to refuse.
+#[derive(Debug, InputObject)]
+struct RevokeTokensInput {
+    /// Whose.
+    handle: String,
+    /// Refuse the tokens issued before this moment, at the latest now, which is meant when left out.
+    issued_before: Option<DateTime<Utc>>,
+}
+
+/// A changed principal.
+#[derive(SimpleObject)]
+struct PrincipalPayload {
+    /// The principal after the change; null when `notice` says why.
+    principal: Option<Principal>,
+    /// The position of the change in the log.
+    sequence: Sequence,
+    /// Why the accepted change cannot be shown yet.
+    notice: Option<String>,
+}
+
+impl PrincipalPayload {
+    async fn of(session: &Session, id: PrincipalId, sequence: Sequence) -> Result<Self, ApiError> {
+        let key = PrincipalKey(id);
+        let (principal, notice) = read_back(session, access::NAME, sequence, key).await?;
+        Ok(Self { principal: principal.map(Principal), sequence, notice })
+    }
+}
+
+/// The changes of principals.
+#[derive(Default)]
+pub(super) struct PrincipalMutations;
+
+#[Object]
+impl PrincipalMutations {
+    /// Registers a person, an agent or a program. Its tokens are issued separately.
+    async fn register_principal(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The principal.")] input: RegisterPrincipalInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<PrincipalPayload, ApiError> {
+        let session = Session::of(ctx);
+        let roles: Vec<domain::principal::Role> = input.roles.into_iter().map(Into::into).collect();
+        session.authorize(Action::RegisterPrincipal, &Resource::new_principal(&roles))?;
+        let handle = trimmed(&input.handle);
+        let id = PrincipalId::derive(&session.caller.tenant, &handle);
+        let register = RegisterPrincipal { kind: input.kind.into(), handle, roles };
+        let command = PrincipalCommand::Register(register);
+        let sequence = send(session, &id, command, command_id).await?;
+        PrincipalPayload::of(session, id, sequence).await
+    }
+
+    /// Gives a principal a role.
+    async fn grant_role(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose and which.")] input: RoleInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<PrincipalPayload, ApiError> {
+        let session = Session::of(ctx);
+        let role = input.role.into();
+        let target = Target::load(session, Action::GrantRole, &input.handle, Some(role)).await?;
+        let command = PrincipalCommand::GrantRole(role);
+        let sequence = send(session, &target.id, command, command_id).await?;
+        PrincipalPayload::of(session, target.id, sequence).await
+    }
+
+    /// Takes a role from a principal. The last active owner keeps that role (`LAST_OWNER`).
+    async fn revoke_role(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose and which.")] input: RoleInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<PrincipalPayload, ApiError> {
+        let session = Session::of(ctx);
+        let role = input.role.into();
+        let target = Target::load(session, Action::RevokeRole, &input.handle, Some(role)).await?;
+        let command = PrincipalCommand::RevokeRole(role);
+        let sequence = if role == domain::principal::Role::Owner {
+            send_keeping_an_owner(session, &target, command, command_id).await?
+        } else {
+            send(session, &target.id, command, command_id).await?
+        };
+        PrincipalPayload::of(session, target.id, sequence).await
+    }
+
+    /// Refuses every request of a principal from now on. The last active owner stays active (`LAST_OWNER`).
+    async fn deactivate_principal(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The principal.")] input: PrincipalInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<PrincipalPayload, ApiError> {
+        let session = Session::of(ctx);
+        let target =
+            Target::load(session, Action::DeactivatePrincipal, &input.handle, None).await?;
+        let command = PrincipalCommand::Deactivate;
+        let sequence = send_keeping_an_owner(session, &target, command, command_id).await?;
+        PrincipalPayload::of(session, target.id, sequence).await
+    }
+
+    /// Accepts the requests of a deactivated principal again.
+    async fn reactivate_principal(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The principal.")] input: PrincipalInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<PrincipalPayload, ApiError> {
+        let session = Session::of(ctx);
+        let target =
+            Target::load(session, Action::ReactivatePrincipal, &input.handle, None).await?;
+        let command = PrincipalCommand::Reactivate;
+        let sequence = send(session, &target.id, command, command_id).await?;
+        PrincipalPayload::of(session, target.id, sequence).await
+    }
+
+    /// Refuses every token that a principal was issued so far. All may do this with their own.
+    async fn revoke_tokens(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose, and until when.")] input: RevokeTokensInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<PrincipalPayload, ApiError> {
+        let session = Session::of(ctx);
+        let target = Target::load(session, Action::RevokeTokens, &input.handle, None).await?;
+        let now = Utc::now();
+        let issued_before = input.issued_before.unwrap_or(now);
+        if issued_before > now {
+            return Err(ApiError::Rejected {
+                code: "MOMENT_IN_FUTURE",
+                message: "`issuedBefore` lies in the future; tokens to come cannot be revoked".into(),
+            });
+        }
+        let command = PrincipalCommand::RevokeTokens { issued_before };
+        let sequence = send(session, &target.id, command, command_id).await?;
+        PrincipalPayload::of(session, target.id, sequence).await
+    }
+}
+
+/// An existing principal that the caller may act on, from the log itself.
+struct Target {
+    id: PrincipalId,
+    active_owner: bool,
+}
+
+impl Target {
+    /// `role` is the one to grant or revoke: with it, an owner's business is an owner's.
+    async fn load(
+        session: &Session,
+        action: Action,
+        handle: &str,
+        role: Option<domain::principal::Role>,
+    ) -> Result<Self, ApiError> {
+        let tenant = &session.caller.tenant;
+        let id = PrincipalId::derive(tenant, handle.trim());
+        let principal = session
+            .state
+            .dispatcher
+            .load::<domain::principal::Principal>(tenant, id.as_str())
+            .await?
+            .unwrap_or_default();
+        let roles = principal.roles().ok_or(ApiError::NotFound)?;
+        let concerned = roles.iter().chain(role.as_ref());
+        session.authorize(action, &Resource::principal(&session.caller, &id, concerned))?;
+        let owner = roles.contains(&domain::principal::Role::Owner);
+        Ok(Self { id, active_owner: owner && principal.is_active() })
+    }
+}
+
+/// Sends a command that may take an owner away, unless it is the last active one.
+async fn send_keeping_an_owner(
+    session: &Session,
+    target: &Target,
+    command: PrincipalCommand,
+    command_id: Option<UuidScalar>,
+) -> Result<Sequence, ApiError> {
+    if !target.active_owner {
+        return send(session, &target.id, command, command_id).await;
+    }
+    let _held = OWNERS.lock().await;
+    let head = session.state.log.head().await?;
+    session.state.positions.wait_for(access::NAME, head, WAIT).await?;
+    let owners = access::count_active_owners(&mut session.reads().await?).await?;
+    if owners <= 1 {
+        return Err(ApiError::Rejected {
+            code: "LAST_OWNER",
+            message: "this is the tenant's last active owner; give another principal the role first"
+                .into(),
+        });
+    }
+    send(session, &target.id, command, command_id).await
+}
+
+async fn send(
+    session: &Session,
+    id: &PrincipalId,
+    command: PrincipalCommand,
+    command_id: Option<UuidScalar>,
+) -> Result<Sequence, ApiError> {
+    dispatch::<domain::principal::Principal>(session, id.as_str(), command, command_id).await
+}

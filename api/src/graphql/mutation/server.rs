@@ -1,0 +1,188 @@
+//! Changes of servers.
+
+use super::{change, dispatch, optional, read_back, tag_set, trimmed};
+use crate::authz::{Action, Resource, ResourceKind};
+use crate::error::ApiError;
+use crate::graphql::enums::Transport;
+use crate::graphql::loaders::ServerKey;
+use crate::graphql::scalars::{Sequence, UuidScalar};
+use crate::graphql::server::Server;
+use crate::graphql::session::Session;
+use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+use domain::id::ServerId;
+use domain::server::{RegisterServer, ServerCommand, ServerProfile};
+use projections::catalog;
+
+/// A server to register.
+#[derive(Debug, InputObject)]
+struct RegisterServerInput {
+    /// Its name in your tenant, which never changes: lower-case letters, digits and hyphens.
+    slug: String,
+    /// The name that people read.
+    name: String,
+    /// What it is for.
+    #[graphql(default)]
+    description: String,
+    /// An absolute `https` or `http` address to read more.
+    homepage: Option<String>,
+    /// Its licence, an SPDX identifier.
+    license: Option<String>,
+    /// How it is reached, when known.
+    transport: Option<Transport>,
+    /// One word to group by.
+    category: Option<String>,
+    /// Words to filter by.
+    #[graphql(default)]
+    tags: Vec<String>,
+}
+
+/// What to say else of a server. A field that is left out stays as it is; null clears it.
+#[derive(Debug, InputObject)]
+struct DescribeServerInput {
+    /// Which server.
+    slug: String,
+    /// The name that people read; cannot be cleared.
+    name: MaybeUndefined<String>,
+    /// What it is for.
+    description: MaybeUndefined<String>,
+    /// An absolute `https` or `http` address to read more.
+    homepage: MaybeUndefined<String>,
+    /// Its licence, an SPDX identifier.
+    license: MaybeUndefined<String>,
+    /// How it is reached.
+    transport: MaybeUndefined<Transport>,
+    /// One word to group by.
+    category: MaybeUndefined<String>,
+    /// Words to filter by; they replace the present ones.
+    tags: MaybeUndefined<Vec<String>>,
+}
+
+/// A server to take out of use.
+#[derive(Debug, InputObject)]
+struct RetireServerInput {
+    /// Which server.
+    slug: String,
+    /// Why, for those who used it.
+    #[graphql(default)]
+    reason: String,
+}
+
+/// A changed server.
+#[derive(SimpleObject)]
+struct ServerPayload {
+    /// The server after the change; null when `notice` says why.
+    server: Option<Server>,
+    /// The position of the change in the log.
+    sequence: Sequence,
+    /// Why the accepted change cannot be shown yet.
+    notice: Option<String>,
+}
+
+impl ServerPayload {
+    async fn of(session: &Session, id: ServerId, sequence: Sequence) -> Result<Self, ApiError> {
+        let key = ServerKey(id);
+        let (server, notice) = read_back(session, catalog::NAME, sequence, key).await?;
+        Ok(Self { server: server.map(Server), sequence, notice })
+    }
+}
+
+/// The changes of servers.
+#[derive(Default)]
+pub(super) struct ServerMutations;
+
+#[Object]
+impl ServerMutations {
+    /// Registers an upstream MCP server.
+    async fn register_server(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The server.")] input: RegisterServerInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<ServerPayload, ApiError> {
+        let session = Session::of(ctx);
+        session.authorize(Action::RegisterServer, &Resource::any(ResourceKind::Server))?;
+        let slug = trimmed(&input.slug);
+        let id = ServerId::derive(&session.caller.tenant, &slug);
+        let profile = ServerProfile {
+            name: trimmed(&input.name),
+            description: trimmed(&input.description),
+            homepage: optional(input.homepage),
+            license: optional(input.license),
+            transport: input.transport.map(Into::into),
+            category: optional(input.category),
+            tags: tag_set(input.tags),
+        };
+        let command = ServerCommand::Register(RegisterServer { slug, profile });
+        let sequence = send(session, &id, command, command_id).await?;
+        ServerPayload::of(session, id, sequence).await
+    }
+
+    /// Changes what is said of a server, field by field.
+    async fn describe_server(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The changes.")] input: DescribeServerInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<ServerPayload, ApiError> {
+        let session = Session::of(ctx);
+        session.authorize(Action::DescribeServer, &Resource::server())?;
+        let tenant = &session.caller.tenant;
+        let id = ServerId::derive(tenant, input.slug.trim());
+        let server =
+            session.state.dispatcher.load::<domain::server::Server>(tenant, id.as_str()).await?;
+        let current = server.as_ref().and_then(domain::server::Server::profile);
+        let mut profile = current.ok_or(ApiError::NotFound)?.clone();
+        describe(&mut profile, input);
+        let sequence = send(session, &id, ServerCommand::Describe(profile), command_id).await?;
+        ServerPayload::of(session, id, sequence).await
+    }
+
+    /// Takes a server and its tools out of use. There is no way back.
+    async fn retire_server(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The server.")] input: RetireServerInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<ServerPayload, ApiError> {
+        let session = Session::of(ctx);
+        session.authorize(Action::RetireServer, &Resource::server())?;
+        let id = ServerId::derive(&session.caller.tenant, input.slug.trim());
+        let command = ServerCommand::Retire { reason: trimmed(&input.reason) };
+        let sequence = send(session, &id, command, command_id).await?;
+        ServerPayload::of(session, id, sequence).await
+    }
+}
+
+async fn send(
+    session: &Session,
+    id: &ServerId,
+    command: ServerCommand,
+    command_id: Option<UuidScalar>,
+) -> Result<Sequence, ApiError> {
+    dispatch::<domain::server::Server>(session, id.as_str(), command, command_id).await
+}
+
+fn describe(profile: &mut ServerProfile, input: DescribeServerInput) {
+    let text = |current: &mut String, new: MaybeUndefined<String>| match new {
+        MaybeUndefined::Undefined => {}
+        MaybeUndefined::Null => current.clear(),
+        MaybeUndefined::Value(new) => *current = trimmed(&new),
+    };
+    text(&mut profile.name, input.name);
+    text(&mut profile.description, input.description);
+    change(&mut profile.homepage, input.homepage);
+    change(&mut profile.license, input.license);
+    change(&mut profile.category, input.category);
+    input.transport.map_value(Into::into).update_to(&mut profile.transport);
+    match input.tags {
+        MaybeUndefined::Undefined => {}
+        MaybeUndefined::Null => profile.tags.clear(),
+        MaybeUndefined::Value(tags) => profile.tags = tag_set(tags),
+    }
+}

@@ -1,0 +1,56 @@
+//! Changes of the caller's tenant.
+
+use super::{dispatch, read_back, trimmed};
+use crate::authz::{Action, Resource};
+use crate::error::ApiError;
+use crate::graphql::loaders::OwnTenant;
+use crate::graphql::scalars::{Sequence, UuidScalar};
+use crate::graphql::session::Session;
+use crate::graphql::tenant::Tenant;
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+use domain::tenant::TenantCommand;
+use projections::access;
+
+/// A new name for your tenant.
+#[derive(Debug, InputObject)]
+struct RenameTenantInput {
+    /// The name that people read, 1 to 200 characters.
+    display_name: String,
+}
+
+/// Your changed tenant.
+#[derive(SimpleObject)]
+struct TenantPayload {
+    /// The tenant after the change; null when `notice` says why.
+    tenant: Option<Tenant>,
+    /// The position of the change in the log.
+    sequence: Sequence,
+    /// Why the accepted change cannot be shown yet.
+    notice: Option<String>,
+}
+
+/// The changes of the caller's tenant.
+#[derive(Default)]
+pub(super) struct TenantMutations;
+
+#[Object]
+impl TenantMutations {
+    /// Changes the name of your tenant that people read.
+    async fn rename_tenant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new name.")] input: RenameTenantInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<TenantPayload, ApiError> {
+        let session = Session::of(ctx);
+        session.authorize(Action::RenameTenant, &Resource::tenant())?;
+        let id = session.caller.tenant.as_str();
+        let command = TenantCommand::Rename { display_name: trimmed(&input.display_name) };
+        let sequence =
+            dispatch::<domain::tenant::Tenant>(session, id, command, command_id).await?;
+        let (tenant, notice) = read_back(session, access::NAME, sequence, OwnTenant).await?;
+        Ok(TenantPayload { tenant: tenant.map(Tenant), sequence, notice })
+    }
+}

@@ -1,0 +1,251 @@
+//! Changes of tools.
+
+use super::{change, check_server, dispatch, optional, read_back, tag_set, trimmed};
+use crate::authz::{Action, Resource, ResourceKind};
+use crate::error::ApiError;
+use crate::graphql::enums::Visibility;
+use crate::graphql::loaders::ToolKey;
+use crate::graphql::scalars::{Sequence, UuidScalar};
+use crate::graphql::session::Session;
+use crate::graphql::tool::Tool;
+use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+use domain::id::{ServerId, ToolId};
+use domain::tool::{PublishToolVersion, RegisterTool, ToolCommand, ToolDefinition, ToolProfile};
+use projections::catalog;
+use semver::Version;
+use serde_json::Value;
+
+/// A tool to register, with its first version.
+#[derive(Debug, InputObject)]
+struct RegisterToolInput {
+    /// The slug of its server, which must be registered and in use.
+    server: String,
+    /// The name by which it is called, which never changes.
+    name: String,
+    /// A title for people.
+    title: Option<String>,
+    /// What the tool does, as a model reads it.
+    description: String,
+    /// JSON Schema of its arguments, of type `object`.
+    input_schema: Option<Value>,
+    /// JSON Schema of its structured result, of type `object`.
+    output_schema: Option<Value>,
+    /// The semantic version of this definition.
+    #[graphql(default_with = "String::from(\"1.0.0\")")]
+    version: String,
+    /// One word to group by.
+    category: Option<String>,
+    /// Words to filter by.
+    #[graphql(default)]
+    tags: Vec<String>,
+    /// Who may see it.
+    #[graphql(default_with = "Visibility::Tenant")]
+    visibility: Visibility,
+}
+
+/// What to say else around a tool. A field that is left out stays as it is; null clears it.
+#[derive(Debug, InputObject)]
+struct DescribeToolInput {
+    /// The slug of its server.
+    server: String,
+    /// Which tool.
+    name: String,
+    /// A title for people.
+    title: MaybeUndefined<String>,
+    /// One word to group by.
+    category: MaybeUndefined<String>,
+    /// Words to filter by; they replace the present ones.
+    tags: MaybeUndefined<Vec<String>>,
+    /// Who may see it; null leaves it as it is.
+    visibility: Option<Visibility>,
+}
+
+/// A new definition of a tool. It replaces the whole definition: give every part that it shall have.
+#[derive(Debug, InputObject)]
+struct PublishToolVersionInput {
+    /// The slug of its server, which must be in use.
+    server: String,
+    /// Which tool.
+    name: String,
+    /// The semantic version of the definition, above every published one.
+    version: String,
+    /// What the tool does, as a model reads it.
+    description: String,
+    /// JSON Schema of its arguments, of type `object`.
+    input_schema: Option<Value>,
+    /// JSON Schema of its structured result, of type `object`.
+    output_schema: Option<Value>,
+}
+
+/// A tool to take out of use.
+#[derive(Debug, InputObject)]
+struct RetireToolInput {
+    /// The slug of its server.
+    server: String,
+    /// Which tool.
+    name: String,
+    /// Why, for those who used it.
+    #[graphql(default)]
+    reason: String,
+}
+
+/// A changed tool.
+#[derive(SimpleObject)]
+struct ToolPayload {
+    /// The tool after the change; null when `notice` says why.
+    tool: Option<Tool>,
+    /// The position of the change in the log.
+    sequence: Sequence,
+    /// Why the accepted change cannot be shown yet.
+    notice: Option<String>,
+}
+
+impl ToolPayload {
+    async fn of(session: &Session, id: ToolId, sequence: Sequence) -> Result<Self, ApiError> {
+        let key = ToolKey(id);
+        let (tool, notice) = read_back(session, catalog::NAME, sequence, key).await?;
+        Ok(Self { tool: tool.map(Tool), sequence, notice })
+    }
+}
+
+/// The changes of tools.
+#[derive(Default)]
+pub(super) struct ToolMutations;
+
+#[Object]
+impl ToolMutations {
+    /// Registers a tool with its first version.
+    async fn register_tool(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The tool.")] input: RegisterToolInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<ToolPayload, ApiError> {
+        let session = Session::of(ctx);
+        session.authorize(Action::RegisterTool, &Resource::any(ResourceKind::Tool))?;
+        let (server, name) = (trimmed(&input.server), trimmed(&input.name));
+        let tenant = &session.caller.tenant;
+        let server_id = ServerId::derive(tenant, &server);
+        let id = ToolId::derive(tenant, &server, &name);
+        let tool_version = version(&input.version)?;
+        check_server(session, &server_id, &server).await?;
+        let profile = ToolProfile {
+            title: optional(input.title),
+            category: optional(input.category),
+            tags: tag_set(input.tags),
+            visibility: input.visibility.into(),
+        };
+        let definition = ToolDefinition {
+            description: trimmed(&input.description),
+            input_schema: input.input_schema,
+            output_schema: input.output_schema,
+        };
+        let register = RegisterTool { server_id, server, name, profile, tool_version, definition };
+        let command = ToolCommand::Register(Box::new(register));
+        let sequence = send(session, &id, command, command_id).await?;
+        ToolPayload::of(session, id, sequence).await
+    }
+
+    /// Changes what is said around a tool, field by field. What a model reads is changed by publishing
+    /// a version.
+    async fn describe_tool(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The changes.")] input: DescribeToolInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<ToolPayload, ApiError> {
+        let session = Session::of(ctx);
+        let (id, mut profile) =
+            existing(session, Action::DescribeTool, &input.server, &input.name).await?;
+        change(&mut profile.title, input.title);
+        change(&mut profile.category, input.category);
+        match input.tags {
+            MaybeUndefined::Undefined => {}
+            MaybeUndefined::Null => profile.tags.clear(),
+            MaybeUndefined::Value(tags) => profile.tags = tag_set(tags),
+        }
+        if let Some(visibility) = input.visibility {
+            profile.visibility = visibility.into();
+        }
+        let sequence = send(session, &id, ToolCommand::Describe(profile), command_id).await?;
+        ToolPayload::of(session, id, sequence).await
+    }
+
+    /// Publishes a new definition of a tool.
+    async fn publish_tool_version(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The definition.")] input: PublishToolVersionInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<ToolPayload, ApiError> {
+        let session = Session::of(ctx);
+        let (id, _) =
+            existing(session, Action::PublishToolVersion, &input.server, &input.name).await?;
+        let tool_version = version(&input.version)?;
+        let server = trimmed(&input.server);
+        let server_id = ServerId::derive(&session.caller.tenant, &server);
+        check_server(session, &server_id, &server).await?;
+        let definition = ToolDefinition {
+            description: trimmed(&input.description),
+            input_schema: input.input_schema,
+            output_schema: input.output_schema,
+        };
+        let publish = PublishToolVersion { tool_version, definition };
+        let command = ToolCommand::PublishVersion(Box::new(publish));
+        let sequence = send(session, &id, command, command_id).await?;
+        ToolPayload::of(session, id, sequence).await
+    }
+
+    /// Takes a tool out of use. There is no way back.
+    async fn retire_tool(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The tool.")] input: RetireToolInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<ToolPayload, ApiError> {
+        let session = Session::of(ctx);
+        let (id, _) = existing(session, Action::RetireTool, &input.server, &input.name).await?;
+        let command = ToolCommand::Retire { reason: trimmed(&input.reason) };
+        let sequence = send(session, &id, command, command_id).await?;
+        ToolPayload::of(session, id, sequence).await
+    }
+}
+
+/// A tool that the caller may act on, from the log itself, with what is said around it now.
+async fn existing(
+    session: &Session,
+    action: Action,
+    server: &str,
+    name: &str,
+) -> Result<(ToolId, ToolProfile), ApiError> {
+    let tenant = &session.caller.tenant;
+    let id = ToolId::derive(tenant, server.trim(), name.trim());
+    let tool = session.state.dispatcher.load::<domain::tool::Tool>(tenant, id.as_str()).await?;
+    let profile = tool.as_ref().and_then(domain::tool::Tool::profile).ok_or(ApiError::NotFound)?;
+    session.authorize(action, &Resource::tool(profile.visibility))?;
+    Ok((id, profile.clone()))
+}
+
+async fn send(
+    session: &Session,
+    id: &ToolId,
+    command: ToolCommand,
+    command_id: Option<UuidScalar>,
+) -> Result<Sequence, ApiError> {
+    dispatch::<domain::tool::Tool>(session, id.as_str(), command, command_id).await
+}
+
+fn version(text: &str) -> Result<Version, ApiError> {
+    Version::parse(text.trim()).map_err(|error| ApiError::Rejected {
+        code: "INVALID_VERSION",
+        message: format!("`version` is not a semantic version such as 1.2.0: {error}"),
+    })
+}

@@ -1,0 +1,104 @@
+//! Global ids (the GraphQL Global Object Identification specification): base64 of `<Type>:<id>`, opaque to
+//! clients, and the same for an object wherever it is met.
+
+use super::principal::Principal;
+use super::server::Server;
+use super::session::Session;
+use super::tenant::{Tenant, own_tenant};
+use super::tool::Tool;
+use crate::error::ApiError;
+use async_graphql::{Context, ID, Interface, Object};
+use data_encoding::BASE64URL_NOPAD;
+use domain::id::{PrincipalId, ServerId, TenantId, ToolId};
+
+/// Anything that has a global id.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Names this object among all objects."))]
+pub(super) enum Node {
+    Server(Server),
+    Tool(Tool),
+    Principal(Principal),
+    Tenant(Tenant),
+}
+
+/// What a global id names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NodeId {
+    Server(ServerId),
+    Tool(ToolId),
+    Principal(PrincipalId),
+    Tenant(TenantId),
+}
+
+impl NodeId {
+    pub(super) fn encode(&self) -> ID {
+        let (kind, id) = match self {
+            Self::Server(id) => ("Server", id.as_str()),
+            Self::Tool(id) => ("Tool", id.as_str()),
+            Self::Principal(id) => ("Principal", id.as_str()),
+            Self::Tenant(id) => ("Tenant", id.as_str()),
+        };
+        ID(BASE64URL_NOPAD.encode(format!("{kind}:{id}").as_bytes()))
+    }
+
+    /// What the id names; none when it is not one of ours, which is the same as naming nothing.
+    pub(super) fn decode(id: &ID) -> Option<Self> {
+        let text = String::from_utf8(BASE64URL_NOPAD.decode(id.as_bytes()).ok()?).ok()?;
+        let (kind, id) = text.split_once(':')?;
+        match kind {
+            "Server" => ServerId::parse(id).ok().map(Self::Server),
+            "Tool" => ToolId::parse(id).ok().map(Self::Tool),
+            "Principal" => PrincipalId::parse(id).ok().map(Self::Principal),
+            "Tenant" => TenantId::new(id).ok().map(Self::Tenant),
+            _ => None,
+        }
+    }
+}
+
+/// The entry by global id.
+#[derive(Default)]
+pub(super) struct NodeQueries;
+
+#[Object]
+impl NodeQueries {
+    /// The object that a global id names. What does not exist and what you may not see answer the same
+    /// error, `NOT_FOUND`.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The `id` of a server, tool, principal or tenant.")] id: ID,
+    ) -> Result<Option<Node>, ApiError> {
+        let session = Session::of(ctx);
+        let node = match NodeId::decode(&id).ok_or(ApiError::NotFound)? {
+            NodeId::Server(id) => session.server(id).await?.map(Node::Server),
+            NodeId::Tool(id) => session.tool(id).await?.map(Node::Tool),
+            NodeId::Principal(id) => session.principal(id).await?.map(Node::Principal),
+            NodeId::Tenant(id) if id == session.caller.tenant => {
+                own_tenant(session).await?.map(Node::Tenant)
+            }
+            NodeId::Tenant(_) => None,
+        };
+        node.ok_or(ApiError::NotFound).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_back_and_anything_else_names_nothing() {
+        let tenant = TenantId::new("acme").unwrap();
+        for id in [
+            NodeId::Server(ServerId::derive(&tenant, "git")),
+            NodeId::Tool(ToolId::derive(&tenant, "git", "commit")),
+            NodeId::Principal(PrincipalId::derive(&tenant, "ada")),
+            NodeId::Tenant(tenant.clone()),
+        ] {
+            assert_eq!(NodeId::decode(&id.encode()), Some(id));
+        }
+        for bad in ["", "acme", "VG9vbA", "VG9vbDp4", "Tool:abc", "8J-Ys_-_"] {
+            assert_eq!(NodeId::decode(&ID(bad.into())), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The root of all queries. Each entry stands beside the type to which it leads.
+
+use super::node::NodeQueries;
+use super::principal::PrincipalQueries;
+use super::registry::RegistryQueries;
+use super::search::SearchQueries;
+use super::server::ServerQueries;
+use super::tool::ToolQueries;
+use async_graphql::MergedObject;
+
+/// What can be asked. Everything is your tenant's; nothing leads to another one.
+#[derive(MergedObject, Default)]
+pub(super) struct Query(
+    PrincipalQueries,
+    ServerQueries,
+    ToolQueries,
+    SearchQueries,
+    NodeQueries,
+    RegistryQueries,
+);

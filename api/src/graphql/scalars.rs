@@ -1,0 +1,57 @@
+//! Scalars of our own.
+
+use async_graphql::{InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
+use uuid::Uuid;
+
+/// Largest whole number that every JSON reader keeps exactly (RFC 8259 section 6).
+const MAX_EXACT: u64 = (1 << 53) - 1;
+
+/// A position in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sequence(pub(super) u64);
+
+/// The position of a commit in the log: a whole number below 2^53. A mutation answers with the one of
+/// its commit; a query that is given it as `minSequence` waits until it can see that commit.
+#[Scalar(name = "Sequence")]
+impl ScalarType for Sequence {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::Number(number) => match number.as_u64() {
+                Some(position) if position <= MAX_EXACT => Ok(Self(position)),
+                _ => Err(InputValueError::custom("it is not a whole number from 0 to 2^53 - 1")),
+            },
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        matches!(value, Value::Number(number) if number.as_u64().is_some_and(|n| n <= MAX_EXACT))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Number(Number::from(self.0))
+    }
+}
+
+/// An id that the caller chose for a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct UuidScalar(pub(super) Uuid);
+
+/// A UUID (RFC 9562), such as `0198c2f4-1f0e-7c3a-9d55-6f1d2b3c4d5e`.
+#[Scalar(name = "UUID", specified_by_url = "https://www.rfc-editor.org/rfc/rfc9562")]
+impl ScalarType for UuidScalar {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::String(text) => Ok(Self(Uuid::try_parse(text)?)),
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        matches!(value, Value::String(text) if Uuid::try_parse(text).is_ok())
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}

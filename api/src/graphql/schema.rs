@@ -1,0 +1,43 @@
+//! The schema: roots, limits and the snapshot.
+
+use super::limits::MAX_RECURSION;
+use super::mutation::Mutation;
+use super::query::Query;
+use crate::config::LimitsConfig;
+use async_graphql::connection::PageInfo;
+use async_graphql::{EmptySubscription, ID, SDLExportOptions, SchemaBuilder};
+use chrono::{DateTime, Utc};
+
+pub(super) type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+/// The schema with its limits. What `limits.rs` checks before is here only where the library's own check
+/// has the same meaning, as a second line.
+pub(super) fn build(limits: &LimitsConfig) -> Schema {
+    builder()
+        .limit_complexity(limits.graphql_complexity)
+        .limit_recursive_depth(MAX_RECURSION)
+        .limit_directives(limits.graphql_directives)
+        .finish()
+}
+
+fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .override_output_type_description::<ID>("An opaque id; give it back as you got it.")
+        .override_output_type_description::<DateTime<Utc>>(
+            "A moment in UTC (RFC 3339), such as `2026-01-31T12:00:00.123456+00:00`.",
+        )
+        .override_output_type_description::<PageInfo>("Where a page stands in its list.")
+}
+
+/// The schema in GraphQL's schema definition language, with a newline at its end. A copy is committed as
+/// `api/schema.graphql`; `metamcp schema` prints it.
+#[must_use]
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new().prefer_single_line_descriptions().include_specified_by();
+    let sdl = builder().finish().sdl_with_options(options.use_space_ident().indent_width(2));
+    format!("{}\n", sdl.trim_end())
+}
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod tests;

@@ -1,0 +1,43 @@
+//! The caller's tenant. There is no way to another one.
+
+use super::loaders::OwnTenant;
+use super::node::NodeId;
+use super::session::Session;
+use crate::authz::{Action, Resource};
+use crate::error::ApiError;
+use async_graphql::{ID, Object};
+use chrono::{DateTime, Utc};
+use projections::access;
+
+/// The caller's tenant.
+pub(super) struct Tenant(pub(super) access::Tenant);
+
+/// An organisation's registry, isolated from every other.
+#[Object]
+impl Tenant {
+    /// Names this tenant among all objects.
+    async fn id(&self) -> ID {
+        NodeId::Tenant(self.0.id.clone()).encode()
+    }
+
+    /// Its name in addresses and tokens, which never changes.
+    async fn slug(&self) -> &str {
+        self.0.id.as_str()
+    }
+
+    /// The name that people read.
+    async fn display_name(&self) -> &str {
+        &self.0.display_name
+    }
+
+    /// When it was registered.
+    async fn registered_at(&self) -> DateTime<Utc> {
+        self.0.registered_at
+    }
+}
+
+/// The tenant of the caller, when the read model knows it already.
+pub(super) async fn own_tenant(session: &Session) -> Result<Option<Tenant>, ApiError> {
+    session.authorize(Action::ReadTenant, &Resource::tenant())?;
+    Ok(session.loaders.load_one(OwnTenant).await?.map(Tenant))
+}

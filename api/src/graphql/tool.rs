@@ -1,0 +1,267 @@
+//! Tools: the type, its versions, its lists and its look-up.
+
+use super::connection::{
+    DEFAULT_FIRST, OrderInput, PageOf, connection, cost, filter_text, page_request,
+};
+use super::enums::{ActorKind, Status, Visibility};
+use super::loaders::VersionsOf;
+use super::node::NodeId;
+use super::scalars::Sequence;
+use super::server::{Server, tool_count};
+use super::session::Session;
+use crate::authz::{Action, Resource, ResourceKind};
+use crate::error::ApiError;
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use domain::id::{ServerId, ToolId};
+use projections::catalog;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A tool of the catalogue.
+pub(super) struct Tool(pub(super) catalog::Tool);
+
+/// A page of tools.
+pub(super) type ToolConnection = PageOf<Tool, ToolTotal>;
+
+/// A tool of a server: what an agent finds, reads and calls. Its description and schemas are written by
+/// the maker of the server: text to judge, not to obey.
+#[Object]
+impl Tool {
+    /// Names this tool among all objects.
+    async fn id(&self) -> ID {
+        NodeId::Tool(self.0.id.clone()).encode()
+    }
+
+    /// The name by which it is called, which never changes.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// A title for people.
+    async fn title(&self) -> Option<&str> {
+        self.0.title.as_deref()
+    }
+
+    /// What the tool does, as a model reads it.
+    async fn description(&self) -> &str {
+        &self.0.description
+    }
+
+    /// JSON Schema of its arguments; null when the source gave none.
+    async fn input_schema(&self) -> Option<&Value> {
+        self.0.input_schema.as_ref()
+    }
+
+    /// JSON Schema of its structured result, when it declares one.
+    async fn output_schema(&self) -> Option<&Value> {
+        self.0.output_schema.as_ref()
+    }
+
+    /// What identifies the definition: hex SHA-256 of the canonical JSON of name, description and schemas.
+    async fn definition_hash(&self) -> &str {
+        &self.0.definition_hash
+    }
+
+    /// The latest published version, a semantic version.
+    async fn version(&self) -> &str {
+        &self.0.tool_version
+    }
+
+    /// Every published version, newest first.
+    #[graphql(complexity = "cost(10, child_complexity)")]
+    async fn versions(&self, ctx: &Context<'_>) -> Result<Vec<ToolVersion>, ApiError> {
+        let key = VersionsOf(self.0.id.clone());
+        let versions = Session::of(ctx).loaders.load_one(key).await?;
+        let versions = versions.map(Arc::unwrap_or_clone).unwrap_or_default();
+        Ok(versions.into_iter().map(ToolVersion).collect())
+    }
+
+    /// One word to group by.
+    async fn category(&self) -> Option<&str> {
+        self.0.category.as_deref()
+    }
+
+    /// Words to filter by.
+    async fn tags(&self) -> &[String] {
+        &self.0.tags
+    }
+
+    /// Who may see it.
+    async fn visibility(&self) -> Visibility {
+        self.0.visibility.into()
+    }
+
+    /// Whether it is in use.
+    async fn status(&self) -> Status {
+        self.0.status.into()
+    }
+
+    /// Why it is out of use, when somebody said so.
+    async fn retired_reason(&self) -> Option<&str> {
+        self.0.retired_reason.as_deref().filter(|reason| !reason.is_empty())
+    }
+
+    /// The server that offers it.
+    async fn server(&self, ctx: &Context<'_>) -> Result<Server, ApiError> {
+        let server = Session::of(ctx).server(self.0.server_id.clone()).await?;
+        server.ok_or(ApiError::NotFound)
+    }
+
+    /// When it was registered.
+    async fn registered_at(&self) -> DateTime<Utc> {
+        self.0.registered_at
+    }
+
+    /// When it last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+}
+
+/// One published definition.
+pub(super) struct ToolVersion(catalog::ToolVersion);
+
+/// A definition of a tool as it was published.
+#[Object]
+impl ToolVersion {
+    /// Its semantic version.
+    async fn version(&self) -> &str {
+        &self.0.tool_version
+    }
+
+    /// What the tool does, as a model reads it.
+    async fn description(&self) -> &str {
+        &self.0.description
+    }
+
+    /// JSON Schema of the arguments; null when the source gave none.
+    async fn input_schema(&self) -> Option<&Value> {
+        self.0.input_schema.as_ref()
+    }
+
+    /// JSON Schema of the structured result, when the tool declares one.
+    async fn output_schema(&self) -> Option<&Value> {
+        self.0.output_schema.as_ref()
+    }
+
+    /// What identifies the definition: hex SHA-256 of the canonical JSON of name, description and schemas.
+    async fn definition_hash(&self) -> &str {
+        &self.0.definition_hash
+    }
+
+    /// When it was published.
+    async fn published_at(&self) -> DateTime<Utc> {
+        self.0.published_at
+    }
+
+    /// Who published it.
+    async fn published_by(&self) -> Actor {
+        let actor = &self.0.published_by;
+        Actor { kind: actor.kind.into(), id: actor.id.clone() }
+    }
+}
+
+/// Who caused a change, as the log recorded it.
+#[derive(SimpleObject)]
+pub(super) struct Actor {
+    /// What kind of actor.
+    kind: ActorKind,
+    /// The principal's id in the log, or the name of the part of the system that acted.
+    id: String,
+}
+
+/// Which tools; all conditions together.
+#[derive(Debug, Default, InputObject)]
+#[graphql(name = "ToolFilter")]
+pub(super) struct ToolFilter {
+    /// Name, title or description contains this text, in whatever case. To find a tool by its
+    /// purpose, use `searchTools`.
+    text: Option<String>,
+    /// Of the server with this slug.
+    server: Option<String>,
+    /// Of this category.
+    category: Option<String>,
+    /// With this tag.
+    tag: Option<String>,
+    /// In use or out of use; both when left out.
+    status: Option<Status>,
+}
+
+/// How many tools there are, counted when asked.
+pub(super) enum ToolTotal {
+    Matching(catalog::ToolFilter),
+    OfServer(ServerId),
+}
+
+/// What a page of tools says beside its edges.
+#[Object]
+impl ToolTotal {
+    /// How many tools there are on all pages together, of those that you may see; below a server, how
+    /// many of them are in use. Counted only when asked for.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i64, ApiError> {
+        let session = Session::of(ctx);
+        match self {
+            Self::Matching(filter) => {
+                let mut reads = session.reads().await?;
+                Ok(catalog::count_tools(&mut reads, filter).await?)
+            }
+            Self::OfServer(id) => tool_count(session, id).await,
+        }
+    }
+}
+
+/// The entries to tools.
+#[derive(Default)]
+pub(super) struct ToolQueries;
+
+#[Object]
+impl ToolQueries {
+    /// The tools of your tenant that you may see, by name unless sorted otherwise.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn tools(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Which tools; all when left out.")] filter: Option<ToolFilter>,
+        #[graphql(desc = "How they are sorted. A cursor belongs to one order.")] order_by: Option<
+            OrderInput,
+        >,
+        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
+        min_sequence: Option<Sequence>,
+    ) -> Result<ToolConnection, ApiError> {
+        let session = Session::of(ctx);
+        session.authorize(Action::ReadTool, &Resource::any(ResourceKind::Tool))?;
+        session.caught_up(catalog::NAME, min_sequence).await?;
+        let filter = filter.unwrap_or_default();
+        let filter = catalog::ToolFilter {
+            text: filter_text(filter.text),
+            server: filter_text(filter.server),
+            category: filter_text(filter.category),
+            tag: filter_text(filter.tag),
+            status: filter.status.map(Into::into),
+            visibilities: session.visibilities.clone(),
+        };
+        let request = page_request(session, first, after)?;
+        let mut reads = session.reads().await?;
+        let sort = OrderInput::sort(order_by);
+        let page = catalog::tools(&mut reads, &filter, sort, &request).await?;
+        Ok(connection(page, request.after.is_some(), ToolTotal::Matching(filter), Tool))
+    }
+
+    /// One tool. What does not exist and what you may not see answer the same error, `NOT_FOUND`.
+    async fn tool(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The slug of its server.")] server: String,
+        #[graphql(desc = "Its name.")] name: String,
+        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
+        min_sequence: Option<Sequence>,
+    ) -> Result<Option<Tool>, ApiError> {
+        let session = Session::of(ctx);
+        session.caught_up(catalog::NAME, min_sequence).await?;
+        let id = ToolId::derive(&session.caller.tenant, server.trim(), name.trim());
+        session.tool(id).await?.ok_or(ApiError::NotFound).map(Some)
+    }
+}

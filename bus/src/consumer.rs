@@ -1,0 +1,151 @@
+//! Reading the whole log in order, with an ordered pull consumer: unfiltered, because consumers that
+//! filter over many subjects are slow. Delivery is in order and without gaps from the position asked for;
+//! the consumer re-creates itself after a lost connection.
+
+use crate::error::BusError;
+use crate::stream::Log;
+use crate::trace;
+use async_nats::HeaderMap;
+use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
+use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy};
+use bytes::Bytes;
+use domain::envelope::{Commit, body_hash};
+use futures::StreamExt;
+use std::time::Duration;
+
+/// One message of the log, not decoded yet.
+#[derive(Debug, Clone)]
+pub struct LogEntry {
+    /// Position in the log.
+    pub stream_sequence: u64,
+    /// The subject it lies on.
+    pub subject: String,
+    /// The commit's body as it was published.
+    pub body: Bytes,
+    headers: HeaderMap,
+}
+
+impl LogEntry {
+    /// The commit.
+    ///
+    /// # Errors
+    /// [`BusError::Corrupt`] when the body is none.
+    pub fn commit(&self) -> Result<Commit, BusError> {
+        Commit::from_bytes(&self.body).map_err(|source| BusError::Corrupt {
+            stream_sequence: self.stream_sequence,
+            source: source.into(),
+        })
+    }
+
+    /// Hex SHA-256 of the body.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        body_hash(&self.body)
+    }
+
+    /// The trace that the command belonged to.
+    #[must_use]
+    pub fn trace_context(&self) -> opentelemetry::Context {
+        trace::extract(&self.headers)
+    }
+}
+
+/// Reads the log from a position on, and waits for more at its end.
+pub struct LogReader {
+    messages: Ordered,
+    next: u64,
+}
+
+impl std::fmt::Debug for LogReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogReader").field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+impl Log {
+    /// A reader whose first entry is the one at `from` (at least 1), or the next that comes.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`].
+    pub async fn read_from(&self, from: u64) -> Result<LogReader, BusError> {
+        const OPEN: &str = "open a reader of the log";
+        self.check_connected(OPEN)?;
+        let from = from.max(1);
+        let config = OrderedConfig {
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: from },
+            replay_policy: ReplayPolicy::Instant,
+            description: Some("MetaMCP reader".to_owned()),
+            ..OrderedConfig::default()
+        };
+        let consumer = self.stream().create_consumer(config).await;
+        let consumer = consumer.map_err(|source| BusError::unavailable(OPEN, source))?;
+        let messages = consumer.messages().await;
+        let messages = messages.map_err(|source| BusError::unavailable(OPEN, source))?;
+        Ok(LogReader { messages, next: from })
+    }
+
+    /// The entry at a position; none when the log has not come so far.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`].
+    pub async fn entry_at(&self, stream_sequence: u64) -> Result<Option<LogEntry>, BusError> {
+        const READ: &str = "read one entry of the log";
+        if stream_sequence == 0 || stream_sequence > self.head().await? {
+            return Ok(None);
+        }
+        let message = self.stream().direct_get(stream_sequence).await;
+        let message = message.map_err(|source| BusError::unavailable(READ, source))?;
+        Ok(Some(LogEntry {
+            stream_sequence,
+            subject: message.subject.to_string(),
+            body: message.payload,
+            headers: message.headers,
+        }))
+    }
+}
+
+impl LogReader {
+    /// Waits for the next entry, then takes what has already arrived, up to `most` entries.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`] when the reader broke: open another from the last position.
+    pub async fn next_batch(&mut self, most: usize) -> Result<Vec<LogEntry>, BusError> {
+        let mut batch = Vec::new();
+        let Some(first) = self.messages.next().await else { return Err(broken(None)) };
+        batch.push(self.entry(first)?);
+        while batch.len() < most {
+            // A replay delivers without pause; at the end of the log a millisecond is what a batch costs.
+            match tokio::time::timeout(Duration::from_millis(1), self.messages.next()).await {
+                Ok(Some(message)) => batch.push(self.entry(message)?),
+                Ok(None) => return Err(broken(None)),
+                Err(_elapsed) => break,
+            }
+        }
+        Ok(batch)
+    }
+
+    fn entry<E: std::error::Error + Send + Sync + 'static>(
+        &mut self,
+        message: Result<async_nats::jetstream::Message, E>,
+    ) -> Result<LogEntry, BusError> {
+        let message = message.map_err(|source| broken(Some(source.into())))?;
+        let info = message.info().map_err(|source| broken(Some(source)))?;
+        let stream_sequence = info.stream_sequence;
+        if stream_sequence != self.next {
+            let gap = format!("expected entry {}, got {stream_sequence}", self.next);
+            return Err(broken(Some(gap.into())));
+        }
+        self.next += 1;
+        let message = message.message;
+        Ok(LogEntry {
+            stream_sequence,
+            subject: message.subject.to_string(),
+            body: message.payload,
+            headers: message.headers.unwrap_or_default(),
+        })
+    }
+}
+
+fn broken(source: Option<crate::error::Source>) -> BusError {
+    BusError::Unavailable { operation: "read the log", source }
+}

@@ -1,0 +1,254 @@
+//! From a command to a commit: load, decide, append, and again when somebody else was first.
+//!
+//! Commands are pure, so deciding again is safe. A bounded cache keeps recent aggregates; a stale entry
+//! costs one conflict and a reload, never a wrong answer: a refusal that a cached aggregate gave is
+//! decided again on a fresh one before the caller hears it.
+
+use crate::error::BusError;
+use crate::event_store::{AggregateContext, AppendError, Appended, JetStreamEventStore};
+use crate::stream::Log;
+use chrono::{DateTime, Utc};
+use cqrs_es::event_sink::EventSink;
+use domain::AggregateRoot;
+use domain::envelope::Actor;
+use domain::id::{CommandId, CommitId, CorrelationId, TenantId};
+use moka::sync::Cache;
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::Instrument;
+use uuid::Uuid;
+
+/// Aggregates that are kept in memory.
+const CACHED_AGGREGATES: u64 = 10_000;
+/// Races that one command may lose before the caller is asked to try again.
+const MAX_ATTEMPTS: u32 = 8;
+
+/// Who wants it, for whom, when, and under which ids.
+#[derive(Debug, Clone)]
+pub struct CommandContext {
+    /// Whose registry.
+    pub tenant: TenantId,
+    /// Who wants it.
+    pub actor: Actor,
+    /// Sent twice, answered once.
+    pub command_id: CommandId,
+    /// The request it belongs to.
+    pub correlation_id: CorrelationId,
+    /// The time that the commit will carry.
+    pub now: DateTime<Utc>,
+}
+
+impl CommandContext {
+    /// A context with fresh ids and the present time.
+    #[must_use]
+    pub fn new(tenant: TenantId, actor: Actor) -> Self {
+        let command_id = CommandId(Uuid::now_v7());
+        let correlation_id = CorrelationId(Uuid::now_v7());
+        Self { tenant, actor, command_id, correlation_id, now: Utc::now() }
+    }
+
+    /// With the command id that a caller sent.
+    #[must_use]
+    pub fn with_command_id(mut self, command_id: CommandId) -> Self {
+        self.command_id = command_id;
+        self
+    }
+}
+
+/// What a command did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Committed<E> {
+    /// The commit.
+    pub commit_id: CommitId,
+    /// Its position in the log: what a query passes as `minSequence` to read this write.
+    pub stream_sequence: u64,
+    /// Its position in the aggregate.
+    pub aggregate_sequence: u64,
+    /// What happened.
+    pub events: Vec<E>,
+    /// True when the command id was seen before and this is its first answer.
+    pub replayed: bool,
+}
+
+/// Why a command did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum DispatchError<E> {
+    /// The domain refused it.
+    #[error(transparent)]
+    Rejected(E),
+    /// Too many others write to the same object: try again.
+    #[error("the object is being changed by others; try again")]
+    Conflict,
+    /// The command id was used for another object: send a new one.
+    #[error("the command id was already used for another object")]
+    CommandIdReused,
+    /// The log failed.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+/// Sends commands to aggregates. Cheap to clone.
+#[derive(Clone)]
+pub struct Dispatcher {
+    log: Log,
+    cache: Cache<String, Arc<dyn Any + Send + Sync>>,
+}
+
+impl std::fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dispatcher").field("log", &self.log).finish_non_exhaustive()
+    }
+}
+
+/// How an attempt got its aggregate, and hence whether a refusal can be believed.
+enum Loaded<A> {
+    Fresh(AggregateContext<A>),
+    Assumed(AggregateContext<A>),
+}
+
+impl Dispatcher {
+    /// A dispatcher over a log.
+    #[must_use]
+    pub fn new(log: Log) -> Self {
+        Self { log, cache: Cache::new(CACHED_AGGREGATES) }
+    }
+
+    /// Decides a command and appends what it decided. Returns when the commit is on disk.
+    ///
+    /// # Errors
+    /// [`DispatchError`].
+    pub async fn dispatch<A>(
+        &self,
+        context: &CommandContext,
+        aggregate_id: &str,
+        command: A::Command,
+    ) -> Result<Committed<A::Event>, DispatchError<A::Error>>
+    where
+        A: AggregateRoot,
+    {
+        let span = tracing::info_span!(
+            "dispatch",
+            tenant = %context.tenant,
+            aggregate = A::TYPE,
+            stream_sequence = tracing::field::Empty,
+        );
+        let result = self.decide::<A>(context, aggregate_id, command).instrument(span).await;
+        let outcome = match &result {
+            Ok(committed) if committed.replayed => "replayed",
+            Ok(_) => "committed",
+            Err(DispatchError::Rejected(_)) => "rejected",
+            Err(DispatchError::Conflict) => "conflict",
+            Err(DispatchError::CommandIdReused) => "command_id_reused",
+            Err(DispatchError::Bus(_)) => "failed",
+        };
+        metrics::counter!("metamcp_commands_total", "aggregate" => A::TYPE, "outcome" => outcome)
+            .increment(1);
+        result
+    }
+
+    /// The state of an aggregate as the log has it now; none when it has no commit.
+    ///
+    /// # Errors
+    /// [`BusError`].
+    pub async fn load<A: AggregateRoot>(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: &str,
+    ) -> Result<Option<A>, BusError> {
+        let store = JetStreamEventStore::<A>::new(self.log.clone(), tenant.clone());
+        let context = store.load(aggregate_id).await?;
+        Ok((context.aggregate_sequence() > 0).then_some(context.aggregate))
+    }
+
+    async fn decide<A>(
+        &self,
+        context: &CommandContext,
+        aggregate_id: &str,
+        command: A::Command,
+    ) -> Result<Committed<A::Event>, DispatchError<A::Error>>
+    where
+        A: AggregateRoot,
+    {
+        let store = JetStreamEventStore::<A>::new(self.log.clone(), context.tenant.clone());
+        let key = format!("{}.{}.{aggregate_id}", context.tenant, A::TYPE);
+        let mut loaded = self.first_load::<A>(&store, &key, aggregate_id, &command).await?;
+        for attempt in 1..=MAX_ATTEMPTS {
+            let (aggregate, fresh) = match loaded {
+                Loaded::Fresh(aggregate) => (aggregate, true),
+                Loaded::Assumed(aggregate) => (aggregate, false),
+            };
+            if let Some(first) = aggregate.commands.get(&context.command_id) {
+                let found = store.commit_at(aggregate_id, first.stream_sequence).await?;
+                let (commit, events) = found.ok_or(DispatchError::CommandIdReused)?;
+                return Ok(committed(Appended::<A> { commit, events, next: None }));
+            }
+            let mut decided = aggregate.clone();
+            let sink = EventSink::default();
+            match decided.aggregate.handle(command.clone(), &(), &sink).await {
+                Err(rejection) if fresh => return Err(DispatchError::Rejected(rejection)),
+                Err(_) => {}
+                Ok(()) => match store.append(decided, sink.collect().await, context).await {
+                    Ok(appended) => {
+                        if let Some(next) = &appended.next {
+                            self.cache.insert(key, Arc::new(next.clone()));
+                        }
+                        tracing::Span::current()
+                            .record("stream_sequence", appended.commit.stream_sequence);
+                        return Ok(committed(appended));
+                    }
+                    Err(AppendError::Conflict) => {
+                        metrics::counter!("metamcp_command_conflicts_total", "aggregate" => A::TYPE)
+                            .increment(1);
+                        back_off(attempt).await;
+                    }
+                    Err(AppendError::CommandIdReused) => {
+                        return Err(DispatchError::CommandIdReused);
+                    }
+                    Err(AppendError::Bus(error)) => {
+                        self.cache.invalidate(&key);
+                        return Err(error.into());
+                    }
+                },
+            }
+            self.cache.invalidate(&key);
+            loaded = Loaded::Fresh(store.load(aggregate_id).await?);
+        }
+        Err(DispatchError::Conflict)
+    }
+
+    /// The cached aggregate; or an empty one for a creation, which expects to be the first; or a load.
+    async fn first_load<A: AggregateRoot>(
+        &self,
+        store: &JetStreamEventStore<A>,
+        key: &str,
+        aggregate_id: &str,
+        command: &A::Command,
+    ) -> Result<Loaded<A>, BusError> {
+        let cached = self.cache.get(key);
+        if let Some(cached) = cached.as_ref().and_then(|c| c.downcast_ref::<AggregateContext<A>>()) {
+            Ok(Loaded::Assumed(cached.clone()))
+        } else if A::is_creation(command) {
+            Ok(Loaded::Assumed(AggregateContext::empty(aggregate_id)))
+        } else {
+            Ok(Loaded::Fresh(store.load(aggregate_id).await?))
+        }
+    }
+}
+
+/// A short, growing pause, so that writers of one object do not meet again at once. The commit's own
+/// random id spreads them.
+async fn back_off(attempt: u32) {
+    let spread = u64::from(Uuid::now_v7().as_bytes()[15]) % 8;
+    tokio::time::sleep(Duration::from_millis(u64::from(attempt) * spread)).await;
+}
+
+fn committed<A: AggregateRoot>(appended: Appended<A>) -> Committed<A::Event> {
+    Committed {
+        commit_id: appended.commit.commit_id,
+        stream_sequence: appended.commit.stream_sequence,
+        aggregate_sequence: appended.commit.aggregate_sequence,
+        replayed: appended.next.is_none(),
+        events: appended.events,
+    }
+}

@@ -1,0 +1,116 @@
+//! Appending one commit with optimistic concurrency.
+
+use super::{AggregateContext, CommitRef, JetStreamEventStore};
+use crate::dispatch::CommandContext;
+use crate::error::BusError;
+use crate::trace;
+use async_nats::HeaderMap;
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID};
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use domain::AggregateRoot;
+use domain::envelope::{Commit, StoredEvent, body_hash, to_micros};
+use domain::id::CommitId;
+use uuid::Uuid;
+
+/// What an append did.
+#[derive(Debug, Clone)]
+pub struct Appended<A: AggregateRoot> {
+    /// Where the commit lies.
+    pub commit: CommitRef,
+    /// Its events; those of the first answer when the command id was seen before.
+    pub events: Vec<A::Event>,
+    /// The context for the next command; none when the command id was seen before.
+    pub next: Option<AggregateContext<A>>,
+}
+
+/// Why an append failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// Somebody else committed to the aggregate first: load and decide again.
+    #[error("the aggregate has changed in the meantime")]
+    Conflict,
+    /// The command id was used for another aggregate: send a new one.
+    #[error("the command id was used for another object")]
+    CommandIdReused,
+    /// The log failed.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+impl<A: AggregateRoot> JetStreamEventStore<A> {
+    /// Publishes what a command decided as one message, which the server accepts only if the aggregate's
+    /// last commit is still the one in `context`. Returns when the commit is on disk.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn append(
+        &self,
+        context: AggregateContext<A>,
+        events: Vec<A::Event>,
+        command: &CommandContext,
+    ) -> Result<Appended<A>, AppendError> {
+        let commit = Commit {
+            commit_id: CommitId(Uuid::now_v7()),
+            tenant: self.tenant.clone(),
+            aggregate: A::TYPE.to_owned(),
+            aggregate_id: context.aggregate_id.clone(),
+            sequence: context.aggregate_sequence + 1,
+            actor: command.actor.clone(),
+            command_id: command.command_id,
+            correlation_id: command.correlation_id,
+            recorded_at: to_micros(command.now),
+            previous_hash: context.hash.clone(),
+            events: events.iter().map(StoredEvent::from_event).collect(),
+        };
+        let body = commit.to_canonical().map_err(BusError::NotCanonical)?;
+        let hash = body_hash(&body);
+        let ack = self.publish(&context, command, body).await?;
+        if ack.duplicate {
+            let first = self.commit_at(&context.aggregate_id, ack.sequence).await?;
+            let (commit, events) = first.ok_or(AppendError::CommandIdReused)?;
+            return Ok(Appended { commit, events, next: None });
+        }
+        let reference = CommitRef {
+            commit_id: commit.commit_id,
+            stream_sequence: ack.sequence,
+            aggregate_sequence: commit.sequence,
+        };
+        let mut next = context;
+        next.stream_sequence = ack.sequence;
+        next.aggregate_sequence = commit.sequence;
+        next.hash = Some(hash);
+        next.commands.insert(command.command_id, reference.clone());
+        Ok(Appended { commit: reference, events, next: Some(next) })
+    }
+
+    async fn publish(
+        &self,
+        context: &AggregateContext<A>,
+        command: &CommandContext,
+        body: Vec<u8>,
+    ) -> Result<async_nats::jetstream::publish::PublishAck, AppendError> {
+        self.log.check_connected("append to the log")?;
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_MESSAGE_ID, command.command_id.to_string());
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, context.stream_sequence.to_string());
+        trace::inject(&mut headers);
+        let subject = self.subject(&context.aggregate_id);
+        let sent = self.log.context().publish_with_headers(subject, headers, body.into()).await;
+        sent.map_err(publish_error)?.await.map_err(publish_error)
+    }
+}
+
+fn publish_error(error: PublishError) -> AppendError {
+    match error.kind() {
+        PublishErrorKind::WrongLastSequence => AppendError::Conflict,
+        PublishErrorKind::MaxPayloadExceeded => AppendError::Bus(BusError::TooLarge),
+        PublishErrorKind::StreamNotFound
+        | PublishErrorKind::WrongLastMessageId
+        | PublishErrorKind::TimedOut
+        | PublishErrorKind::BrokenPipe
+        | PublishErrorKind::MaxAckPending
+        | PublishErrorKind::Other => {
+            AppendError::Bus(BusError::unavailable("append to the log", error))
+        }
+    }
+}

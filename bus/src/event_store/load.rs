@@ -1,0 +1,130 @@
+//! Reading one aggregate's commits, with JetStream's direct get.
+
+use super::{AggregateContext, CommitRef, JetStreamEventStore};
+use crate::error::BusError;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{DirectGetError, DirectGetErrorKind};
+use cqrs_es::EventEnvelope;
+use domain::AggregateRoot;
+use domain::envelope::{Commit, body_hash};
+use domain::registry::decode_as;
+use std::collections::HashMap;
+
+const READ: &str = "read an aggregate";
+
+impl<A: AggregateRoot> JetStreamEventStore<A> {
+    /// Folds an aggregate; an empty one when it has no commit.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`] or [`BusError::Corrupt`].
+    pub async fn load(&self, aggregate_id: &str) -> Result<AggregateContext<A>, BusError> {
+        let mut context = AggregateContext::<A>::empty(aggregate_id);
+        for message in self.messages(aggregate_id).await? {
+            let (commit, events) = decode::<A>(&message)?;
+            for event in events {
+                context.aggregate.apply(event);
+            }
+            context.stream_sequence = message.sequence;
+            context.aggregate_sequence = commit.sequence;
+            context.hash = Some(body_hash(&message.payload));
+            let reference = CommitRef {
+                commit_id: commit.commit_id,
+                stream_sequence: message.sequence,
+                aggregate_sequence: commit.sequence,
+            };
+            context.commands.insert(commit.command_id, reference);
+        }
+        Ok(context)
+    }
+
+    pub(super) async fn events(
+        &self,
+        aggregate_id: &str,
+    ) -> Result<Vec<EventEnvelope<A>>, BusError> {
+        let mut envelopes = Vec::new();
+        for message in self.messages(aggregate_id).await? {
+            let (commit, events) = decode::<A>(&message)?;
+            let sequence = usize::try_from(commit.sequence).unwrap_or(usize::MAX);
+            let metadata = HashMap::from([
+                ("stream_sequence".to_owned(), message.sequence.to_string()),
+                ("commit_id".to_owned(), commit.commit_id.to_string()),
+                ("command_id".to_owned(), commit.command_id.to_string()),
+            ]);
+            envelopes.extend(events.into_iter().map(|payload| EventEnvelope {
+                aggregate_id: aggregate_id.to_owned(),
+                sequence,
+                payload,
+                metadata: metadata.clone(),
+            }));
+        }
+        Ok(envelopes)
+    }
+
+    /// The commit at a position of the log, when it is one of this aggregate.
+    pub(crate) async fn commit_at(
+        &self,
+        aggregate_id: &str,
+        stream_sequence: u64,
+    ) -> Result<Option<(CommitRef, Vec<A::Event>)>, BusError> {
+        let message = self.log.stream().direct_get(stream_sequence).await;
+        let message = message.map_err(|source| BusError::unavailable(READ, source))?;
+        if message.subject.as_str() != self.subject(aggregate_id) {
+            return Ok(None);
+        }
+        let (commit, events) = decode::<A>(&message)?;
+        let reference = CommitRef {
+            commit_id: commit.commit_id,
+            stream_sequence,
+            aggregate_sequence: commit.sequence,
+        };
+        Ok(Some((reference, events)))
+    }
+
+    /// Every message of the aggregate, oldest first. A registry's aggregates have few commits, so one
+    /// direct get each is the cheapest way; the last one comes first and usually is the only one.
+    async fn messages(&self, aggregate_id: &str) -> Result<Vec<StreamMessage>, BusError> {
+        self.log.check_connected(READ)?;
+        let subject = self.subject(aggregate_id);
+        let stream = self.log.stream();
+        let last = match stream.direct_get_last_for_subject(&subject).await {
+            Ok(message) => message,
+            Err(error) if is_not_found(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(BusError::unavailable(READ, error)),
+        };
+        let mut messages = Vec::new();
+        let mut next = 1;
+        if parse(&last)?.sequence > 1 {
+            while next < last.sequence {
+                let message = stream.direct_get_next_for_subject(&subject, Some(next)).await;
+                let message = message.map_err(|source| BusError::unavailable(READ, source))?;
+                next = message.sequence + 1;
+                if message.sequence < last.sequence {
+                    messages.push(message);
+                }
+            }
+        }
+        messages.push(last);
+        Ok(messages)
+    }
+}
+
+fn is_not_found(error: &DirectGetError) -> bool {
+    error.kind() == DirectGetErrorKind::NotFound
+}
+
+fn parse(message: &StreamMessage) -> Result<Commit, BusError> {
+    Commit::from_bytes(&message.payload).map_err(|source| BusError::Corrupt {
+        stream_sequence: message.sequence,
+        source: source.into(),
+    })
+}
+
+fn decode<A: AggregateRoot>(message: &StreamMessage) -> Result<(Commit, Vec<A::Event>), BusError> {
+    let commit = parse(message)?;
+    let events: Result<Vec<_>, _> = commit.events.iter().map(decode_as::<A::Event>).collect();
+    let events = events.map_err(|source| BusError::Corrupt {
+        stream_sequence: message.sequence,
+        source: source.into(),
+    })?;
+    Ok((commit, events))
+}

@@ -1,0 +1,258 @@
+//! Connecting to NATS, and the stream's configuration, which is asserted: MetaMCP refuses to run on a
+//! stream that could lose, age out or rewrite commits.
+
+use crate::error::BusError;
+use crate::subject;
+use async_nats::connection::State;
+use async_nats::jetstream::context::ContextBuilder;
+use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
+use async_nats::jetstream::{Context, ErrorCode};
+use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The stream of commits.
+pub const STREAM: &str = "METAMCP_EVENTS";
+/// The least nats-server: the first that can sync every write (`sync_interval: always`) and has the
+/// fixes that optimistic concurrency on one subject needs.
+pub const LEAST_SERVER: &str = "2.10.23";
+/// How long JetStream itself remembers command ids; beyond it, an aggregate's own commits do.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+
+/// How to reach the log.
+#[derive(Debug, Clone)]
+pub struct LogOptions {
+    /// `nats://host:port`, or several separated by commas.
+    pub url: String,
+    /// User name, when the server asks for one.
+    pub user: Option<String>,
+    /// The user's password.
+    pub password: Option<SecretString>,
+    /// Name of the stream, [`STREAM`] unless several installations share a server.
+    pub stream: String,
+    /// Root of the subjects, [`subject::DEFAULT_ROOT`] with [`STREAM`].
+    pub subject_root: String,
+    /// Copies of the stream in a cluster; 1 or 3 or 5.
+    pub replicas: usize,
+    /// Bound of every request to NATS.
+    pub timeout: Duration,
+}
+
+impl LogOptions {
+    /// The log at an address, everything else as in production with one server.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            user: None,
+            password: None,
+            stream: STREAM.to_owned(),
+            subject_root: subject::DEFAULT_ROOT.to_owned(),
+            replicas: 1,
+            timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// With a user and a password.
+    #[must_use]
+    pub fn with_user(mut self, user: impl Into<String>, password: SecretString) -> Self {
+        self.user = Some(user.into());
+        self.password = Some(password);
+        self
+    }
+}
+
+/// The connected log. Cheap to clone.
+#[derive(Clone)]
+pub struct Log {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    context: Context,
+    stream: Stream,
+    options: LogOptions,
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("stream", &self.inner.options.stream).finish_non_exhaustive()
+    }
+}
+
+impl Log {
+    /// Connects, checks the server's version, and creates the stream or asserts its configuration.
+    ///
+    /// # Errors
+    /// [`BusError::Connect`], [`BusError::ServerTooOld`], [`BusError::StreamDiffers`] or
+    /// [`BusError::Unavailable`].
+    pub async fn connect(options: &LogOptions) -> Result<Self, BusError> {
+        let mut connect = async_nats::ConnectOptions::new()
+            .name("metamcp")
+            .connection_timeout(options.timeout)
+            .request_timeout(Some(options.timeout));
+        if let (Some(user), Some(password)) = (&options.user, &options.password) {
+            connect =
+                connect.user_and_password(user.clone(), password.expose_secret().to_owned());
+        }
+        let addresses: Vec<&str> = options.url.split(',').map(str::trim).collect();
+        let client = connect.connect(addresses).await.map_err(|source| BusError::Connect {
+            url: options.url.clone(),
+            source: source.into(),
+        })?;
+        check_version(&client.server_info().version)?;
+        let context = ContextBuilder::new()
+            .timeout(options.timeout)
+            .ack_timeout(options.timeout)
+            .build(client);
+        let stream = open_stream(&context, options).await?;
+        Ok(Self { inner: Arc::new(Inner { context, stream, options: options.clone() }) })
+    }
+
+    /// The last `stream_sequence`; 0 for an empty log.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`].
+    pub async fn head(&self) -> Result<u64, BusError> {
+        self.check_connected("read the head of the log")?;
+        let info = self.inner.stream.get_info().await;
+        let info =
+            info.map_err(|source| BusError::unavailable("read the head of the log", source))?;
+        Ok(info.state.last_sequence)
+    }
+
+    /// Whether the connection stands at this moment.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.inner.context.client().connection_state() == State::Connected
+    }
+
+    /// The name of the stream.
+    #[must_use]
+    pub fn stream_name(&self) -> &str {
+        &self.inner.options.stream
+    }
+
+    pub(crate) fn check_connected(&self, operation: &'static str) -> Result<(), BusError> {
+        // The client would keep a publish until it is connected again, and a command that was
+        // answered with "unavailable" would be committed behind the caller's back.
+        if self.is_connected() {
+            Ok(())
+        } else {
+            Err(BusError::Unavailable { operation, source: None })
+        }
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.inner.context
+    }
+
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.inner.stream
+    }
+
+    pub(crate) fn subject_root(&self) -> &str {
+        &self.inner.options.subject_root
+    }
+}
+
+async fn open_stream(context: &Context, options: &LogOptions) -> Result<Stream, BusError> {
+    let wanted = Config {
+        name: options.stream.clone(),
+        description: Some("MetaMCP: every decision, one commit a message".to_owned()),
+        subjects: vec![subject::everything(&options.subject_root)],
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::New,
+        max_messages: -1,
+        max_bytes: -1,
+        max_messages_per_subject: -1,
+        storage: StorageType::File,
+        num_replicas: options.replicas,
+        deny_delete: true,
+        deny_purge: true,
+        allow_direct: true,
+        duplicate_window: DUPLICATE_WINDOW,
+        ..Config::default()
+    };
+    match context.get_stream(&options.stream).await {
+        Ok(stream) => {
+            assert_config(&wanted, &stream.cached_info().config)?;
+            Ok(stream)
+        }
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(jetstream)
+                if jetstream.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+            {
+                // Two instances may start at once: the second creation of an equal stream succeeds.
+                let created = context.create_stream(wanted).await;
+                created.map_err(|source| BusError::unavailable("create the stream", source))
+            }
+            _ => Err(BusError::unavailable("open the stream", error)),
+        },
+    }
+}
+
+fn assert_config(wanted: &Config, found: &Config) -> Result<(), BusError> {
+    let differs = |field: &'static str, found: String, needed: String| {
+        if found == needed {
+            return Ok(());
+        }
+        Err(BusError::StreamDiffers { stream: wanted.name.clone(), field, found, needed })
+    };
+    differs("subjects", found.subjects.join(" "), wanted.subjects.join(" "))?;
+    differs("retention", format!("{:?}", found.retention), format!("{:?}", wanted.retention))?;
+    differs("discard", format!("{:?}", found.discard), format!("{:?}", wanted.discard))?;
+    differs("storage", format!("{:?}", found.storage), format!("{:?}", wanted.storage))?;
+    differs("max_age", format!("{:?}", found.max_age), format!("{:?}", wanted.max_age))?;
+    for (field, found, needed) in [
+        ("max_msgs", found.max_messages, wanted.max_messages),
+        ("max_bytes", found.max_bytes, wanted.max_bytes),
+        ("max_msgs_per_subject", found.max_messages_per_subject, wanted.max_messages_per_subject),
+    ] {
+        differs(field, found.to_string(), needed.to_string())?;
+    }
+    for (field, found, needed) in [
+        ("deny_delete", found.deny_delete, true),
+        ("deny_purge", found.deny_purge, true),
+        ("allow_direct", found.allow_direct, true),
+        ("allow_rollup_hdrs", found.allow_rollup, false),
+    ] {
+        differs(field, found.to_string(), needed.to_string())?;
+    }
+    Ok(())
+}
+
+fn check_version(found: &str) -> Result<(), BusError> {
+    let numbers = |text: &str| -> Vec<u32> {
+        text.split(['.', '-', '+']).take(3).map(|part| part.parse().unwrap_or(0)).collect()
+    };
+    if numbers(found) >= numbers(LEAST_SERVER) {
+        Ok(())
+    } else {
+        Err(BusError::ServerTooOld { found: found.to_owned(), needed: LEAST_SERVER })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_servers_are_refused() {
+        for good in ["2.10.23", "2.10.27", "2.11.0-preview.1", "2.12.1", "3.0.0"] {
+            assert!(check_version(good).is_ok(), "{good}");
+        }
+        for old in ["2.9.10", "2.10.22", "1.4.1", ""] {
+            assert!(matches!(check_version(old), Err(BusError::ServerTooOld { .. })), "{old}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_forgets_is_refused() {
+        let wanted = Config { deny_delete: true, ..Config::default() };
+        let forgets = Config { max_age: Duration::from_secs(1), ..wanted.clone() };
+        let error = assert_config(&wanted, &forgets).unwrap_err();
+        assert!(matches!(error, BusError::StreamDiffers { field: "max_age", .. }), "{error}");
+    }
+}

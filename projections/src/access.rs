@@ -1,0 +1,266 @@
+//! Read model `access`: tenants, principals and their roles. Authentication and authorization read it, so
+//! its projector stops at a commit that it cannot apply instead of passing it over.
+
+use crate::error::{ProjectionError, QueryError};
+use crate::page::{Keyset, Page, PageRequest};
+use crate::projector::{OnPoison, Projector, Recorded};
+use crate::store::TenantConnection;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::AnyEvent;
+use domain::id::{PrincipalId, TenantId};
+use domain::principal::{PrincipalEvent, PrincipalKind, Role};
+use domain::tenant::TenantEvent;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+/// The projector's name.
+pub const NAME: &str = "access";
+
+/// Keeps `tenants` and `principals`.
+#[derive(Debug)]
+pub struct AccessProjector;
+
+#[async_trait]
+impl Projector for AccessProjector {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn tables(&self) -> &'static [&'static str] {
+        &["tenants", "principals"]
+    }
+
+    fn on_poison(&self) -> OnPoison {
+        OnPoison::Stop
+    }
+
+    /// One statement per event: principals are few, and most of the log is about tools.
+    async fn apply(
+        &self,
+        connection: &mut PgConnection,
+        batch: &[Recorded],
+    ) -> Result<(), ProjectionError> {
+        for recorded in batch {
+            for event in &recorded.events {
+                match event {
+                    AnyEvent::Tenant(event) => apply_tenant(connection, recorded, event).await?,
+                    AnyEvent::Principal(event) => {
+                        apply_principal(connection, recorded, event).await?;
+                    }
+                    AnyEvent::Server(_) | AnyEvent::Tool(_) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn apply_tenant(
+    connection: &mut PgConnection,
+    recorded: &Recorded,
+    event: &TenantEvent,
+) -> Result<(), ProjectionError> {
+    let (display_name, statement) = match event {
+        TenantEvent::Registered(event) => (
+            &event.display_name,
+            "INSERT INTO tenants (tenant, display_name, registered_at, updated_at)
+             VALUES ($1, $2, $3, $3)",
+        ),
+        TenantEvent::Renamed(event) => (
+            &event.display_name,
+            "UPDATE tenants SET display_name = $2, updated_at = $3 WHERE tenant = $1",
+        ),
+    };
+    let done = sqlx::query(statement)
+        .bind(recorded.commit.tenant.as_str())
+        .bind(display_name)
+        .bind(recorded.commit.recorded_at)
+        .execute(connection)
+        .await?;
+    exactly_one(recorded, done.rows_affected())
+}
+
+async fn apply_principal(
+    connection: &mut PgConnection,
+    recorded: &Recorded,
+    event: &PrincipalEvent,
+) -> Result<(), ProjectionError> {
+    let change = match event {
+        PrincipalEvent::Registered(event) => {
+            let roles: Vec<&str> = event.roles.iter().map(|role| role.as_str()).collect();
+            let done = sqlx::query(
+                "INSERT INTO principals (tenant, principal_id, kind, handle, roles, active,
+                                         registered_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, true, $6, $6)",
+            )
+            .bind(recorded.commit.tenant.as_str())
+            .bind(&recorded.commit.aggregate_id)
+            .bind(event.kind.as_str())
+            .bind(&event.handle)
+            .bind(roles)
+            .bind(recorded.commit.recorded_at)
+            .execute(connection)
+            .await?;
+            return exactly_one(recorded, done.rows_affected());
+        }
+        // The new value travels as text, so that one statement shape serves all.
+        PrincipalEvent::RoleGranted(event) => {
+            ("roles = array_append(roles, $4)", event.role.to_string())
+        }
+        PrincipalEvent::RoleRevoked(event) => {
+            ("roles = array_remove(roles, $4)", event.role.to_string())
+        }
+        PrincipalEvent::Deactivated(_) => ("active = $4::boolean", "false".to_owned()),
+        PrincipalEvent::Reactivated(_) => ("active = $4::boolean", "true".to_owned()),
+        PrincipalEvent::TokensRevoked(event) => {
+            ("tokens_revoked_before = $4::timestamptz", event.issued_before.to_rfc3339())
+        }
+    };
+    let (assignment, value) = change;
+    let done = sqlx::query(&format!(
+        "UPDATE principals SET {assignment}, updated_at = $3
+         WHERE tenant = $1 AND principal_id = $2"
+    ))
+    .bind(recorded.commit.tenant.as_str())
+    .bind(&recorded.commit.aggregate_id)
+    .bind(recorded.commit.recorded_at)
+    .bind(value)
+    .execute(connection)
+    .await?;
+    exactly_one(recorded, done.rows_affected())
+}
+
+fn exactly_one(recorded: &Recorded, rows: u64) -> Result<(), ProjectionError> {
+    if rows == 1 {
+        return Ok(());
+    }
+    Err(ProjectionError::Inconsistent {
+        stream_sequence: recorded.stream_sequence,
+        reason: format!("{} {} has no row", recorded.commit.aggregate, recorded.commit.aggregate_id),
+    })
+}
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its slug.
+    pub id: TenantId,
+    /// The name that people read.
+    pub display_name: String,
+    /// When it began.
+    pub registered_at: DateTime<Utc>,
+}
+
+/// A principal with its roles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// Its id.
+    pub id: PrincipalId,
+    /// What it is.
+    pub kind: PrincipalKind,
+    /// The name that it is known by.
+    pub handle: String,
+    /// Its roles.
+    pub roles: BTreeSet<Role>,
+    /// False when it is deactivated.
+    pub active: bool,
+    /// Tokens issued before this are refused.
+    pub tokens_revoked_before: Option<DateTime<Utc>>,
+    /// When it began.
+    pub registered_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The connection's tenant; none when it is not registered.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn tenant(connection: &mut TenantConnection) -> Result<Option<Tenant>, QueryError> {
+    let row = sqlx::query("SELECT tenant, display_name, registered_at FROM access.tenants")
+        .fetch_optional(&mut **connection)
+        .await?;
+    row.map(|row| {
+        Ok(Tenant {
+            id: row.try_get::<String, _>(0)?.try_into().map_err(corrupt)?,
+            display_name: row.try_get(1)?,
+            registered_at: row.try_get(2)?,
+        })
+    })
+    .transpose()
+}
+
+const PRINCIPAL: &str = "SELECT principal_id, kind, handle, roles, active, tokens_revoked_before,
+                                registered_at, updated_at FROM access.principals";
+
+/// One principal.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn principal(
+    connection: &mut TenantConnection,
+    id: &PrincipalId,
+) -> Result<Option<Principal>, QueryError> {
+    let row = sqlx::query(&format!("{PRINCIPAL} WHERE principal_id = $1"))
+        .bind(id.as_str())
+        .fetch_optional(&mut **connection)
+        .await?;
+    row.as_ref().map(read_principal).transpose()
+}
+
+/// The tenant's principals by handle.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn principals(
+    connection: &mut TenantConnection,
+    page: &PageRequest,
+) -> Result<Page<Principal>, QueryError> {
+    let after = page.keyset()?.map(|keyset| keyset.key);
+    let statement =
+        format!("{PRINCIPAL} WHERE $1::text IS NULL OR handle > $1 ORDER BY handle LIMIT $2");
+    let rows = sqlx::query(&statement)
+        .bind(after)
+        .bind(page.limit())
+        .fetch_all(&mut **connection)
+        .await?;
+    let rows: Result<Vec<_>, _> = rows.iter().map(read_principal).collect();
+    let cursor = |row: &Principal| Keyset::encode(&row.handle, row.id.as_str());
+    Ok(Page::cut(rows?, page.first, cursor))
+}
+
+/// How many active owners the tenant has.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn count_active_owners(connection: &mut TenantConnection) -> Result<i64, QueryError> {
+    let statement = "SELECT count(*) FROM access.principals WHERE active AND $1 = ANY (roles)";
+    let count = sqlx::query_scalar(statement)
+        .bind(Role::Owner.as_str())
+        .fetch_one(&mut **connection)
+        .await?;
+    Ok(count)
+}
+
+fn read_principal(row: &PgRow) -> Result<Principal, QueryError> {
+    let roles: Result<BTreeSet<_>, _> =
+        row.try_get::<Vec<String>, _>("roles")?.iter().map(|role| Role::from_str(role)).collect();
+    let kind: String = row.try_get("kind")?;
+    Ok(Principal {
+        id: row.try_get::<String, _>("principal_id")?.try_into().map_err(corrupt)?,
+        kind: PrincipalKind::from_str(&kind).map_err(corrupt)?,
+        handle: row.try_get("handle")?,
+        roles: roles.map_err(corrupt)?,
+        active: row.try_get("active")?,
+        tokens_revoked_before: row.try_get("tokens_revoked_before")?,
+        registered_at: row.try_get("registered_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
+
+pub(crate) fn corrupt(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> QueryError {
+    QueryError::Corrupt(error.into())
+}

@@ -1,0 +1,125 @@
+//! Read model `archive`: the log in SQL. The table is the one that postgres-es reads, so an aggregate's
+//! history is `PostgresEventRepository`'s to load; with the metadata, a commit's canonical body can be
+//! written again byte for byte.
+
+use crate::checkpoint::to_i64;
+use crate::error::ProjectionError;
+use crate::projector::{OnPoison, Projector, Recorded};
+use async_trait::async_trait;
+use postgres_es::PostgresEventRepository;
+use serde_json::json;
+use sqlx::{PgConnection, PgPool};
+
+/// The projector's name.
+pub const NAME: &str = "archive";
+
+/// Keeps `events`.
+#[derive(Debug)]
+pub struct ArchiveProjector;
+
+/// One column a vector: the shape that `unnest` takes.
+#[derive(Default)]
+struct Columns {
+    tenant: Vec<String>,
+    aggregate_type: Vec<String>,
+    aggregate_id: Vec<String>,
+    sequence: Vec<i64>,
+    event_index: Vec<i32>,
+    event_type: Vec<String>,
+    event_version: Vec<String>,
+    payload: Vec<String>,
+    metadata: Vec<String>,
+    stream_sequence: Vec<i64>,
+    recorded_at: Vec<chrono::DateTime<chrono::Utc>>,
+}
+
+#[async_trait]
+impl Projector for ArchiveProjector {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn tables(&self) -> &'static [&'static str] {
+        &["events"]
+    }
+
+    fn on_poison(&self) -> OnPoison {
+        OnPoison::Park
+    }
+
+    fn batch_size(&self) -> usize {
+        1_000
+    }
+
+    async fn apply(
+        &self,
+        connection: &mut PgConnection,
+        batch: &[Recorded],
+    ) -> Result<(), ProjectionError> {
+        let mut columns = Columns::default();
+        for recorded in batch {
+            columns.push(recorded);
+        }
+        sqlx::query(
+            "INSERT INTO events (tenant, aggregate_type, aggregate_id, sequence, event_index, event_type,
+                                 event_version, payload, metadata, stream_sequence, recorded_at)
+             SELECT t, a, i, s, n, e, v, p::json, m::json, l, r
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::int[], $6::text[],
+                         $7::text[], $8::text[], $9::text[], $10::bigint[], $11::timestamptz[])
+                  AS rows (t, a, i, s, n, e, v, p, m, l, r)",
+        )
+        .bind(columns.tenant)
+        .bind(columns.aggregate_type)
+        .bind(columns.aggregate_id)
+        .bind(columns.sequence)
+        .bind(columns.event_index)
+        .bind(columns.event_type)
+        .bind(columns.event_version)
+        .bind(columns.payload)
+        .bind(columns.metadata)
+        .bind(columns.stream_sequence)
+        .bind(columns.recorded_at)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+impl Columns {
+    fn push(&mut self, recorded: &Recorded) {
+        let commit = &recorded.commit;
+        let metadata = json!({
+            "commit_id": commit.commit_id,
+            "actor": commit.actor,
+            "command_id": commit.command_id,
+            "correlation_id": commit.correlation_id,
+            "previous_hash": commit.previous_hash,
+            "hash": recorded.hash,
+            "stream_sequence": recorded.stream_sequence,
+        })
+        .to_string();
+        for (index, event) in commit.events.iter().enumerate() {
+            self.tenant.push(commit.tenant.to_string());
+            self.aggregate_type.push(commit.aggregate.clone());
+            self.aggregate_id.push(commit.aggregate_id.clone());
+            self.sequence.push(to_i64(commit.sequence));
+            self.event_index.push(i32::try_from(index).unwrap_or(i32::MAX));
+            self.event_type.push(event.wire_type.clone());
+            self.event_version.push(event.version.to_string());
+            let payload = json!({
+                "type": event.wire_type, "version": event.version, "data": event.data,
+            });
+            self.payload.push(payload.to_string());
+            self.metadata.push(metadata.clone());
+            self.stream_sequence.push(to_i64(recorded.stream_sequence));
+            self.recorded_at.push(commit.recorded_at);
+        }
+    }
+}
+
+/// The events of an aggregate, as postgres-es reads them. The pool must be one of owner's connections: an
+/// aggregate's id already names its tenant.
+#[must_use]
+pub fn repository(pool: PgPool) -> PostgresEventRepository {
+    PostgresEventRepository::new(pool).with_tables("archive.events", "archive.snapshots")
+}

@@ -1,0 +1,341 @@
+//! Keeps the catalogue. A batch loads the rows that it changes, folds its events over them in memory, and
+//! writes every touched row once: a constant number of statements, however many commits.
+
+use super::NAME;
+use crate::checkpoint::to_i64;
+use crate::error::ProjectionError;
+use crate::projector::{OnPoison, Projector, Recorded};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::AnyEvent;
+use domain::server::{ServerEvent, ServerProfile};
+use domain::tool::{ToolDefinition, ToolEvent, ToolProfile};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Keeps `servers`, `tools` and `tool_versions`.
+#[derive(Debug)]
+pub struct CatalogProjector;
+
+/// (tenant, aggregate id).
+type Key = (String, String);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ServerRow {
+    tenant: String,
+    server_id: String,
+    slug: String,
+    #[serde(flatten)]
+    profile: ServerProfile,
+    status: String,
+    retired_reason: Option<String>,
+    registered_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ToolRow {
+    tenant: String,
+    tool_id: String,
+    server_id: String,
+    server: String,
+    name: String,
+    #[serde(flatten)]
+    profile: ToolProfile,
+    #[serde(flatten)]
+    definition: ToolDefinition,
+    definition_hash: String,
+    tool_version: String,
+    status: String,
+    retired_reason: Option<String>,
+    registered_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Serialize)]
+struct VersionRow<'a> {
+    tenant: &'a str,
+    tool_id: &'a str,
+    tool_version: String,
+    #[serde(flatten)]
+    definition: &'a ToolDefinition,
+    definition_hash: &'a str,
+    stream_sequence: i64,
+    published_at: DateTime<Utc>,
+    actor_kind: &'static str,
+    actor_id: &'a str,
+}
+
+/// The rows that a batch touches.
+#[derive(Default)]
+struct Rows<'a> {
+    servers: BTreeMap<Key, ServerRow>,
+    tools: BTreeMap<Key, ToolRow>,
+    versions: Vec<VersionRow<'a>>,
+    /// Servers retired in this batch, whose tools go with them.
+    retired: BTreeSet<Key>,
+}
+
+#[async_trait]
+impl Projector for CatalogProjector {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn tables(&self) -> &'static [&'static str] {
+        &["servers", "tools", "tool_versions"]
+    }
+
+    fn on_poison(&self) -> OnPoison {
+        OnPoison::Park
+    }
+
+    async fn apply(
+        &self,
+        connection: &mut PgConnection,
+        batch: &[Recorded],
+    ) -> Result<(), ProjectionError> {
+        let mut rows = load(connection, batch).await?;
+        for recorded in batch {
+            for event in &recorded.events {
+                match event {
+                    AnyEvent::Server(event) => rows.apply_server(recorded, event)?,
+                    AnyEvent::Tool(event) => rows.apply_tool(recorded, event)?,
+                    AnyEvent::Tenant(_) | AnyEvent::Principal(_) => {}
+                }
+            }
+        }
+        rows.save(connection).await
+    }
+}
+
+/// Loads the rows of the aggregates whose history began before this batch, and the tools of servers that
+/// it retires.
+async fn load<'a>(
+    connection: &mut PgConnection,
+    batch: &[Recorded],
+) -> Result<Rows<'a>, ProjectionError> {
+    let mut rows = Rows::default();
+    let (mut servers, mut tools) = (BTreeSet::new(), BTreeSet::new());
+    for recorded in batch.iter().filter(|recorded| recorded.commit.sequence > 1) {
+        let key = key(recorded);
+        for event in &recorded.events {
+            match event {
+                AnyEvent::Server(ServerEvent::Retired(_)) => {
+                    rows.retired.insert(key.clone());
+                    servers.insert(key.clone());
+                }
+                AnyEvent::Server(_) => drop(servers.insert(key.clone())),
+                AnyEvent::Tool(_) => drop(tools.insert(key.clone())),
+                AnyEvent::Tenant(_) | AnyEvent::Principal(_) => {}
+            }
+        }
+    }
+    if !servers.is_empty() {
+        let statement = "SELECT to_jsonb(servers) FROM servers
+            JOIN unnest($1::text[], $2::text[]) AS wanted (t, i) ON tenant = t AND server_id = i";
+        for Json(row) in fetch::<ServerRow>(connection, statement, &servers).await? {
+            rows.servers.insert((row.tenant.clone(), row.server_id.clone()), row);
+        }
+    }
+    if !tools.is_empty() || !rows.retired.is_empty() {
+        let statement = "SELECT to_jsonb(tools) FROM tools
+            JOIN unnest($1::text[], $2::text[]) AS wanted (t, i) ON tenant = t AND tool_id = i";
+        let mut found = fetch::<ToolRow>(connection, statement, &tools).await?;
+        let statement = "SELECT to_jsonb(tools) FROM tools
+            JOIN unnest($1::text[], $2::text[]) AS wanted (t, i) ON tenant = t AND server_id = i";
+        found.extend(fetch::<ToolRow>(connection, statement, &rows.retired).await?);
+        for Json(row) in found {
+            rows.tools.insert((row.tenant.clone(), row.tool_id.clone()), row);
+        }
+    }
+    Ok(rows)
+}
+
+async fn fetch<T>(
+    connection: &mut PgConnection,
+    statement: &str,
+    keys: &BTreeSet<Key>,
+) -> Result<Vec<Json<T>>, ProjectionError>
+where
+    T: for<'de> Deserialize<'de> + Send + Unpin + 'static,
+{
+    let (tenants, ids): (Vec<&str>, Vec<&str>) =
+        keys.iter().map(|(tenant, id)| (tenant.as_str(), id.as_str())).unzip();
+    Ok(sqlx::query_scalar(statement).bind(tenants).bind(ids).fetch_all(connection).await?)
+}
+
+fn key(recorded: &Recorded) -> Key {
+    (recorded.commit.tenant.to_string(), recorded.commit.aggregate_id.clone())
+}
+
+fn absent(recorded: &Recorded) -> ProjectionError {
+    ProjectionError::Inconsistent {
+        stream_sequence: recorded.stream_sequence,
+        reason: format!("{} {} has no row", recorded.commit.aggregate, recorded.commit.aggregate_id),
+    }
+}
+
+impl<'a> Rows<'a> {
+    fn apply_server(
+        &mut self,
+        recorded: &Recorded,
+        event: &ServerEvent,
+    ) -> Result<(), ProjectionError> {
+        let key = key(recorded);
+        let at = recorded.commit.recorded_at;
+        if let ServerEvent::Registered(event) = event {
+            let row = ServerRow {
+                tenant: key.0.clone(),
+                server_id: key.1.clone(),
+                slug: event.slug.clone(),
+                profile: event.profile.clone(),
+                status: "active".to_owned(),
+                retired_reason: None,
+                registered_at: at,
+                updated_at: at,
+            };
+            self.servers.insert(key, row);
+            return Ok(());
+        }
+        let row = self.servers.get_mut(&key).ok_or_else(|| absent(recorded))?;
+        row.updated_at = at;
+        match event {
+            ServerEvent::Registered(_) => {}
+            ServerEvent::Described(event) => row.profile = event.profile.clone(),
+            ServerEvent::Retired(event) => {
+                row.status = "retired".to_owned();
+                row.retired_reason = Some(event.reason.clone());
+                let its = |tool: &&mut ToolRow| {
+                    tool.tenant == key.0 && tool.server_id == key.1 && tool.status == "active"
+                };
+                for tool in self.tools.values_mut().filter(its) {
+                    tool.status = "retired".to_owned();
+                    tool.retired_reason = Some(event.reason.clone());
+                    tool.updated_at = at;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_tool(
+        &mut self,
+        recorded: &'a Recorded,
+        event: &'a ToolEvent,
+    ) -> Result<(), ProjectionError> {
+        let key = key(recorded);
+        let at = recorded.commit.recorded_at;
+        if let ToolEvent::Registered(event) = event {
+            let row = ToolRow {
+                tenant: key.0.clone(),
+                tool_id: key.1.clone(),
+                server_id: event.server_id.to_string(),
+                server: event.server.clone(),
+                name: event.name.clone(),
+                profile: event.profile.clone(),
+                definition: event.definition.clone(),
+                definition_hash: event.definition_hash.clone(),
+                tool_version: event.tool_version.to_string(),
+                status: "active".to_owned(),
+                retired_reason: None,
+                registered_at: at,
+                updated_at: at,
+            };
+            self.tools.insert(key, row);
+            let version = event.tool_version.to_string();
+            self.push_version(recorded, version, &event.definition, &event.definition_hash);
+            return Ok(());
+        }
+        let row = self.tools.get_mut(&key).ok_or_else(|| absent(recorded))?;
+        row.updated_at = at;
+        match event {
+            ToolEvent::Registered(_) => {}
+            ToolEvent::Described(event) => row.profile = event.profile.clone(),
+            ToolEvent::VersionPublished(event) => {
+                row.tool_version = event.tool_version.to_string();
+                row.definition = event.definition.clone();
+                row.definition_hash.clone_from(&event.definition_hash);
+                let version = event.tool_version.to_string();
+                self.push_version(recorded, version, &event.definition, &event.definition_hash);
+            }
+            ToolEvent::Retired(event) => {
+                row.status = "retired".to_owned();
+                row.retired_reason = Some(event.reason.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn push_version(
+        &mut self,
+        recorded: &'a Recorded,
+        tool_version: String,
+        definition: &'a ToolDefinition,
+        definition_hash: &'a str,
+    ) {
+        self.versions.push(VersionRow {
+            tenant: recorded.commit.tenant.as_str(),
+            tool_id: &recorded.commit.aggregate_id,
+            tool_version,
+            definition,
+            definition_hash,
+            stream_sequence: to_i64(recorded.stream_sequence),
+            published_at: recorded.commit.recorded_at,
+            actor_kind: recorded.commit.actor.kind.as_str(),
+            actor_id: &recorded.commit.actor.id,
+        });
+    }
+
+    async fn save(self, connection: &mut PgConnection) -> Result<(), ProjectionError> {
+        let servers: Vec<_> = self.servers.into_values().collect();
+        save(connection, "servers", "server_id", SERVER_COLUMNS, &servers).await?;
+        let tools: Vec<_> = self.tools.into_values().collect();
+        save(connection, "tools", "tool_id", TOOL_COLUMNS, &tools).await?;
+        save(connection, "tool_versions", "tool_id, tool_version", VERSION_COLUMNS, &self.versions)
+            .await
+    }
+}
+
+/// The columns that an upsert sets.
+const SERVER_COLUMNS: &[&str] = &[
+    "slug", "name", "description", "homepage", "license", "transport", "category", "tags", "status",
+    "retired_reason", "registered_at", "updated_at",
+];
+const TOOL_COLUMNS: &[&str] = &[
+    "server_id", "server", "name", "title", "description", "input_schema", "output_schema",
+    "definition_hash", "tool_version", "category", "tags", "visibility", "status", "retired_reason",
+    "registered_at", "updated_at",
+];
+const VERSION_COLUMNS: &[&str] = &[
+    "description", "input_schema", "output_schema", "definition_hash", "stream_sequence",
+    "published_at", "actor_kind", "actor_id",
+];
+
+/// Writes rows with one statement: they travel as one JSON document and Postgres makes rows of it.
+async fn save<T: Serialize>(
+    connection: &mut PgConnection,
+    table: &str,
+    id: &str,
+    columns: &[&str],
+    rows: &[T],
+) -> Result<(), ProjectionError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let set: Vec<_> = columns.iter().map(|column| format!("{column} = EXCLUDED.{column}")).collect();
+    let (columns, set) = (columns.join(", "), set.join(", "));
+    let document: Value = serde_json::to_value(rows).unwrap_or(Value::Null);
+    sqlx::query(&format!(
+        "INSERT INTO {table} (tenant, {id}, {columns})
+         SELECT tenant, {id}, {columns} FROM json_populate_recordset(NULL::{table}, $1::json)
+         ON CONFLICT (tenant, {id}) DO UPDATE SET {set}"
+    ))
+    .bind(document.to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Where a projector stands. Read and moved inside the transaction that writes the rows.
+
+use crate::error::ProjectionError;
+use sqlx::{PgConnection, Row};
+
+/// A position and the commit that lies there, which identifies the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    pub(crate) stream_sequence: u64,
+    pub(crate) commit_hash: Option<String>,
+}
+
+/// The channel on which positions are announced: `<projector>:<stream_sequence>`.
+pub(crate) const CHANNEL: &str = "metamcp_position";
+
+/// Reads a checkpoint, and begins one at zero where there is none.
+pub(crate) async fn read(
+    connection: &mut PgConnection,
+    projector: &str,
+) -> Result<Checkpoint, ProjectionError> {
+    sqlx::query(
+        "INSERT INTO metamcp.checkpoints (projector, stream_sequence) VALUES ($1, 0)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(projector)
+    .execute(&mut *connection)
+    .await?;
+    let row = sqlx::query(
+        "SELECT stream_sequence, commit_hash FROM metamcp.checkpoints WHERE projector = $1",
+    )
+    .bind(projector)
+    .fetch_one(connection)
+    .await?;
+    Ok(Checkpoint { stream_sequence: to_u64(row.try_get(0)?), commit_hash: row.try_get(1)? })
+}
+
+/// Takes the row's lock first, so that nobody else moves or swaps under the transaction, and checks that
+/// nobody has: a deposed runner cannot write.
+pub(crate) async fn fence(
+    connection: &mut PgConnection,
+    projector: &str,
+    expected: u64,
+) -> Result<(), ProjectionError> {
+    let found: Option<i64> = sqlx::query_scalar(
+        "SELECT stream_sequence FROM metamcp.checkpoints WHERE projector = $1 FOR UPDATE",
+    )
+    .bind(projector)
+    .fetch_optional(connection)
+    .await?;
+    if found.map(to_u64) == Some(expected) { Ok(()) } else { Err(ProjectionError::Deposed) }
+}
+
+/// Moves a fenced checkpoint and announces it when the transaction commits.
+pub(crate) async fn advance(
+    connection: &mut PgConnection,
+    projector: &str,
+    to: &Checkpoint,
+) -> Result<(), ProjectionError> {
+    sqlx::query(
+        "WITH moved AS (
+             UPDATE metamcp.checkpoints
+             SET stream_sequence = $2, commit_hash = $3, updated_at = now()
+             WHERE projector = $1 RETURNING 1
+         )
+         SELECT pg_notify($4, $1 || ':' || $2::text) FROM moved",
+    )
+    .bind(projector)
+    .bind(to_i64(to.stream_sequence))
+    .bind(to.commit_hash.as_deref())
+    .bind(CHANNEL)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Positions are far below 2^63.
+pub(crate) fn to_i64(sequence: u64) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn to_u64(sequence: i64) -> u64 {
+    u64::try_from(sequence).unwrap_or(0)
+}

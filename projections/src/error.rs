@@ -1,0 +1,120 @@
+//! What can go wrong in a projection or a query.
+
+use crate::search::SearchError;
+use bus::BusError;
+use domain::DecodeError;
+
+/// Why a projector could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectionError {
+    /// Postgres failed.
+    #[error("the read models' database failed")]
+    Database(#[from] sqlx::Error),
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] BusError),
+    /// The search index failed.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// An event that this build cannot read.
+    #[error("commit {stream_sequence} holds an event that cannot be read")]
+    Decode {
+        /// Its position.
+        stream_sequence: u64,
+        /// What is wrong.
+        #[source]
+        source: DecodeError,
+    },
+    /// An event that contradicts the read model, such as a change of a tool that is not there.
+    #[error("commit {stream_sequence} does not fit the read model: {reason}")]
+    Inconsistent {
+        /// Its position.
+        stream_sequence: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Another instance has moved the checkpoint: this one no longer leads.
+    #[error("another instance leads this projector now")]
+    Deposed,
+    /// The log is not the one that the checkpoint was made from.
+    #[error("{0}")]
+    LogReplaced(String),
+    /// Another projector that this one reads from is not far enough.
+    #[error("waited too long for projector {0}")]
+    WaitedFor(&'static str),
+    /// A rebuilt model differs from the live one.
+    #[error("the rebuilt {projector} differs from the live one in {tables}; the live one was left as it is")]
+    Differs {
+        /// Which projector.
+        projector: String,
+        /// Which tables.
+        tables: String,
+    },
+    /// There is no such projector.
+    #[error("there is no projector `{name}`; there are {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+}
+
+impl ProjectionError {
+    /// True when the event itself is at fault: trying again gives the same.
+    #[must_use]
+    pub fn is_poison(&self) -> bool {
+        match self {
+            Self::Decode { .. } | Self::Inconsistent { .. } | Self::Log(BusError::Corrupt { .. }) => {
+                true
+            }
+            // Class 22 (data exception) and 23 (integrity violation): the row, not the server.
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+            }
+            Self::Database(_)
+            | Self::Log(_)
+            | Self::Search(_)
+            | Self::Deposed
+            | Self::LogReplaced(_)
+            | Self::WaitedFor(_)
+            | Self::Differs { .. }
+            | Self::Unknown { .. } => false,
+        }
+    }
+}
+
+/// Why a query has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// Postgres is away or too slow: try again later.
+    #[error("the read models are unavailable")]
+    Unavailable(#[source] sqlx::Error),
+    /// The read model has not reached the position that the caller needs: try again later.
+    #[error("{projector} is at {position}, not yet at {wanted}")]
+    Behind {
+        /// Which projector.
+        projector: &'static str,
+        /// Where it stands.
+        position: u64,
+        /// What was asked for.
+        wanted: u64,
+    },
+    /// The cursor was not made by this query.
+    #[error("the cursor is not one of this list")]
+    InvalidCursor,
+    /// A row that this build cannot read.
+    #[error("a row of the read model cannot be read")]
+    Corrupt(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<sqlx::Error> for QueryError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+                Self::Corrupt(Box::new(error))
+            }
+            other => Self::Unavailable(other),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Read models: the only code that writes Postgres and LanceDB.
+//!
+//! A projector reads the log in order and keeps its tables; the rows and the checkpoint commit in one
+//! transaction, so each commit of the log takes effect exactly once. Everything here can be dropped and
+//! rebuilt from the log.
+//!
+//! # Reading order
+//! 1. [`projector`]: what a projector is. 2. [`registry`]: the list of them. 3. [`runner`]: how they are
+//!    driven (leadership, fencing, the log's identity, retry, parking).
+//! 4. [`catalog`], [`access`], [`archive`], [`search`]: the read models, each with its queries.
+//! 5. [`store`]: connections, the tenant's one under row-level security. 6. [`position`]: reading one's own
+//!    writes, and health. 7. [`rebuild`]: the same model beside the live one, compared and swapped.
+
+pub mod access;
+pub mod archive;
+pub mod catalog;
+mod checkpoint;
+pub mod error;
+pub mod page;
+pub mod position;
+pub mod projector;
+pub mod rebuild;
+pub mod registry;
+pub mod runner;
+pub mod search;
+pub mod store;
+
+pub use error::{ProjectionError, QueryError};
+pub use page::{Item, Page, PageRequest};
+pub use position::{Positions, ProjectorHealth, ProjectorState};
+pub use projector::{OnPoison, Projector, Recorded};
+pub use store::{Database, ReadPool, TenantConnection};

@@ -1,0 +1,251 @@
+//! How far each projector is: for reading one's own writes, and for health.
+//!
+//! Positions are announced by `NOTIFY` in the transaction that moves a checkpoint, so every instance hears
+//! of them, whoever leads. A monitor compares them with the head of the log and also heals a missed
+//! announcement.
+
+use crate::checkpoint::{CHANNEL, to_u64};
+use crate::error::QueryError;
+use crate::registry::NAMES;
+use crate::store::Database;
+use bus::Log;
+use sqlx::postgres::{PgListener, PgPool};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// How often the monitor looks.
+const MONITOR: Duration = Duration::from_millis(500);
+
+/// What a projector is doing, as this instance sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProjectorState {
+    /// Not started here.
+    Unknown,
+    /// Led by this instance.
+    Running,
+    /// Led by another instance.
+    Following,
+    /// Failed, and trying again.
+    Retrying {
+        /// Why.
+        reason: String,
+    },
+    /// Stopped until somebody acts.
+    Halted {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How a projector is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectorHealth {
+    /// Its name.
+    pub projector: &'static str,
+    /// The last position that it has applied.
+    pub position: u64,
+    /// The last position of the log, as last seen.
+    pub head: u64,
+    /// Positions between the two.
+    pub lag: u64,
+    /// Commits that it could not apply and put aside.
+    pub parked: u64,
+    /// What it is doing.
+    pub state: ProjectorState,
+}
+
+/// The positions of all projectors. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Positions {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    projectors: Vec<(&'static str, watch::Sender<u64>, Mutex<Seen>)>,
+    head: watch::Sender<u64>,
+}
+
+#[derive(Debug, Clone)]
+struct Seen {
+    parked: u64,
+    state: ProjectorState,
+    /// Since when this projector is known to be behind, or nothing is known of it.
+    behind_since: Option<Instant>,
+}
+
+impl Positions {
+    /// Listens and monitors until `stop` is cancelled.
+    #[must_use]
+    pub fn start(database: &Database, log: &Log, stop: &CancellationToken) -> Self {
+        let seen = || Seen {
+            parked: 0,
+            state: ProjectorState::Unknown,
+            behind_since: Some(Instant::now()),
+        };
+        let entry = |name| (name, watch::Sender::new(0), Mutex::new(seen()));
+        let inner = Inner {
+            projectors: NAMES.into_iter().map(entry).collect(),
+            head: watch::Sender::new(0),
+        };
+        let positions = Self { inner: Arc::new(inner) };
+        let pool = database.owner_pool(2);
+        tokio::spawn(positions.clone().until(stop.clone(), listen(positions.clone(), pool.clone())));
+        let monitor = monitor(positions.clone(), pool, log.clone());
+        tokio::spawn(positions.clone().until(stop.clone(), monitor));
+        positions
+    }
+
+    /// Waits until a projector has applied a position.
+    ///
+    /// # Errors
+    /// [`QueryError::Behind`] when it has not within `timeout`.
+    pub async fn wait_for(
+        &self,
+        projector: &'static str,
+        stream_sequence: u64,
+        timeout: Duration,
+    ) -> Result<(), QueryError> {
+        let Some((_, position, _)) = self.entry(projector) else {
+            return Err(QueryError::Behind { projector, position: 0, wanted: stream_sequence });
+        };
+        let mut position = position.subscribe();
+        let reached = position.wait_for(|at| *at >= stream_sequence);
+        if let Ok(Ok(_)) = tokio::time::timeout(timeout, reached).await {
+            return Ok(());
+        }
+        let position = *position.borrow();
+        Err(QueryError::Behind { projector, position, wanted: stream_sequence })
+    }
+
+    /// How every projector is.
+    #[must_use]
+    pub fn health(&self) -> Vec<ProjectorHealth> {
+        let head = *self.inner.head.borrow();
+        let one = |(name, position, seen): &(&'static str, watch::Sender<u64>, Mutex<Seen>)| {
+            let position = *position.borrow();
+            let seen = lock(seen).clone();
+            let lag = head.saturating_sub(position);
+            ProjectorHealth {
+                projector: name,
+                position,
+                head: head.max(position),
+                lag,
+                parked: seen.parked,
+                state: seen.state,
+            }
+        };
+        self.inner.projectors.iter().map(one).collect()
+    }
+
+    /// For how long a projector has been behind the head of the log, or nothing has been heard of either;
+    /// zero when it is up to date.
+    #[must_use]
+    pub fn staleness(&self, projector: &'static str) -> Duration {
+        let since = self.entry(projector).and_then(|(_, _, seen)| lock(seen).behind_since);
+        since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    pub(crate) fn set_state(&self, projector: &str, state: ProjectorState) {
+        if let Some((_, _, seen)) = self.entry(projector) {
+            lock(seen).state = state;
+        }
+    }
+
+    fn entry(&self, name: &str) -> Option<&(&'static str, watch::Sender<u64>, Mutex<Seen>)> {
+        self.inner.projectors.iter().find(|(known, _, _)| *known == name)
+    }
+
+    /// A position only grows, whoever reports it.
+    fn reached(&self, projector: &str, stream_sequence: u64) {
+        if let Some((_, position, _)) = self.entry(projector) {
+            position.send_if_modified(|at| {
+                let grows = stream_sequence > *at;
+                *at = stream_sequence.max(*at);
+                grows
+            });
+        }
+    }
+
+    async fn until(self, stop: CancellationToken, task: impl Future<Output = ()>) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = task => {}
+        }
+    }
+}
+
+fn lock(seen: &Mutex<Seen>) -> std::sync::MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn listen(positions: Positions, pool: PgPool) {
+    loop {
+        if let Err(error) = listen_once(&positions, &pool).await {
+            tracing::debug!(%error, "listening for positions broke and begins again");
+        }
+        tokio::time::sleep(MONITOR).await;
+    }
+}
+
+async fn listen_once(positions: &Positions, pool: &PgPool) -> Result<(), sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    loop {
+        let notification = listener.recv().await?;
+        if let Some((projector, position)) = notification.payload().split_once(':')
+            && let Ok(position) = position.parse()
+        {
+            positions.reached(projector, position);
+        }
+    }
+}
+
+async fn monitor(positions: Positions, pool: PgPool, log: Log) {
+    loop {
+        look(&positions, &pool, &log).await;
+        tokio::time::sleep(MONITOR).await;
+    }
+}
+
+/// The head is read before the checkpoints, so a projector that keeps up is seen at or beyond it.
+async fn look(positions: &Positions, pool: &PgPool, log: &Log) {
+    let head = tokio::time::timeout(Duration::from_secs(2), log.head()).await;
+    let head = head.ok().and_then(Result::ok);
+    let rows = sqlx::query_as::<_, (String, i64, i64)>(
+        "SELECT c.projector, c.stream_sequence, count(d.projector)
+         FROM metamcp.checkpoints c LEFT JOIN metamcp.dead_letters d USING (projector)
+         GROUP BY 1, 2",
+    )
+    .fetch_all(pool)
+    .await
+    .ok();
+    if let Some(head) = head {
+        positions.inner.head.send_replace(head);
+    }
+    for (name, position, seen) in &positions.inner.projectors {
+        let row = rows.iter().flatten().find(|(projector, _, _)| projector == name);
+        if let Some((_, at, _)) = row {
+            positions.reached(name, to_u64(*at));
+        }
+        let at = *position.borrow();
+        let mut seen = lock(seen);
+        if let Some((_, _, parked)) = row {
+            seen.parked = to_u64(*parked);
+        }
+        let up_to_date = rows.is_some() && head.is_some_and(|head| at >= head);
+        seen.behind_since =
+            if up_to_date { None } else { seen.behind_since.or_else(|| Some(Instant::now())) };
+        let lag = head.unwrap_or(0).saturating_sub(at);
+        metrics::gauge!("metamcp_projector_lag", "projector" => *name).set(to_f64(lag));
+        metrics::gauge!("metamcp_projector_parked", "projector" => *name).set(to_f64(seen.parked));
+    }
+}
+
+/// A gauge is a float; counts beyond 2^53 do not occur.
+#[expect(clippy::cast_precision_loss, reason = "counts beyond 2^53 do not occur")]
+fn to_f64(count: u64) -> f64 {
+    count as f64
+}

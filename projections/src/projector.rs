@@ -1,0 +1,76 @@
+//! What a projector is.
+
+use crate::error::ProjectionError;
+use async_trait::async_trait;
+use bus::LogEntry;
+use domain::AnyEvent;
+use domain::envelope::Commit;
+use domain::registry::decode;
+use sqlx::PgConnection;
+
+/// What to do with a commit that cannot be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnPoison {
+    /// Stop and say so. For what decides permissions: rather no answer than a wrong one.
+    Stop,
+    /// Put it aside in `metamcp.dead_letters`, go on, and report oneself degraded.
+    Park,
+}
+
+/// A commit as a projector gets it.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// Position in the log.
+    pub stream_sequence: u64,
+    /// Hex SHA-256 of the body.
+    pub hash: String,
+    /// The commit.
+    pub commit: Commit,
+    /// Its events, decoded and upcast.
+    pub events: Vec<AnyEvent>,
+}
+
+impl Recorded {
+    /// Decodes an entry of the log.
+    ///
+    /// # Errors
+    /// [`ProjectionError::Log`] for a body that is no commit, [`ProjectionError::Decode`] for an event.
+    pub fn decode(entry: &LogEntry) -> Result<Self, ProjectionError> {
+        let commit = entry.commit()?;
+        let events: Result<Vec<_>, _> = commit.events.iter().map(decode).collect();
+        let stream_sequence = entry.stream_sequence;
+        let events =
+            events.map_err(|source| ProjectionError::Decode { stream_sequence, source })?;
+        Ok(Self { stream_sequence, hash: entry.hash(), commit, events })
+    }
+}
+
+/// Keeps one read model. Its tables live in a schema of the same name; the runner puts that schema (or,
+/// in a rebuild, its copy) first in the search path, so statements name tables without a schema.
+///
+/// Events are matched without a wildcard arm: an ignored one is named, so the compiler lists what a new
+/// event touches.
+#[async_trait]
+pub trait Projector: Send + Sync {
+    /// Its name: checkpoint, schema and metric label.
+    fn name(&self) -> &'static str;
+
+    /// The tables whose rows make up the model, for checksums.
+    fn tables(&self) -> &'static [&'static str];
+
+    /// What to do with a commit that cannot be applied.
+    fn on_poison(&self) -> OnPoison;
+
+    /// Most commits in one transaction.
+    fn batch_size(&self) -> usize {
+        500
+    }
+
+    /// Applies commits in order, with set-based statements, inside the transaction that also moves the
+    /// checkpoint.
+    async fn apply(
+        &self,
+        connection: &mut PgConnection,
+        batch: &[Recorded],
+    ) -> Result<(), ProjectionError>;
+}

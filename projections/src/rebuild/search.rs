@@ -1,0 +1,119 @@
+//! Rebuilding the search index: another LanceDB table, filled from the catalogue.
+
+use super::{Compared, Finish, Rebuilt, TableChecksum};
+use crate::checkpoint::to_u64;
+use crate::error::ProjectionError;
+use crate::search::{CurrentIndex, NAME, SearchIndex, ToolDocument, all_documents, live_table};
+use crate::store::Database;
+use sqlx::{Connection, PgConnection};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// Documents written at once.
+const WRITE: usize = 512;
+/// How long `search` may take to stand where `catalog` stands.
+const SETTLE: Duration = Duration::from_secs(60);
+
+/// Writes a second table from the catalogue while the first one serves, compares both when `catalog` and
+/// `search` stand at the same position, and swaps. `progress` is told documents done and their number.
+///
+/// # Errors
+/// As [`rebuild`](super::rebuild).
+pub async fn rebuild_search(
+    index: &CurrentIndex,
+    database: &Database,
+    finish: Finish,
+    progress: &(dyn Fn(u64, u64) + Send + Sync),
+) -> Result<Rebuilt, ProjectionError> {
+    let begun = Instant::now();
+    let mut connection = database.connect().await?;
+    let old = live_table(&mut connection).await?;
+    let new = if old == "tools" { "tools_b" } else { "tools" };
+    index.drop_table(new).await?;
+    let beside = index.open_beside(new).await?;
+
+    let first = all_documents(&mut connection).await?;
+    write(&beside, &first, progress).await?;
+    let first: HashMap<_, _> = first.into_iter().map(|d| (key(&d), d)).collect();
+
+    let mut transaction = connection.begin().await?;
+    let stream_sequence = lock_settled(&mut transaction).await?;
+    let second = all_documents(&mut transaction).await?;
+    let changed: Vec<_> =
+        second.into_iter().filter(|document| first.get(&key(document)) != Some(document)).collect();
+    write(&beside, &changed, progress).await?;
+    beside.optimize(Duration::ZERO).await?;
+
+    let live = checksum(&index.get()).await?;
+    let rebuilt = checksum(&beside).await?;
+    let compared = Compared { table: "tools".to_owned(), live, rebuilt };
+    let mut result = Rebuilt {
+        projector: NAME.to_owned(),
+        stream_sequence,
+        elapsed: begun.elapsed(),
+        tables: vec![compared],
+        swapped: false,
+    };
+    result.swapped = finish == Finish::Swap || (finish == Finish::SwapIfEqual && result.is_equal());
+    if result.swapped {
+        sqlx::query("UPDATE search.index_table SET table_name = $1")
+            .bind(new)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await?;
+    if !result.swapped {
+        index.drop_table(new).await?;
+    }
+    result.elapsed = begun.elapsed();
+    if finish == Finish::SwapIfEqual && !result.is_equal() {
+        let tables = "tools".to_owned();
+        return Err(ProjectionError::Differs { projector: NAME.to_owned(), tables });
+    }
+    Ok(result)
+}
+
+/// Locks both checkpoints at one position, so that neither the rows nor the index move.
+async fn lock_settled(transaction: &mut PgConnection) -> Result<u64, ProjectionError> {
+    let begun = Instant::now();
+    while begun.elapsed() < SETTLE {
+        let mut attempt = transaction.begin().await?;
+        let positions: Vec<i64> = sqlx::query_scalar(
+            "SELECT stream_sequence FROM metamcp.checkpoints
+             WHERE projector IN ('catalog', 'search') ORDER BY projector FOR UPDATE",
+        )
+        .fetch_all(&mut *attempt)
+        .await?;
+        if let [catalog, search] = positions[..]
+            && catalog == search
+        {
+            attempt.commit().await?;
+            return Ok(to_u64(catalog));
+        }
+        attempt.rollback().await?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err(ProjectionError::WaitedFor(NAME))
+}
+
+async fn write(
+    index: &SearchIndex,
+    documents: &[ToolDocument],
+    progress: &(dyn Fn(u64, u64) + Send + Sync),
+) -> Result<(), ProjectionError> {
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    for (done, chunk) in documents.chunks(WRITE).enumerate() {
+        index.upsert(chunk, &|_| {}).await?;
+        progress(count(done * WRITE + chunk.len()), count(documents.len()));
+    }
+    Ok(())
+}
+
+async fn checksum(index: &SearchIndex) -> Result<TableChecksum, ProjectionError> {
+    let rows = u64::try_from(index.count().await?).unwrap_or(u64::MAX);
+    Ok(TableChecksum { rows, digest: index.checksum().await? })
+}
+
+fn key(document: &ToolDocument) -> (String, String) {
+    (document.tenant.to_string(), document.tool_id.clone())
+}

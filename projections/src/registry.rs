@@ -1,0 +1,27 @@
+//! The list of projectors.
+
+use crate::projector::Projector;
+use crate::search::SearchProjector;
+use crate::{access, archive, catalog};
+use std::sync::Arc;
+
+/// Every projector of this build. `search` comes last: it reads what `catalog` wrote.
+#[must_use]
+pub fn projectors(search: SearchProjector) -> Vec<Arc<dyn Projector>> {
+    let mut all = relational();
+    all.push(Arc::new(search));
+    all
+}
+
+/// The projectors whose rows are in Postgres alone.
+#[must_use]
+pub fn relational() -> Vec<Arc<dyn Projector>> {
+    vec![
+        Arc::new(access::AccessProjector),
+        Arc::new(catalog::CatalogProjector),
+        Arc::new(archive::ArchiveProjector),
+    ]
+}
+
+/// The names of all projectors.
+pub const NAMES: [&str; 4] = [access::NAME, catalog::NAME, archive::NAME, crate::search::NAME];

@@ -1,0 +1,268 @@
+//! Drives a projector: one active runner per projector and database, through an advisory lock.
+//!
+//! **Invariants.** Rows and checkpoint commit together. The checkpoint row's lock is taken before anything
+//! is written and compared with the expected position, so a deposed runner cannot write. Before the first
+//! batch, the log is compared with the checkpoint: a log that ends before it, or holds another commit
+//! there, was lost or replaced, and the runner halts instead of skipping events.
+
+use crate::checkpoint::{self, Checkpoint};
+use crate::error::ProjectionError;
+use crate::position::{Positions, ProjectorState};
+use crate::projector::{OnPoison, Projector, Recorded};
+use crate::store::Database;
+use bus::{Log, LogEntry};
+use sqlx::{Connection, PgConnection, Row};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+/// How often a follower asks whether it may lead.
+const FOLLOW: Duration = Duration::from_secs(1);
+/// First pause after a failure; it doubles up to [`MAX_BACKOFF`].
+const BACKOFF: Duration = Duration::from_millis(200);
+const MAX_BACKOFF: Duration = Duration::from_secs(10);
+
+/// A projector, and where it reads and writes.
+pub struct Runner {
+    projector: Arc<dyn Projector>,
+    schema: String,
+    checkpoint: String,
+    log: Log,
+    database: Database,
+}
+
+/// Starts one runner per projector; each ends when `stop` is cancelled.
+#[must_use]
+pub fn spawn(
+    projectors: Vec<Arc<dyn Projector>>,
+    log: &Log,
+    database: &Database,
+    positions: &Positions,
+    stop: &CancellationToken,
+) -> Vec<tokio::task::JoinHandle<()>> {
+    let start = |projector: Arc<dyn Projector>| {
+        let runner = Runner::live(projector, log.clone(), database.clone());
+        let span = tracing::info_span!("projector", projector = runner.projector.name());
+        let (positions, stop) = (positions.clone(), stop.clone());
+        tokio::spawn(async move { runner.run(&positions, &stop).await }.instrument(span))
+    };
+    projectors.into_iter().map(start).collect()
+}
+
+impl Runner {
+    /// A runner of the live model.
+    #[must_use]
+    pub fn live(projector: Arc<dyn Projector>, log: Log, database: Database) -> Self {
+        let name = projector.name().to_owned();
+        Self { projector, schema: name.clone(), checkpoint: name, log, database }
+    }
+
+    /// A runner of a copy beside the live model.
+    pub(crate) fn beside(
+        projector: Arc<dyn Projector>,
+        schema: String,
+        log: Log,
+        database: Database,
+    ) -> Self {
+        Self { projector, checkpoint: schema.clone(), schema, log, database }
+    }
+
+    async fn run(&self, positions: &Positions, stop: &CancellationToken) {
+        let name = self.projector.name();
+        let mut pause = BACKOFF;
+        loop {
+            let outcome = tokio::select! {
+                () = stop.cancelled() => return,
+                outcome = self.lead(positions) => outcome,
+            };
+            match outcome {
+                Ok(()) => {
+                    positions.set_state(name, ProjectorState::Following);
+                    pause = FOLLOW;
+                }
+                Err(error) if is_final(&error) => {
+                    tracing::error!(error = chain(&error), "the projector has halted");
+                    positions.set_state(name, ProjectorState::Halted { reason: chain(&error) });
+                    pause = MAX_BACKOFF;
+                }
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "the projector failed and will try again");
+                    positions.set_state(name, ProjectorState::Retrying { reason: chain(&error) });
+                    pause = (pause * 2).clamp(BACKOFF, MAX_BACKOFF);
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Leads until something fails; returns at once when another instance leads.
+    async fn lead(&self, positions: &Positions) -> Result<(), ProjectionError> {
+        let mut connection = self.database.connect().await?;
+        if !self.take_lead(&mut connection).await? {
+            return Ok(());
+        }
+        let mut at = checkpoint::read(&mut connection, &self.checkpoint).await?;
+        self.check_log(&at).await?;
+        let mut reader = self.log.read_from(at.stream_sequence + 1).await?;
+        positions.set_state(self.projector.name(), ProjectorState::Running);
+        tracing::info!(stream_sequence = at.stream_sequence, "the projector runs");
+        loop {
+            let batch = reader.next_batch(self.projector.batch_size()).await?;
+            at = self.apply(&mut connection, &at, &batch).await?;
+            positions.set_state(self.projector.name(), ProjectorState::Running);
+        }
+    }
+
+    /// The lock belongs to the connection that also writes: when it is lost, so is the transaction.
+    pub(crate) async fn take_lead(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<bool, ProjectionError> {
+        let locked = sqlx::query("SELECT pg_try_advisory_lock(hashtextextended($1, 0))")
+            .bind(format!("metamcp.projector.{}", self.checkpoint))
+            .fetch_one(connection)
+            .await?;
+        Ok(locked.try_get(0)?)
+    }
+
+    pub(crate) async fn check_log(&self, at: &Checkpoint) -> Result<(), ProjectionError> {
+        if at.stream_sequence == 0 {
+            return Ok(());
+        }
+        let (name, position) = (&self.checkpoint, at.stream_sequence);
+        let Some(entry) = self.log.entry_at(position).await? else {
+            return Err(ProjectionError::LogReplaced(format!(
+                "the log ends before position {position}, where projector {name} stands: it was lost or \
+                 replaced. Restore the log, or rebuild the projections from the present one"
+            )));
+        };
+        if at.commit_hash.as_ref().is_some_and(|hash| *hash != entry.hash()) {
+            return Err(ProjectionError::LogReplaced(format!(
+                "position {position} of the log holds another commit than projector {name} applied: the \
+                 log was replaced. Restore the log, or rebuild the projections from the present one"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Applies a batch. When it fails because of one commit, its commits are applied one by one, so that
+    /// only the poisonous one is parked.
+    pub(crate) async fn apply(
+        &self,
+        connection: &mut PgConnection,
+        from: &Checkpoint,
+        batch: &[LogEntry],
+    ) -> Result<Checkpoint, ProjectionError> {
+        let span = tracing::info_span!("apply", projector = self.projector.name(), commits = batch.len());
+        if let [entry] = batch {
+            // One commit belongs to one trace: request, commit, projection.
+            let _ = span.set_parent(entry.trace_context());
+        }
+        let applied = self.transact(connection, from, batch).instrument(span).await;
+        match applied {
+            Err(error) if error.is_poison() => {
+                let mut at = from.clone();
+                for entry in batch {
+                    at = self.apply_one(connection, &at, entry).await?;
+                }
+                Ok(at)
+            }
+            other => other,
+        }
+    }
+
+    async fn apply_one(
+        &self,
+        connection: &mut PgConnection,
+        from: &Checkpoint,
+        entry: &LogEntry,
+    ) -> Result<Checkpoint, ProjectionError> {
+        match self.transact(connection, from, std::slice::from_ref(entry)).await {
+            Err(error) if error.is_poison() && self.projector.on_poison() == OnPoison::Park => {
+                self.park(connection, from, entry, &error).await
+            }
+            other => other,
+        }
+    }
+
+    async fn transact(
+        &self,
+        connection: &mut PgConnection,
+        from: &Checkpoint,
+        batch: &[LogEntry],
+    ) -> Result<Checkpoint, ProjectionError> {
+        let recorded: Result<Vec<_>, _> = batch.iter().map(Recorded::decode).collect();
+        let recorded = recorded?;
+        let Some(last) = recorded.last() else { return Ok(from.clone()) };
+        let to = Checkpoint {
+            stream_sequence: last.stream_sequence,
+            commit_hash: Some(last.hash.clone()),
+        };
+        let mut transaction = connection.begin().await?;
+        checkpoint::fence(&mut transaction, &self.checkpoint, from.stream_sequence).await?;
+        sqlx::query("SELECT set_config('search_path', quote_ident($1) || ', public', true)")
+            .bind(&self.schema)
+            .execute(&mut *transaction)
+            .await?;
+        self.projector.apply(&mut transaction, &recorded).await?;
+        checkpoint::advance(&mut transaction, &self.checkpoint, &to).await?;
+        transaction.commit().await?;
+        Ok(to)
+    }
+
+    async fn park(
+        &self,
+        connection: &mut PgConnection,
+        from: &Checkpoint,
+        entry: &LogEntry,
+        error: &ProjectionError,
+    ) -> Result<Checkpoint, ProjectionError> {
+        tracing::error!(
+            stream_sequence = entry.stream_sequence,
+            error = chain(error),
+            "a commit could not be applied and was parked"
+        );
+        let to = Checkpoint {
+            stream_sequence: entry.stream_sequence,
+            commit_hash: Some(entry.hash()),
+        };
+        let mut transaction = connection.begin().await?;
+        checkpoint::fence(&mut transaction, &self.checkpoint, from.stream_sequence).await?;
+        sqlx::query(
+            "INSERT INTO metamcp.dead_letters (projector, stream_sequence, subject, error, body)
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        )
+        .bind(&self.checkpoint)
+        .bind(checkpoint::to_i64(entry.stream_sequence))
+        .bind(&entry.subject)
+        .bind(chain(error))
+        .bind(&entry.body[..])
+        .execute(&mut *transaction)
+        .await?;
+        checkpoint::advance(&mut transaction, &self.checkpoint, &to).await?;
+        transaction.commit().await?;
+        Ok(to)
+    }
+}
+
+/// Trying again cannot help before somebody acts.
+fn is_final(error: &ProjectionError) -> bool {
+    error.is_poison() || matches!(error, ProjectionError::LogReplaced(_))
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

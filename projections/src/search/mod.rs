@@ -1,0 +1,45 @@
+//! Finding a tool by describing a task: a LanceDB table with the full text and the vectors of all tools.
+//!
+//! **What.** [`ToolDocument`]s go in through [`SearchIndex::upsert`] and [`SearchIndex::delete`]; a
+//! [`SearchRequest`] comes back as a [`SearchAnswer`] that says for each hit why it was found.
+//!
+//! **Invariants.** Every read is filtered by tenant, visibility and status before ranking. A caller's text
+//! never becomes SQL. A table belongs to one embedding model. Without an embedder every answer says that
+//! semantic search is off.
+//!
+//! **Delivery.** LanceDB cannot join a transaction of Postgres: the projector writes here first and moves
+//! its checkpoint afterwards, so a document may be written twice, which leaves the same table.
+//!
+//! Reading order: [`document`] and [`words`] (what is indexed), [`embed`], [`index`] and [`upkeep`] (the
+//! table), [`query`] and [`rank`] (the search), [`evaluate`] (its quality, measured).
+
+mod candidates;
+mod current;
+pub mod document;
+pub mod embed;
+pub mod error;
+pub mod evaluate;
+pub mod index;
+mod projector;
+pub mod query;
+pub mod rank;
+#[cfg(test)]
+mod harness;
+mod rows;
+mod stems;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+pub mod upkeep;
+pub mod words;
+
+pub use current::CurrentIndex;
+pub use document::ToolDocument;
+pub use error::SearchError;
+pub use index::SearchIndex;
+pub use projector::{NAME, SearchProjector};
+pub use query::{SearchAnswer, SearchFilter, SearchHit, SearchRequest};
+
+pub(crate) use current::live_table;
+pub(crate) use projector::all_documents;

@@ -1,0 +1,223 @@
+//! Asking the index: a request, two lists of candidates, one fused answer.
+//!
+//! Invariant: tenant, visibility, status and filters are applied inside LanceDB *before* ranking, to both
+//! lists, so that a hidden tool neither appears nor takes a visible one's place. All of an answer comes
+//! from one version of the table.
+
+use std::collections::HashSet;
+
+use domain::id::TenantId;
+use lancedb::expr::{DfExpr, col, contains, is_in, lit};
+
+use super::candidates::{DEPTH, Reader};
+use super::document::ACTIVE;
+use super::error::SearchError;
+use super::index::SearchIndex;
+use super::rank::{self, Fused, List, TEXT_SPREAD, VECTOR_SPREAD};
+use super::rows;
+use super::words::words;
+
+/// Most hits of one answer.
+pub const MAX_HITS: usize = 100;
+/// Characters of a query that are read.
+const MAX_QUERY_CHARS: usize = 4_000;
+/// Different words of a query that are looked up.
+const MAX_QUERY_WORDS: usize = 64;
+
+/// One search.
+#[derive(Debug, Clone)]
+pub struct SearchRequest {
+    /// Whose tools: taken from the verified token, never from the caller's input.
+    pub tenant: TenantId,
+    /// What is wanted, in plain words.
+    pub query: String,
+    /// Narrows the search.
+    pub filter: SearchFilter,
+    /// The visibilities that the caller may see; with none, nothing is found.
+    pub visibilities: Vec<String>,
+    /// Number of hits wanted, at most [`MAX_HITS`].
+    pub first: usize,
+}
+
+/// Narrows a search. An empty list does not narrow; several values of one list mean any of them.
+#[derive(Debug, Clone, Default)]
+pub struct SearchFilter {
+    /// Slugs of servers.
+    pub servers: Vec<String>,
+    /// Categories.
+    pub categories: Vec<String>,
+    /// Tags.
+    pub tags: Vec<String>,
+}
+
+/// What is searched. A caller leaves the choice to [`SearchIndex::search`]; benchmarks compare the parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Full text alone.
+    Text,
+    /// Vectors alone.
+    Vector,
+    /// Both, fused.
+    Hybrid,
+}
+
+/// A found tool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchHit {
+    /// The tool's id.
+    pub tool_id: String,
+    /// The server's id.
+    pub server_id: String,
+    /// The server's slug.
+    pub server: String,
+    /// The server's name for people.
+    pub server_name: String,
+    /// The tool's name.
+    pub name: String,
+    /// The tool's title for people.
+    pub title: Option<String>,
+    /// The tool's description: untrusted text.
+    pub description: String,
+    /// The version that was indexed.
+    pub tool_version: String,
+    /// The category.
+    pub category: Option<String>,
+    /// The tags.
+    pub tags: Vec<String>,
+    /// From 0 to 1, higher is better; comparable within one answer only.
+    pub score: f32,
+    /// Why it was found.
+    pub why: Why,
+}
+
+/// Why a tool was found: its place in either list, from 1, and what of the query it contains.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Why {
+    /// Place in the full-text list.
+    pub text_rank: Option<usize>,
+    /// BM25 score in the full-text list.
+    pub text_score: Option<f32>,
+    /// Place in the list of nearest vectors.
+    pub vector_rank: Option<usize>,
+    /// Cosine of query and tool, from -1 to 1.
+    pub similarity: Option<f32>,
+    /// Words of the query that the tool's text contains, word endings aside.
+    pub matched_terms: Vec<String>,
+}
+
+/// The answer to one search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchAnswer {
+    /// Best first.
+    pub hits: Vec<SearchHit>,
+    /// Whether meaning was searched, and not only words.
+    pub semantic: bool,
+    /// What the reader should know about this answer, such as that semantic search is off.
+    pub notice: Option<String>,
+}
+
+impl SearchIndex {
+    /// Searches by words and, where there is an embedder, by meaning. When the embedder fails, the answer
+    /// is by words alone and says so.
+    ///
+    /// # Errors
+    /// [`SearchError::EmptyQuery`], or [`SearchError::Lance`] when the table cannot be read.
+    pub async fn search(&self, request: &SearchRequest) -> Result<SearchAnswer, SearchError> {
+        self.search_by(request, Mode::Hybrid).await
+    }
+
+    /// [`Self::search`] with a choice of what is searched.
+    ///
+    /// # Errors
+    /// As [`Self::search`].
+    pub async fn search_by(&self, request: &SearchRequest, mode: Mode) -> Result<SearchAnswer, SearchError> {
+        let query = request.query.trim();
+        if query.is_empty() {
+            return Err(SearchError::EmptyQuery);
+        }
+        let query = query.char_indices().nth(MAX_QUERY_CHARS).map_or(query, |(end, _)| &query[..end]);
+        let (vector, notice) = self.query_vector(query, mode).await;
+        let semantic = vector.is_some();
+        if request.visibilities.is_empty() || request.first == 0 {
+            return Ok(SearchAnswer { hits: Vec::new(), semantic, notice });
+        }
+        let terms = if mode == Mode::Vector { Vec::new() } else { distinct_words(query) };
+        let filter = filter(request);
+        let reader = self.reader().await?;
+        let (text, vector) = futures::try_join!(
+            reader.text_candidates(&terms, &filter),
+            reader.vector_candidates(vector.as_deref(), &filter)
+        )?;
+        let mut fused = rank::fuse(
+            List { found: &text, depth: DEPTH, spread: TEXT_SPREAD },
+            List { found: &vector, depth: DEPTH, spread: VECTOR_SPREAD },
+        );
+        fused.truncate(request.first.min(MAX_HITS));
+        let hits = self.hits(&reader, &fused, &distinct_words(query)).await?;
+        Ok(SearchAnswer { hits, semantic, notice })
+    }
+
+    async fn query_vector(&self, query: &str, mode: Mode) -> (Option<Vec<f32>>, Option<String>) {
+        if mode == Mode::Text {
+            return (None, None);
+        }
+        if self.embedder.dimensions().is_none() {
+            return (None, Some("semantic search is off: no embedding model is configured".to_owned()));
+        }
+        match self.embedder.embed_query(query).await {
+            Ok(vector) => (Some(vector), None),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "query not embedded, searching by words alone");
+                let notice = "semantic search is unavailable at the moment: results match words only";
+                (None, Some(notice.to_owned()))
+            }
+        }
+    }
+
+    async fn hits(
+        &self,
+        reader: &Reader,
+        fused: &[Fused],
+        terms: &[String],
+    ) -> Result<Vec<SearchHit>, SearchError> {
+        let mut hits = Vec::with_capacity(fused.len());
+        for (fused, (mut hit, text)) in fused.iter().zip(reader.shown(fused).await?) {
+            hit.score = fused.score;
+            hit.why = Why {
+                text_rank: fused.text.map(|place| place.rank),
+                text_score: fused.text.map(|place| place.score),
+                vector_rank: fused.vector.map(|place| place.rank),
+                similarity: fused.vector.map(|place| place.score),
+                matched_terms: super::stems::matched(terms, &text)?,
+            };
+            hits.push(hit);
+        }
+        Ok(hits)
+    }
+}
+
+/// The different words of a query, in their order.
+fn distinct_words(query: &str) -> Vec<String> {
+    let mut seen = HashSet::new();
+    words(query).into_iter().filter(|word| seen.insert(word.clone())).take(MAX_QUERY_WORDS).collect()
+}
+
+/// What may be found at all, as an expression and never as SQL text: nothing a caller sends is parsed.
+fn filter(request: &SearchRequest) -> DfExpr {
+    let any = |column: &str, values: &[String]| is_in(col(column), values.iter().map(|v| lit(v.as_str())).collect());
+    let mut filter = col("tenant")
+        .eq(lit(request.tenant.as_str()))
+        .and(col("status").eq(lit(ACTIVE)))
+        .and(any("visibility", &request.visibilities));
+    let narrow = &request.filter;
+    for (column, values) in [("server", &narrow.servers), ("category", &narrow.categories)] {
+        if !values.is_empty() {
+            filter = filter.and(any(column, values));
+        }
+    }
+    let tags = narrow.tags.iter().map(|tag| contains(col("tags"), lit(rows::marked(tag))));
+    match tags.reduce(DfExpr::or) {
+        Some(tags) => filter.and(tags),
+        None => filter,
+    }
+}

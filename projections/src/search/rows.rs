@@ -1,0 +1,165 @@
+//! The table's columns, and documents to and from Arrow rows.
+
+use std::sync::Arc;
+
+use arrow_array::types::Float32Type;
+use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt64Array};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use sha2::{Digest, Sha256};
+
+use super::document::ToolDocument;
+use super::embed::Embedder;
+use super::error::SearchError;
+
+/// Changes whenever the columns, the words or the weights change: an older table asks for a rebuild.
+pub(super) const LAYOUT: &str = "1";
+pub(super) const META_LAYOUT: &str = "metamcp.layout";
+pub(super) const META_MODEL: &str = "metamcp.embedding_model";
+
+/// Stands around every tag in the column `tags`, so that a filter finds whole tags only. A control
+/// character, which is stripped from tags.
+const TAG_MARK: char = '\u{1f}';
+
+/// The text columns in their order; `vector` follows where there is an embedder.
+const COLUMNS: &[(&str, bool)] = &[
+    ("tenant", false),
+    ("tool_id", false),
+    ("server_id", false),
+    ("server", false),
+    ("server_name", false),
+    ("name", false),
+    ("title", true),
+    ("description", false),
+    ("category", true),
+    ("tags", false),
+    ("tool_version", false),
+    ("visibility", false),
+    ("status", false),
+    ("text", false),
+    ("embedded", false),
+];
+
+/// What an answer shows of a tool: the columns that are read back for the best few.
+pub(super) const SHOWN: &[&str] =
+    &["tool_id", "server_id", "server", "server_name", "name", "title", "description", "category", "tags", "tool_version", "text"];
+
+/// All columns that hold content, for the checksum.
+pub(super) fn content_columns() -> Vec<&'static str> {
+    COLUMNS.iter().map(|(name, _)| *name).collect()
+}
+
+/// The model and the length of its vectors, as the table records them.
+pub(super) fn model_mark(embedder: &dyn Embedder) -> String {
+    match embedder.dimensions() {
+        Some(dimensions) => format!("{}/{dimensions}", embedder.model()),
+        None => "none".to_owned(),
+    }
+}
+
+/// The table's schema for an embedder.
+pub(super) fn schema(embedder: &dyn Embedder) -> SchemaRef {
+    let mut fields: Vec<Field> =
+        COLUMNS.iter().map(|(name, nullable)| Field::new(*name, DataType::Utf8, *nullable)).collect();
+    if let Some(dimensions) = embedder.dimensions() {
+        fields.push(Field::new("vector", vector_type(dimensions), false));
+    }
+    let metadata = [(META_LAYOUT, LAYOUT.to_owned()), (META_MODEL, model_mark(embedder))];
+    let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    Arc::new(Schema::new_with_metadata(fields, metadata))
+}
+
+fn vector_type(dimensions: usize) -> DataType {
+    DataType::FixedSizeList(Arc::new(Field::new("item", DataType::Float32, true)), list_size(dimensions))
+}
+
+fn list_size(dimensions: usize) -> i32 {
+    i32::try_from(dimensions).unwrap_or(i32::MAX)
+}
+
+/// A tag as it stands in the column and in a filter.
+pub(super) fn marked(tag: &str) -> String {
+    let tag: String = tag.chars().filter(|c| *c != TAG_MARK).collect();
+    format!("{TAG_MARK}{tag}{TAG_MARK}")
+}
+
+/// The tags of a row.
+pub(super) fn tags(column: &str) -> Vec<String> {
+    column.split(TAG_MARK).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
+}
+
+/// Names the embedded text without keeping it: equal digests mean that the vector can stay.
+pub(super) fn digest(text: &str) -> String {
+    hex::encode(&Sha256::digest(text.as_bytes())[..16])
+}
+
+/// Rows for documents, in their order. `vectors` is given exactly where the schema has a vector.
+pub(super) fn batch(
+    schema: &SchemaRef,
+    documents: &[&ToolDocument],
+    digests: &[String],
+    vectors: Option<&[Vec<f32>]>,
+) -> Result<RecordBatch, SearchError> {
+    let text = |value: fn(&ToolDocument) -> &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(documents.iter().map(|document| value(document))))
+    };
+    let optional = |value: fn(&ToolDocument) -> Option<&str>| -> ArrayRef {
+        Arc::new(documents.iter().map(|document| value(document)).collect::<StringArray>())
+    };
+    let made = |value: fn(&ToolDocument) -> String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(documents.iter().map(|document| value(document))))
+    };
+    let mut columns: Vec<ArrayRef> = vec![
+        text(|d| d.tenant.as_str()),
+        text(|d| &d.tool_id),
+        text(|d| &d.server_id),
+        text(|d| &d.server),
+        text(|d| &d.server_name),
+        text(|d| &d.name),
+        optional(|d| d.title.as_deref()),
+        text(|d| &d.description),
+        optional(|d| d.category.as_deref()),
+        made(|d| d.tags.iter().map(|tag| marked(tag)).collect()),
+        text(|d| &d.tool_version),
+        text(|d| &d.visibility),
+        text(|d| &d.status),
+        made(ToolDocument::full_text),
+        Arc::new(StringArray::from_iter_values(digests)),
+    ];
+    if let Some(vectors) = vectors {
+        let size = list_size(vectors.first().map_or(0, Vec::len));
+        let rows = vectors.iter().map(|vector| Some(vector.iter().copied().map(Some)));
+        columns.push(Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows, size)));
+    }
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+}
+
+/// A text column of a batch that the table returned.
+pub(super) fn strings<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray, SearchError> {
+    column(batch, name)
+}
+
+/// A column of 32-bit floats.
+pub(super) fn floats<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Float32Array, SearchError> {
+    column(batch, name)
+}
+
+/// A column of row ids.
+pub(super) fn row_ids(batch: &RecordBatch) -> Result<&UInt64Array, SearchError> {
+    column(batch, "_rowid")
+}
+
+/// One vector of the column `vector`.
+pub(super) fn vector(batch: &RecordBatch, row: usize) -> Result<Vec<f32>, SearchError> {
+    let list = column::<FixedSizeListArray>(batch, "vector")?.value(row);
+    let floats = list.as_any().downcast_ref::<Float32Array>();
+    floats.map(|floats| floats.values().to_vec()).ok_or_else(|| wrong_type("vector"))
+}
+
+fn column<'a, T: Array + 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T, SearchError> {
+    let column = batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref::<T>());
+    column.ok_or_else(|| wrong_type(name))
+}
+
+fn wrong_type(name: &str) -> SearchError {
+    SearchError::Damaged(format!("the column `{name}` is missing or of another type"))
+}

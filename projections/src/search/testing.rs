@@ -1,0 +1,93 @@
+//! What the tests of this folder share.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use async_trait::async_trait;
+use domain::id::TenantId;
+use serde_json::Value;
+
+use super::document::{ACTIVE, ToolDocument};
+use super::embed::{EmbedError, Embedder, MiniLm};
+
+/// A public, active tool.
+pub(super) fn document(tenant: &str, name: &str, description: &str) -> ToolDocument {
+    ToolDocument {
+        tenant: TenantId::new(tenant).unwrap(),
+        tool_id: format!("id-{name}"),
+        server_id: "server-1".into(),
+        server: "office".into(),
+        server_name: "Office".into(),
+        name: name.into(),
+        title: None,
+        description: description.into(),
+        input_schema: Value::Null,
+        category: Some("work".into()),
+        tags: vec!["daily".into()],
+        tool_version: "1.0.0".into(),
+        visibility: "public".into(),
+        status: ACTIVE.into(),
+    }
+}
+
+/// Counts letters: equal texts have equal vectors, and nothing else is asked of it.
+pub(super) struct Letters;
+
+impl Letters {
+    fn vector(text: &str) -> Vec<f32> {
+        let mut vector = vec![0.01f32; 26];
+        for letter in text.bytes().map(|b| b.to_ascii_lowercase()).filter(u8::is_ascii_lowercase) {
+            vector[usize::from(letter - b'a')] += 1.0;
+        }
+        vector
+    }
+}
+
+#[async_trait]
+impl Embedder for Letters {
+    fn model(&self) -> &str {
+        "letters"
+    }
+    fn dimensions(&self) -> Option<usize> {
+        Some(26)
+    }
+    async fn embed_documents(
+        &self,
+        texts: &[String],
+        progress: &(dyn Fn(usize) + Send + Sync),
+    ) -> Result<Vec<Vec<f32>>, EmbedError> {
+        progress(texts.len());
+        Ok(texts.iter().map(|text| Self::vector(text)).collect())
+    }
+    async fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+        if text.contains("unreachable") {
+            return Err(EmbedError::Unavailable { endpoint: "test".into(), reason: "test".into() });
+        }
+        Ok(Self::vector(text))
+    }
+}
+
+/// The real model, or `None` and a message where it is not installed.
+pub(super) fn minilm() -> Option<&'static MiniLm> {
+    static MODEL: OnceLock<Option<MiniLm>> = OnceLock::new();
+    MODEL
+        .get_or_init(|| {
+            let folder = tools_folder().join("models/all-MiniLM-L6-v2");
+            if !folder.exists() {
+                eprintln!("skipped: no embedding model in {} (fetch it with `./dev setup`)", folder.display());
+                return None;
+            }
+            Some(MiniLm::load(&folder).unwrap())
+        })
+        .as_ref()
+}
+
+fn tools_folder() -> PathBuf {
+    let home = || PathBuf::from(std::env::var("HOME").unwrap_or_default()).join(".cache/metamcp");
+    let system = PathBuf::from("/var/cache/metamcp");
+    std::env::var("METAMCP_TOOLS_DIR").map_or_else(|_| if system.exists() { system } else { home() }, PathBuf::from)
+}
+
+pub(super) fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
