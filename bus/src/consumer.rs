@@ -58,7 +58,9 @@ pub struct LogReader {
 
 impl std::fmt::Debug for LogReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LogReader").field("next", &self.next).finish_non_exhaustive()
+        f.debug_struct("LogReader")
+            .field("next", &self.next)
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,7 +74,9 @@ impl Log {
         self.check_connected(OPEN)?;
         let from = from.max(1);
         let config = OrderedConfig {
-            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: from },
+            deliver_policy: DeliverPolicy::ByStartSequence {
+                start_sequence: from,
+            },
             replay_policy: ReplayPolicy::Instant,
             description: Some("MetaMCP reader".to_owned()),
             ..OrderedConfig::default()
@@ -81,7 +85,10 @@ impl Log {
         let consumer = consumer.map_err(|source| BusError::unavailable(OPEN, source))?;
         let messages = consumer.messages().await;
         let messages = messages.map_err(|source| BusError::unavailable(OPEN, source))?;
-        Ok(LogReader { messages, next: from })
+        Ok(LogReader {
+            messages,
+            next: from,
+        })
     }
 
     /// The entry at a position; none when the log has not come so far.
@@ -111,7 +118,9 @@ impl LogReader {
     /// [`BusError::Unavailable`] when the reader broke: open another from the last position.
     pub async fn next_batch(&mut self, most: usize) -> Result<Vec<LogEntry>, BusError> {
         let mut batch = Vec::new();
-        let Some(first) = self.messages.next().await else { return Err(broken(None)) };
+        let Some(first) = self.messages.next().await else {
+            return Err(broken(None));
+        };
         batch.push(self.entry(first)?);
         while batch.len() < most {
             // A replay delivers without pause; at the end of the log a millisecond is what a batch costs.
@@ -147,5 +156,8 @@ impl LogReader {
 }
 
 fn broken(source: Option<crate::error::Source>) -> BusError {
-    BusError::Unavailable { operation: "read the log", source }
+    BusError::Unavailable {
+        operation: "read the log",
+        source,
+    }
 }

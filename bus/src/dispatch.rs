@@ -45,7 +45,13 @@ impl CommandContext {
     pub fn new(tenant: TenantId, actor: Actor) -> Self {
         let command_id = CommandId(Uuid::now_v7());
         let correlation_id = CorrelationId(Uuid::now_v7());
-        Self { tenant, actor, command_id, correlation_id, now: Utc::now() }
+        Self {
+            tenant,
+            actor,
+            command_id,
+            correlation_id,
+            now: Utc::now(),
+        }
     }
 
     /// With the command id that a caller sent.
@@ -97,7 +103,9 @@ pub struct Dispatcher {
 
 impl std::fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dispatcher").field("log", &self.log).finish_non_exhaustive()
+        f.debug_struct("Dispatcher")
+            .field("log", &self.log)
+            .finish_non_exhaustive()
     }
 }
 
@@ -111,7 +119,10 @@ impl Dispatcher {
     /// A dispatcher over a log.
     #[must_use]
     pub fn new(log: Log) -> Self {
-        Self { log, cache: Cache::new(CACHED_AGGREGATES) }
+        Self {
+            log,
+            cache: Cache::new(CACHED_AGGREGATES),
+        }
     }
 
     /// Decides a command and appends what it decided. Returns when the commit is on disk.
@@ -133,7 +144,10 @@ impl Dispatcher {
             aggregate = A::TYPE,
             stream_sequence = tracing::field::Empty,
         );
-        let result = self.decide::<A>(context, aggregate_id, command).instrument(span).await;
+        let result = self
+            .decide::<A>(context, aggregate_id, command)
+            .instrument(span)
+            .await;
         let outcome = match &result {
             Ok(committed) if committed.replayed => "replayed",
             Ok(_) => "committed",
@@ -172,7 +186,9 @@ impl Dispatcher {
     {
         let store = JetStreamEventStore::<A>::new(self.log.clone(), context.tenant.clone());
         let key = format!("{}.{}.{aggregate_id}", context.tenant, A::TYPE);
-        let mut loaded = self.first_load::<A>(&store, &key, aggregate_id, &command).await?;
+        let mut loaded = self
+            .first_load::<A>(&store, &key, aggregate_id, &command)
+            .await?;
         for attempt in 1..=MAX_ATTEMPTS {
             let (aggregate, fresh) = match loaded {
                 Loaded::Fresh(aggregate) => (aggregate, true),
@@ -181,7 +197,11 @@ impl Dispatcher {
             if let Some(first) = aggregate.commands.get(&context.command_id) {
                 let found = store.commit_at(aggregate_id, first.stream_sequence).await?;
                 let (commit, events) = found.ok_or(DispatchError::CommandIdReused)?;
-                return Ok(committed(Appended::<A> { commit, events, next: None }));
+                return Ok(committed(Appended::<A> {
+                    commit,
+                    events,
+                    next: None,
+                }));
             }
             let mut decided = aggregate.clone();
             let sink = EventSink::default();
@@ -226,7 +246,10 @@ impl Dispatcher {
         command: &A::Command,
     ) -> Result<Loaded<A>, BusError> {
         let cached = self.cache.get(key);
-        if let Some(cached) = cached.as_ref().and_then(|c| c.downcast_ref::<AggregateContext<A>>()) {
+        if let Some(cached) = cached
+            .as_ref()
+            .and_then(|c| c.downcast_ref::<AggregateContext<A>>())
+        {
             Ok(Loaded::Assumed(cached.clone()))
         } else if A::is_creation(command) {
             Ok(Loaded::Assumed(AggregateContext::empty(aggregate_id)))

@@ -73,10 +73,10 @@ impl BusError {
         matches!(self, Self::Unavailable { .. } | Self::Connect { .. })
     }
 
-    pub(crate) fn unavailable(
-        operation: &'static str,
-        source: impl Into<Source>,
-    ) -> Self {
-        Self::Unavailable { operation, source: Some(source.into()) }
+    pub(crate) fn unavailable(operation: &'static str, source: impl Into<Source>) -> Self {
+        Self::Unavailable {
+            operation,
+            source: Some(source.into()),
+        }
     }
 }

@@ -77,7 +77,9 @@ struct Inner {
 
 impl std::fmt::Debug for Log {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Log").field("stream", &self.inner.options.stream).finish_non_exhaustive()
+        f.debug_struct("Log")
+            .field("stream", &self.inner.options.stream)
+            .finish_non_exhaustive()
     }
 }
 
@@ -93,21 +95,29 @@ impl Log {
             .connection_timeout(options.timeout)
             .request_timeout(Some(options.timeout));
         if let (Some(user), Some(password)) = (&options.user, &options.password) {
-            connect =
-                connect.user_and_password(user.clone(), password.expose_secret().to_owned());
+            connect = connect.user_and_password(user.clone(), password.expose_secret().to_owned());
         }
         let addresses: Vec<&str> = options.url.split(',').map(str::trim).collect();
-        let client = connect.connect(addresses).await.map_err(|source| BusError::Connect {
-            url: options.url.clone(),
-            source: source.into(),
-        })?;
+        let client = connect
+            .connect(addresses)
+            .await
+            .map_err(|source| BusError::Connect {
+                url: options.url.clone(),
+                source: source.into(),
+            })?;
         check_version(&client.server_info().version)?;
         let context = ContextBuilder::new()
             .timeout(options.timeout)
             .ack_timeout(options.timeout)
             .build(client);
         let stream = open_stream(&context, options).await?;
-        Ok(Self { inner: Arc::new(Inner { context, stream, options: options.clone() }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                context,
+                stream,
+                options: options.clone(),
+            }),
+        })
     }
 
     /// The last `stream_sequence`; 0 for an empty log.
@@ -140,7 +150,10 @@ impl Log {
         if self.is_connected() {
             Ok(())
         } else {
-            Err(BusError::Unavailable { operation, source: None })
+            Err(BusError::Unavailable {
+                operation,
+                source: None,
+            })
         }
     }
 
@@ -198,17 +211,46 @@ fn assert_config(wanted: &Config, found: &Config) -> Result<(), BusError> {
         if found == needed {
             return Ok(());
         }
-        Err(BusError::StreamDiffers { stream: wanted.name.clone(), field, found, needed })
+        Err(BusError::StreamDiffers {
+            stream: wanted.name.clone(),
+            field,
+            found,
+            needed,
+        })
     };
-    differs("subjects", found.subjects.join(" "), wanted.subjects.join(" "))?;
-    differs("retention", format!("{:?}", found.retention), format!("{:?}", wanted.retention))?;
-    differs("discard", format!("{:?}", found.discard), format!("{:?}", wanted.discard))?;
-    differs("storage", format!("{:?}", found.storage), format!("{:?}", wanted.storage))?;
-    differs("max_age", format!("{:?}", found.max_age), format!("{:?}", wanted.max_age))?;
+    differs(
+        "subjects",
+        found.subjects.join(" "),
+        wanted.subjects.join(" "),
+    )?;
+    differs(
+        "retention",
+        format!("{:?}", found.retention),
+        format!("{:?}", wanted.retention),
+    )?;
+    differs(
+        "discard",
+        format!("{:?}", found.discard),
+        format!("{:?}", wanted.discard),
+    )?;
+    differs(
+        "storage",
+        format!("{:?}", found.storage),
+        format!("{:?}", wanted.storage),
+    )?;
+    differs(
+        "max_age",
+        format!("{:?}", found.max_age),
+        format!("{:?}", wanted.max_age),
+    )?;
     for (field, found, needed) in [
         ("max_msgs", found.max_messages, wanted.max_messages),
         ("max_bytes", found.max_bytes, wanted.max_bytes),
-        ("max_msgs_per_subject", found.max_messages_per_subject, wanted.max_messages_per_subject),
+        (
+            "max_msgs_per_subject",
+            found.max_messages_per_subject,
+            wanted.max_messages_per_subject,
+        ),
     ] {
         differs(field, found.to_string(), needed.to_string())?;
     }
@@ -225,12 +267,18 @@ fn assert_config(wanted: &Config, found: &Config) -> Result<(), BusError> {
 
 fn check_version(found: &str) -> Result<(), BusError> {
     let numbers = |text: &str| -> Vec<u32> {
-        text.split(['.', '-', '+']).take(3).map(|part| part.parse().unwrap_or(0)).collect()
+        text.split(['.', '-', '+'])
+            .take(3)
+            .map(|part| part.parse().unwrap_or(0))
+            .collect()
     };
     if numbers(found) >= numbers(LEAST_SERVER) {
         Ok(())
     } else {
-        Err(BusError::ServerTooOld { found: found.to_owned(), needed: LEAST_SERVER })
+        Err(BusError::ServerTooOld {
+            found: found.to_owned(),
+            needed: LEAST_SERVER,
+        })
     }
 }
 
@@ -244,15 +292,33 @@ mod tests {
             assert!(check_version(good).is_ok(), "{good}");
         }
         for old in ["2.9.10", "2.10.22", "1.4.1", ""] {
-            assert!(matches!(check_version(old), Err(BusError::ServerTooOld { .. })), "{old}");
+            assert!(
+                matches!(check_version(old), Err(BusError::ServerTooOld { .. })),
+                "{old}"
+            );
         }
     }
 
     #[test]
     fn a_stream_that_forgets_is_refused() {
-        let wanted = Config { deny_delete: true, ..Config::default() };
-        let forgets = Config { max_age: Duration::from_secs(1), ..wanted.clone() };
+        let wanted = Config {
+            deny_delete: true,
+            ..Config::default()
+        };
+        let forgets = Config {
+            max_age: Duration::from_secs(1),
+            ..wanted.clone()
+        };
         let error = assert_config(&wanted, &forgets).unwrap_err();
-        assert!(matches!(error, BusError::StreamDiffers { field: "max_age", .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                BusError::StreamDiffers {
+                    field: "max_age",
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 }

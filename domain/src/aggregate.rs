@@ -5,7 +5,9 @@ use cqrs_es::Aggregate;
 
 /// An aggregate that the dispatcher can drive.
 pub trait AggregateRoot:
-    Aggregate<Command: Clone + Send, Event: WireEvent, Services = (), Error: Rejection> + Clone + 'static
+    Aggregate<Command: Clone + Send, Event: WireEvent, Services = (), Error: Rejection>
+    + Clone
+    + 'static
 {
     /// True for a command that starts the aggregate's life. The dispatcher then expects an empty
     /// history instead of reading one; when there is a history after all, it loads and decides again.

@@ -42,13 +42,19 @@ impl Actor {
     /// An operator at the command line.
     #[must_use]
     pub fn operator(name: &str) -> Self {
-        Self { kind: ActorKind::Operator, id: name.to_owned() }
+        Self {
+            kind: ActorKind::Operator,
+            id: name.to_owned(),
+        }
     }
 
     /// A part of MetaMCP itself.
     #[must_use]
     pub fn system(name: &str) -> Self {
-        Self { kind: ActorKind::System, id: name.to_owned() }
+        Self {
+            kind: ActorKind::System,
+            id: name.to_owned(),
+        }
     }
 }
 

@@ -34,13 +34,18 @@ pub fn check_slug(kind: &'static str, value: &str) -> Result<(), InvalidId> {
     let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = value.as_bytes();
     let sound = (1..=MAX_SLUG).contains(&bytes.len())
-        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
         && edge(bytes.first())
         && edge(bytes.last());
     if sound {
         Ok(())
     } else {
-        Err(InvalidId { kind, value: value.chars().take(80).collect() })
+        Err(InvalidId {
+            kind,
+            value: value.chars().take(80).collect(),
+        })
     }
 }
 
@@ -93,7 +98,9 @@ fn derive(kind: &str, parts: &[&str]) -> String {
         hash.update([0]);
         hash.update(part.as_bytes());
     }
-    BASE32_NOPAD.encode(&hash.finalize()[..DERIVED_BYTES]).to_ascii_lowercase()
+    BASE32_NOPAD
+        .encode(&hash.finalize()[..DERIVED_BYTES])
+        .to_ascii_lowercase()
 }
 
 macro_rules! derived_id {
@@ -218,10 +225,26 @@ mod tests {
 
     #[test]
     fn slugs_are_safe_subject_tokens() {
-        for good in ["acme", "a", "0xbeedao-mcp-taskwarrior", &"x".repeat(MAX_SLUG)] {
+        for good in [
+            "acme",
+            "a",
+            "0xbeedao-mcp-taskwarrior",
+            &"x".repeat(MAX_SLUG),
+        ] {
             assert!(TenantId::new(good).is_ok(), "{good}");
         }
-        for bad in ["", "Acme", "a.b", "a*", "a>", "a b", "-a", "a-", "ä", &"x".repeat(MAX_SLUG + 1)] {
+        for bad in [
+            "",
+            "Acme",
+            "a.b",
+            "a*",
+            "a>",
+            "a b",
+            "-a",
+            "a-",
+            "ä",
+            &"x".repeat(MAX_SLUG + 1),
+        ] {
             assert!(TenantId::new(bad).is_err(), "{bad}");
         }
     }
@@ -229,7 +252,10 @@ mod tests {
     #[test]
     fn derived_ids_separate_their_parts() {
         let tenant = TenantId::new("acme").unwrap();
-        assert_ne!(ToolId::derive(&tenant, "a", "bc"), ToolId::derive(&tenant, "ab", "c"));
+        assert_ne!(
+            ToolId::derive(&tenant, "a", "bc"),
+            ToolId::derive(&tenant, "ab", "c")
+        );
         assert_ne!(
             ServerId::derive(&tenant, "a").as_str(),
             PrincipalId::derive(&tenant, "a").as_str()

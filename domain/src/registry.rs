@@ -85,8 +85,13 @@ pub fn decode(stored: &StoredEvent) -> Result<AnyEvent, DecodeError> {
 /// # Errors
 /// [`DecodeError`] for an unknown type, an unknown version or data that do not fit.
 pub fn decode_as<E: WireEvent>(stored: &StoredEvent) -> Result<E, DecodeError> {
-    let Some((_, current)) = E::WIRE_FORMS.iter().find(|(name, _)| *name == stored.wire_type) else {
-        return Err(DecodeError::UnknownType { wire_type: stored.wire_type.clone() });
+    let Some((_, current)) = E::WIRE_FORMS
+        .iter()
+        .find(|(name, _)| *name == stored.wire_type)
+    else {
+        return Err(DecodeError::UnknownType {
+            wire_type: stored.wire_type.clone(),
+        });
     };
     let data = upcast(upcasters(), stored, *current)?;
     E::from_data(&stored.wire_type, data)
@@ -99,11 +104,19 @@ fn upcast<'a>(
 ) -> Result<Value, DecodeError> {
     let mut data = stored.data.clone();
     for version in stored.version..current {
-        let step = steps.clone().find(|(name, from, _)| *name == stored.wire_type && *from == version);
-        let Some((_, _, step)) = step else { return Err(unknown_version(stored, current)) };
+        let step = steps
+            .clone()
+            .find(|(name, from, _)| *name == stored.wire_type && *from == version);
+        let Some((_, _, step)) = step else {
+            return Err(unknown_version(stored, current));
+        };
         data = step(data);
     }
-    if stored.version > current { Err(unknown_version(stored, current)) } else { Ok(data) }
+    if stored.version > current {
+        Err(unknown_version(stored, current))
+    } else {
+        Ok(data)
+    }
 }
 
 fn unknown_version(stored: &StoredEvent, current: u16) -> DecodeError {
@@ -130,20 +143,39 @@ mod tests {
             data
         }
         let steps: &[Upcaster] = &[("x.y", 1, one_to_two), ("x.y", 2, two_to_three)];
-        let old = StoredEvent { wire_type: "x.y".into(), version: 1, data: json!({"a": 1}) };
+        let old = StoredEvent {
+            wire_type: "x.y".into(),
+            version: 1,
+            data: json!({"a": 1}),
+        };
         let data = upcast(steps.iter(), &old, 3).unwrap();
         assert_eq!(data["c"], json!(2));
         assert!(matches!(
             upcast(steps.iter(), &StoredEvent { version: 4, ..old }, 3),
-            Err(DecodeError::UnknownVersion { found: 4, current: 3, .. })
+            Err(DecodeError::UnknownVersion {
+                found: 4,
+                current: 3,
+                ..
+            })
         ));
     }
 
     #[test]
     fn an_unknown_type_is_told_from_bad_data() {
-        let unknown = StoredEvent { wire_type: "tool.teleported".into(), version: 1, data: json!({}) };
-        assert!(matches!(decode(&unknown), Err(DecodeError::UnknownType { .. })));
-        let bad = StoredEvent { wire_type: "tool.retired".into(), version: 1, data: json!(3) };
+        let unknown = StoredEvent {
+            wire_type: "tool.teleported".into(),
+            version: 1,
+            data: json!({}),
+        };
+        assert!(matches!(
+            decode(&unknown),
+            Err(DecodeError::UnknownType { .. })
+        ));
+        let bad = StoredEvent {
+            wire_type: "tool.retired".into(),
+            version: 1,
+            data: json!(3),
+        };
         assert!(matches!(decode(&bad), Err(DecodeError::Data { .. })));
     }
 
@@ -170,7 +202,11 @@ mod tests {
                 assert_eq!((stored.wire_type.as_str(), stored.version), (name, version));
                 let event = decode(&stored).unwrap_or_else(|e| panic!("{name}: {e}"));
                 if version == current {
-                    assert_eq!(event.to_stored(), stored, "{name} does not encode to its golden file");
+                    assert_eq!(
+                        event.to_stored(),
+                        stored,
+                        "{name} does not encode to its golden file"
+                    );
                 }
             }
         }

@@ -36,7 +36,10 @@ pub fn clean(text: &str) -> Cleaned {
     let unix = text.replace("\r\n", "\n");
     let kept: String = unix.chars().filter(|c| !is_hidden(*c)).collect();
     let removed = unix.chars().count() - kept.chars().count();
-    Cleaned { text: kept.trim().to_owned(), removed }
+    Cleaned {
+        text: kept.trim().to_owned(),
+        removed,
+    }
 }
 
 #[cfg(test)]

@@ -115,9 +115,10 @@ async fn apply_principal(
         }
         PrincipalEvent::Deactivated(_) => ("active = $4::boolean", "false".to_owned()),
         PrincipalEvent::Reactivated(_) => ("active = $4::boolean", "true".to_owned()),
-        PrincipalEvent::TokensRevoked(event) => {
-            ("tokens_revoked_before = $4::timestamptz", event.issued_before.to_rfc3339())
-        }
+        PrincipalEvent::TokensRevoked(event) => (
+            "tokens_revoked_before = $4::timestamptz",
+            event.issued_before.to_rfc3339(),
+        ),
     };
     let (assignment, value) = change;
     let done = sqlx::query(&format!(
@@ -139,7 +140,10 @@ fn exactly_one(recorded: &Recorded, rows: u64) -> Result<(), ProjectionError> {
     }
     Err(ProjectionError::Inconsistent {
         stream_sequence: recorded.stream_sequence,
-        reason: format!("{} {} has no row", recorded.commit.aggregate, recorded.commit.aggregate_id),
+        reason: format!(
+            "{} {} has no row",
+            recorded.commit.aggregate, recorded.commit.aggregate_id
+        ),
     })
 }
 
@@ -246,11 +250,17 @@ pub async fn count_active_owners(connection: &mut TenantConnection) -> Result<i6
 }
 
 fn read_principal(row: &PgRow) -> Result<Principal, QueryError> {
-    let roles: Result<BTreeSet<_>, _> =
-        row.try_get::<Vec<String>, _>("roles")?.iter().map(|role| Role::from_str(role)).collect();
+    let roles: Result<BTreeSet<_>, _> = row
+        .try_get::<Vec<String>, _>("roles")?
+        .iter()
+        .map(|role| Role::from_str(role))
+        .collect();
     let kind: String = row.try_get("kind")?;
     Ok(Principal {
-        id: row.try_get::<String, _>("principal_id")?.try_into().map_err(corrupt)?,
+        id: row
+            .try_get::<String, _>("principal_id")?
+            .try_into()
+            .map_err(corrupt)?,
         kind: PrincipalKind::from_str(&kind).map_err(corrupt)?,
         handle: row.try_get("handle")?,
         roles: roles.map_err(corrupt)?,

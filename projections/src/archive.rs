@@ -103,7 +103,8 @@ impl Columns {
             self.aggregate_type.push(commit.aggregate.clone());
             self.aggregate_id.push(commit.aggregate_id.clone());
             self.sequence.push(to_i64(commit.sequence));
-            self.event_index.push(i32::try_from(index).unwrap_or(i32::MAX));
+            self.event_index
+                .push(i32::try_from(index).unwrap_or(i32::MAX));
             self.event_type.push(event.wire_type.clone());
             self.event_version.push(event.version.to_string());
             let payload = json!({

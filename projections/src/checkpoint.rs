@@ -31,7 +31,10 @@ pub(crate) async fn read(
     .bind(projector)
     .fetch_one(connection)
     .await?;
-    Ok(Checkpoint { stream_sequence: to_u64(row.try_get(0)?), commit_hash: row.try_get(1)? })
+    Ok(Checkpoint {
+        stream_sequence: to_u64(row.try_get(0)?),
+        commit_hash: row.try_get(1)?,
+    })
 }
 
 /// Takes the row's lock first, so that nobody else moves or swaps under the transaction, and checks that
@@ -47,7 +50,11 @@ pub(crate) async fn fence(
     .bind(projector)
     .fetch_optional(connection)
     .await?;
-    if found.map(to_u64) == Some(expected) { Ok(()) } else { Err(ProjectionError::Deposed) }
+    if found.map(to_u64) == Some(expected) {
+        Ok(())
+    } else {
+        Err(ProjectionError::Deposed)
+    }
 }
 
 /// Moves a fenced checkpoint and announces it when the transaction commits.

@@ -43,7 +43,9 @@ pub enum ProjectionError {
     #[error("waited too long for projector {0}")]
     WaitedFor(&'static str),
     /// A rebuilt model differs from the live one.
-    #[error("the rebuilt {projector} differs from the live one in {tables}; the live one was left as it is")]
+    #[error(
+        "the rebuilt {projector} differs from the live one in {tables}; the live one was left as it is"
+    )]
     Differs {
         /// Which projector.
         projector: String,
@@ -65,13 +67,13 @@ impl ProjectionError {
     #[must_use]
     pub fn is_poison(&self) -> bool {
         match self {
-            Self::Decode { .. } | Self::Inconsistent { .. } | Self::Log(BusError::Corrupt { .. }) => {
-                true
-            }
+            Self::Decode { .. }
+            | Self::Inconsistent { .. }
+            | Self::Log(BusError::Corrupt { .. }) => true,
             // Class 22 (data exception) and 23 (integrity violation): the row, not the server.
-            Self::Database(sqlx::Error::Database(error)) => {
-                error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
-            }
+            Self::Database(sqlx::Error::Database(error)) => error
+                .code()
+                .is_some_and(|code| code.starts_with("22") || code.starts_with("23")),
             Self::Database(_)
             | Self::Log(_)
             | Self::Search(_)

@@ -50,7 +50,10 @@ impl Keyset {
         if key.contains('\u{0}') {
             return None;
         }
-        Some(Self { key: key.to_owned(), id: id.to_owned() })
+        Some(Self {
+            key: key.to_owned(),
+            id: id.to_owned(),
+        })
     }
 }
 
@@ -63,7 +66,9 @@ impl PageRequest {
 
     pub(crate) fn keyset(&self) -> Result<Option<Keyset>, QueryError> {
         match &self.after {
-            Some(cursor) => Keyset::decode(cursor).map(Some).ok_or(QueryError::InvalidCursor),
+            Some(cursor) => Keyset::decode(cursor)
+                .map(Some)
+                .ok_or(QueryError::InvalidCursor),
             None => Ok(None),
         }
     }
@@ -79,7 +84,13 @@ impl<T> Page<T> {
     pub(crate) fn cut(mut rows: Vec<T>, first: usize, cursor: impl Fn(&T) -> String) -> Self {
         let has_next = rows.len() > first;
         rows.truncate(first);
-        let items = rows.into_iter().map(|node| Item { cursor: cursor(&node), node }).collect();
+        let items = rows
+            .into_iter()
+            .map(|node| Item {
+                cursor: cursor(&node),
+                node,
+            })
+            .collect();
         Self { items, has_next }
     }
 }
@@ -91,12 +102,24 @@ mod tests {
     #[test]
     fn a_cursor_survives_the_way_and_nothing_else_passes() {
         let cursor = Keyset::encode("naïve name", "id1");
-        let page = PageRequest { first: 3, after: Some(cursor) };
-        let keyset = Keyset { key: "naïve name".into(), id: "id1".into() };
+        let page = PageRequest {
+            first: 3,
+            after: Some(cursor),
+        };
+        let keyset = Keyset {
+            key: "naïve name".into(),
+            id: "id1".into(),
+        };
         assert_eq!(page.keyset().unwrap(), Some(keyset));
         for bad in ["", "%%%", "aGVsbG8"] {
-            let page = PageRequest { first: 3, after: Some(bad.into()) };
-            assert!(matches!(page.keyset(), Err(QueryError::InvalidCursor)), "{bad}");
+            let page = PageRequest {
+                first: 3,
+                after: Some(bad.into()),
+            };
+            assert!(
+                matches!(page.keyset(), Err(QueryError::InvalidCursor)),
+                "{bad}"
+            );
         }
     }
 }

@@ -90,9 +90,15 @@ impl Positions {
             projectors: NAMES.into_iter().map(entry).collect(),
             head: watch::Sender::new(0),
         };
-        let positions = Self { inner: Arc::new(inner) };
+        let positions = Self {
+            inner: Arc::new(inner),
+        };
         let pool = database.owner_pool(2);
-        tokio::spawn(positions.clone().until(stop.clone(), listen(positions.clone(), pool.clone())));
+        tokio::spawn(
+            positions
+                .clone()
+                .until(stop.clone(), listen(positions.clone(), pool.clone())),
+        );
         let monitor = monitor(positions.clone(), pool, log.clone());
         tokio::spawn(positions.clone().until(stop.clone(), monitor));
         positions
@@ -109,7 +115,11 @@ impl Positions {
         timeout: Duration,
     ) -> Result<(), QueryError> {
         let Some((_, position, _)) = self.entry(projector) else {
-            return Err(QueryError::Behind { projector, position: 0, wanted: stream_sequence });
+            return Err(QueryError::Behind {
+                projector,
+                position: 0,
+                wanted: stream_sequence,
+            });
         };
         let mut position = position.subscribe();
         let reached = position.wait_for(|at| *at >= stream_sequence);
@@ -117,7 +127,11 @@ impl Positions {
             return Ok(());
         }
         let position = *position.borrow();
-        Err(QueryError::Behind { projector, position, wanted: stream_sequence })
+        Err(QueryError::Behind {
+            projector,
+            position,
+            wanted: stream_sequence,
+        })
     }
 
     /// How every projector is.
@@ -144,7 +158,9 @@ impl Positions {
     /// zero when it is up to date.
     #[must_use]
     pub fn staleness(&self, projector: &'static str) -> Duration {
-        let since = self.entry(projector).and_then(|(_, _, seen)| lock(seen).behind_since);
+        let since = self
+            .entry(projector)
+            .and_then(|(_, _, seen)| lock(seen).behind_since);
         since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
@@ -155,7 +171,10 @@ impl Positions {
     }
 
     fn entry(&self, name: &str) -> Option<&(&'static str, watch::Sender<u64>, Mutex<Seen>)> {
-        self.inner.projectors.iter().find(|(known, _, _)| *known == name)
+        self.inner
+            .projectors
+            .iter()
+            .find(|(known, _, _)| *known == name)
     }
 
     /// A position only grows, whoever reports it.
@@ -226,7 +245,10 @@ async fn look(positions: &Positions, pool: &PgPool, log: &Log) {
         positions.inner.head.send_replace(head);
     }
     for (name, position, seen) in &positions.inner.projectors {
-        let row = rows.iter().flatten().find(|(projector, _, _)| projector == name);
+        let row = rows
+            .iter()
+            .flatten()
+            .find(|(projector, _, _)| projector == name);
         if let Some((_, at, _)) = row {
             positions.reached(name, to_u64(*at));
         }
@@ -236,8 +258,11 @@ async fn look(positions: &Positions, pool: &PgPool, log: &Log) {
             seen.parked = to_u64(*parked);
         }
         let up_to_date = rows.is_some() && head.is_some_and(|head| at >= head);
-        seen.behind_since =
-            if up_to_date { None } else { seen.behind_since.or_else(|| Some(Instant::now())) };
+        seen.behind_since = if up_to_date {
+            None
+        } else {
+            seen.behind_since.or_else(|| Some(Instant::now()))
+        };
         let lag = head.unwrap_or(0).saturating_sub(at);
         metrics::gauge!("metamcp_projector_lag", "projector" => *name).set(to_f64(lag));
         metrics::gauge!("metamcp_projector_parked", "projector" => *name).set(to_f64(seen.parked));
@@ -245,7 +270,10 @@ async fn look(positions: &Positions, pool: &PgPool, log: &Log) {
 }
 
 /// A gauge is a float; counts beyond 2^53 do not occur.
-#[expect(clippy::cast_precision_loss, reason = "counts beyond 2^53 do not occur")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts beyond 2^53 do not occur"
+)]
 fn to_f64(count: u64) -> f64 {
     count as f64
 }

@@ -39,9 +39,16 @@ impl Recorded {
         let commit = entry.commit()?;
         let events: Result<Vec<_>, _> = commit.events.iter().map(decode).collect();
         let stream_sequence = entry.stream_sequence;
-        let events =
-            events.map_err(|source| ProjectionError::Decode { stream_sequence, source })?;
-        Ok(Self { stream_sequence, hash: entry.hash(), commit, events })
+        let events = events.map_err(|source| ProjectionError::Decode {
+            stream_sequence,
+            source,
+        })?;
+        Ok(Self {
+            stream_sequence,
+            hash: entry.hash(),
+            commit,
+            events,
+        })
     }
 }
 

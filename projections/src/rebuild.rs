@@ -65,8 +65,14 @@ impl Rebuilt {
     }
 
     fn differing(&self) -> String {
-        let differ = self.tables.iter().filter(|table| table.live != table.rebuilt);
-        differ.map(|table| table.table.as_str()).collect::<Vec<_>>().join(", ")
+        let differ = self
+            .tables
+            .iter()
+            .filter(|table| table.live != table.rebuilt);
+        differ
+            .map(|table| table.table.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -85,8 +91,12 @@ pub async fn rebuild(
     let begun = Instant::now();
     let live = projector.name();
     let beside = format!("{live}_rebuild");
-    let runner =
-        Runner::beside(Arc::clone(&projector), beside.clone(), log.clone(), database.clone());
+    let runner = Runner::beside(
+        Arc::clone(&projector),
+        beside.clone(),
+        log.clone(),
+        database.clone(),
+    );
     let mut connection = database.connect().await?;
     if !runner.take_lead(&mut connection).await? {
         return Err(ProjectionError::Deposed);
@@ -102,7 +112,9 @@ pub async fn rebuild(
         .await?;
     // Catch up with a moving goal twice; what is left then is little.
     for _ in 0..2 {
-        let goal = checkpoint::read(&mut connection, live).await?.stream_sequence;
+        let goal = checkpoint::read(&mut connection, live)
+            .await?
+            .stream_sequence;
         catch_up(&runner, &mut connection, &beside, log, goal, progress).await?;
     }
     let mut locker = database.connect().await?;
@@ -119,7 +131,11 @@ pub async fn rebuild(
     for table in projector.tables() {
         let live = checksum::of_table(&mut transaction, live, table).await?;
         let rebuilt = checksum::of_table(&mut transaction, &beside, table).await?;
-        tables.push(Compared { table: (*table).to_owned(), live, rebuilt });
+        tables.push(Compared {
+            table: (*table).to_owned(),
+            live,
+            rebuilt,
+        });
     }
     let mut rebuilt = Rebuilt {
         projector: live.to_owned(),
@@ -128,13 +144,17 @@ pub async fn rebuild(
         tables,
         swapped: false,
     };
-    rebuilt.swapped = finish == Finish::Swap || (finish == Finish::SwapIfEqual && rebuilt.is_equal());
+    rebuilt.swapped =
+        finish == Finish::Swap || (finish == Finish::SwapIfEqual && rebuilt.is_equal());
     swap_or_drop(&mut transaction, live, &beside, rebuilt.swapped).await?;
     transaction.commit().await?;
     rebuilt.elapsed = begun.elapsed();
     if finish == Finish::SwapIfEqual && !rebuilt.is_equal() {
         let tables = rebuilt.differing();
-        return Err(ProjectionError::Differs { projector: rebuilt.projector, tables });
+        return Err(ProjectionError::Differs {
+            projector: rebuilt.projector,
+            tables,
+        });
     }
     Ok(rebuilt)
 }

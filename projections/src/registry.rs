@@ -24,4 +24,9 @@ pub fn relational() -> Vec<Arc<dyn Projector>> {
 }
 
 /// The names of all projectors.
-pub const NAMES: [&str; 4] = [access::NAME, catalog::NAME, archive::NAME, crate::search::NAME];
+pub const NAMES: [&str; 4] = [
+    access::NAME,
+    catalog::NAME,
+    archive::NAME,
+    crate::search::NAME,
+];

@@ -56,7 +56,13 @@ impl Runner {
     #[must_use]
     pub fn live(projector: Arc<dyn Projector>, log: Log, database: Database) -> Self {
         let name = projector.name().to_owned();
-        Self { projector, schema: name.clone(), checkpoint: name, log, database }
+        Self {
+            projector,
+            schema: name.clone(),
+            checkpoint: name,
+            log,
+            database,
+        }
     }
 
     /// A runner of a copy beside the live model.
@@ -66,7 +72,13 @@ impl Runner {
         log: Log,
         database: Database,
     ) -> Self {
-        Self { projector, checkpoint: schema.clone(), schema, log, database }
+        Self {
+            projector,
+            checkpoint: schema.clone(),
+            schema,
+            log,
+            database,
+        }
     }
 
     async fn run(&self, positions: &Positions, stop: &CancellationToken) {
@@ -84,12 +96,25 @@ impl Runner {
                 }
                 Err(error) if is_final(&error) => {
                     tracing::error!(error = chain(&error), "the projector has halted");
-                    positions.set_state(name, ProjectorState::Halted { reason: chain(&error) });
+                    positions.set_state(
+                        name,
+                        ProjectorState::Halted {
+                            reason: chain(&error),
+                        },
+                    );
                     pause = MAX_BACKOFF;
                 }
                 Err(error) => {
-                    tracing::warn!(error = chain(&error), "the projector failed and will try again");
-                    positions.set_state(name, ProjectorState::Retrying { reason: chain(&error) });
+                    tracing::warn!(
+                        error = chain(&error),
+                        "the projector failed and will try again"
+                    );
+                    positions.set_state(
+                        name,
+                        ProjectorState::Retrying {
+                            reason: chain(&error),
+                        },
+                    );
                     pause = (pause * 2).clamp(BACKOFF, MAX_BACKOFF);
                 }
             }
@@ -141,7 +166,11 @@ impl Runner {
                  replaced. Restore the log, or rebuild the projections from the present one"
             )));
         };
-        if at.commit_hash.as_ref().is_some_and(|hash| *hash != entry.hash()) {
+        if at
+            .commit_hash
+            .as_ref()
+            .is_some_and(|hash| *hash != entry.hash())
+        {
             return Err(ProjectionError::LogReplaced(format!(
                 "position {position} of the log holds another commit than projector {name} applied: the \
                  log was replaced. Restore the log, or rebuild the projections from the present one"
@@ -158,12 +187,19 @@ impl Runner {
         from: &Checkpoint,
         batch: &[LogEntry],
     ) -> Result<Checkpoint, ProjectionError> {
-        let span = tracing::info_span!("apply", projector = self.projector.name(), commits = batch.len());
+        let span = tracing::info_span!(
+            "apply",
+            projector = self.projector.name(),
+            commits = batch.len()
+        );
         if let [entry] = batch {
             // One commit belongs to one trace: request, commit, projection.
             let _ = span.set_parent(entry.trace_context());
         }
-        let applied = self.transact(connection, from, batch).instrument(span).await;
+        let applied = self
+            .transact(connection, from, batch)
+            .instrument(span)
+            .await;
         match applied {
             Err(error) if error.is_poison() => {
                 let mut at = from.clone();
@@ -182,7 +218,10 @@ impl Runner {
         from: &Checkpoint,
         entry: &LogEntry,
     ) -> Result<Checkpoint, ProjectionError> {
-        match self.transact(connection, from, std::slice::from_ref(entry)).await {
+        match self
+            .transact(connection, from, std::slice::from_ref(entry))
+            .await
+        {
             Err(error) if error.is_poison() && self.projector.on_poison() == OnPoison::Park => {
                 self.park(connection, from, entry, &error).await
             }
@@ -198,7 +237,9 @@ impl Runner {
     ) -> Result<Checkpoint, ProjectionError> {
         let recorded: Result<Vec<_>, _> = batch.iter().map(Recorded::decode).collect();
         let recorded = recorded?;
-        let Some(last) = recorded.last() else { return Ok(from.clone()) };
+        let Some(last) = recorded.last() else {
+            return Ok(from.clone());
+        };
         let to = Checkpoint {
             stream_sequence: last.stream_sequence,
             commit_hash: Some(last.hash.clone()),

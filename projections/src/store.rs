@@ -6,7 +6,7 @@ use domain::id::TenantId;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres};
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::time::Duration;
@@ -15,8 +15,9 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
 /// Bound of every connection attempt.
 const CONNECT: Duration = Duration::from_secs(3);
-/// Bound of a statement of a query.
-const STATEMENT: &str = "5s";
+/// What a connection for queries gives up: the owner's rights, writing, and running for long.
+const BIND_TO_QUERIES: &str = "SET ROLE metamcp_query; SET statement_timeout = '5s'; \
+                               SET default_transaction_read_only = on";
 /// Connections of a pool can die with the server; this many are tried before the caller hears of it.
 const ATTEMPTS: usize = 3;
 
@@ -28,7 +29,9 @@ pub struct Database {
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database").field("host", &self.options.get_host()).finish_non_exhaustive()
+        f.debug_struct("Database")
+            .field("host", &self.options.get_host())
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,12 +88,7 @@ impl Database {
             .test_before_acquire(false)
             .after_connect(|connection, _| {
                 Box::pin(async move {
-                    sqlx::raw_sql(&format!(
-                        "SET ROLE metamcp_query; SET statement_timeout = '{STATEMENT}'; \
-                         SET default_transaction_read_only = on"
-                    ))
-                    .execute(connection)
-                    .await?;
+                    connection.execute(BIND_TO_QUERIES).await?;
                     Ok(())
                 })
             })

@@ -148,7 +148,7 @@ impl Drop for App {
     }
 }
 
-fn log_options(config: &Config) -> LogOptions {
+pub(crate) fn log_options(config: &Config) -> LogOptions {
     let nats = &config.nats;
     LogOptions {
         user: nats.user.clone(),

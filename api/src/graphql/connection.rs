@@ -28,8 +28,14 @@ pub(super) struct OrderInput {
 impl OrderInput {
     /// The order that was asked for, or by name.
     pub(super) fn sort(order: Option<Self>) -> Sort {
-        let order = order.unwrap_or(Self { field: OrderField::Name, direction: Direction::Asc });
-        Sort { by: order.field.into(), descending: order.direction == Direction::Desc }
+        let order = order.unwrap_or(Self {
+            field: OrderField::Name,
+            direction: Direction::Asc,
+        });
+        Sort {
+            by: order.field.into(),
+            descending: order.direction == Direction::Desc,
+        }
     }
 }
 
@@ -55,7 +61,8 @@ pub(super) fn page_request(
 /// A text to filter by, without white space around it and without characters that nothing registered
 /// holds (Postgres cannot even compare with some of them). An empty text filters nothing.
 pub(super) fn filter_text(text: Option<String>) -> Option<String> {
-    text.map(|text| domain::text::clean(&text).text).filter(|text| !text.is_empty())
+    text.map(|text| domain::text::clean(&text).text)
+        .filter(|text| !text.is_empty())
 }
 
 /// Makes a connection of a page. `continues` says that it does not begin at the list's beginning.
@@ -70,7 +77,10 @@ where
     Fields: ObjectType,
 {
     let mut connection = Connection::with_additional_fields(continues, page.has_next, fields);
-    let edges = page.items.into_iter().map(|item| Edge::new(item.cursor, node(item.node)));
+    let edges = page
+        .items
+        .into_iter()
+        .map(|item| Edge::new(item.cursor, node(item.node)));
     connection.edges.extend(edges);
     connection
 }
@@ -91,7 +101,10 @@ mod tests {
     fn the_order_is_by_name_unless_said_otherwise() {
         let sort = OrderInput::sort(None);
         assert!(matches!(sort.by, projections::catalog::Order::Name) && !sort.descending);
-        let newest = OrderInput { field: OrderField::RegisteredAt, direction: Direction::Desc };
+        let newest = OrderInput {
+            field: OrderField::RegisteredAt,
+            direction: Direction::Desc,
+        };
         let sort = OrderInput::sort(Some(newest));
         assert!(matches!(sort.by, projections::catalog::Order::RegisteredAt) && sort.descending);
     }
@@ -105,10 +118,24 @@ mod tests {
 
     #[test]
     fn cursors_pass_through_unchanged() {
-        let items = vec![Item { cursor: "opaque".to_owned(), node: 7 }];
-        let page = Page { items, has_next: true };
-        let made = connection(page, true, async_graphql::connection::EmptyFields, |n: i32| n + 1);
+        let items = vec![Item {
+            cursor: "opaque".to_owned(),
+            node: 7,
+        }];
+        let page = Page {
+            items,
+            has_next: true,
+        };
+        let made = connection(
+            page,
+            true,
+            async_graphql::connection::EmptyFields,
+            |n: i32| n + 1,
+        );
         assert!(made.has_next_page && made.has_previous_page);
-        assert_eq!((made.edges[0].cursor.as_str(), made.edges[0].node), ("opaque", 8));
+        assert_eq!(
+            (made.edges[0].cursor.as_str(), made.edges[0].node),
+            ("opaque", 8)
+        );
     }
 }

@@ -20,7 +20,8 @@ const LIBRARY_TOO_COMPLEX: &str = "Query is too complex.";
 
 /// A response that is nothing but a refusal.
 pub(super) fn refusal(error: ApiError) -> Response {
-    let mut refused = async_graphql::Error::from(error).into_server_error(async_graphql::Pos::default());
+    let mut refused =
+        async_graphql::Error::from(error).into_server_error(async_graphql::Pos::default());
     refused.locations.clear();
     ApiError::extend_graphql(&mut refused);
     Response::from_errors(vec![refused])
@@ -64,7 +65,9 @@ fn has_code(error: &ServerError) -> bool {
 }
 
 fn set_code(error: &mut ServerError, code: &str) {
-    let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
+    let extensions = error
+        .extensions
+        .get_or_insert_with(ErrorExtensionValues::default);
     extensions.set("code", code);
     extensions.set("retryable", false);
 }

@@ -40,10 +40,14 @@ pub(super) async fn execute(
         Ok(request) => request,
         Err(error) => return answer(&refusal(error.clone()), error.status(), modern),
     };
-    let (response, executed) = run(state, caller, &schema, request).await;
+    let (response, executed) = run(&state, caller, &schema, request).await;
     // A document that was not executed is a bad request; as `application/json` it is answered 200,
     // because older clients read no other body (GraphQL over HTTP, section 6.4.1).
-    let status = if executed || !modern { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    let status = if executed || !modern {
+        StatusCode::OK
+    } else {
+        StatusCode::BAD_REQUEST
+    };
     answer(&response, status, modern)
 }
 
@@ -67,7 +71,10 @@ fn read(
                 state.config.limits.body_bytes
             ),
         },
-        _ => ApiError::Invalid { code: "INVALID_REQUEST", message: "the body was cut off".into() },
+        _ => ApiError::Invalid {
+            code: "INVALID_REQUEST",
+            message: "the body was cut off".into(),
+        },
     })?;
     parse_body(&body)
 }
@@ -75,22 +82,26 @@ fn read(
 fn parse_body(body: &[u8]) -> Result<Request, ApiError> {
     let refused = |code, message: String| Err(ApiError::Invalid { code, message });
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-        return refused("BATCH_REFUSED", "batches are refused: send one operation a request".into());
+        return refused(
+            "BATCH_REFUSED",
+            "batches are refused: send one operation a request".into(),
+        );
     }
     match serde_json::from_slice::<Request>(body) {
         Ok(request) if request.query.trim().is_empty() => {
             refused("INVALID_REQUEST", "the body has no `query`".into())
         }
         Ok(request) => Ok(request),
-        Err(error) => {
-            refused("INVALID_REQUEST", format!("the body is not a GraphQL request: {error}"))
-        }
+        Err(error) => refused(
+            "INVALID_REQUEST",
+            format!("the body is not a GraphQL request: {error}"),
+        ),
     }
 }
 
 /// Checks and executes; says whether it came to execution.
 async fn run(
-    state: AppState,
+    state: &AppState,
     caller: Caller,
     schema: &Schema,
     mut request: Request,
@@ -167,7 +178,10 @@ impl Operation {
                     Some(wanted) => operations.get_key_value(wanted),
                     None => operations.iter().next().filter(|_| operations.len() == 1),
                 };
-                (found.map(|(name, _)| name.to_string()), found.map(|(_, operation)| operation))
+                (
+                    found.map(|(name, _)| name.to_string()),
+                    found.map(|(_, operation)| operation),
+                )
             }
         };
         let kind = match operation.map(|operation| operation.node.ty) {
@@ -188,15 +202,27 @@ impl Operation {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = content_type
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
 fn accepts_graphql_response(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let accepted = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     accepted.flat_map(|value| value.split(',')).any(|range| {
-        range.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(GRAPHQL_RESPONSE)
+        range
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .eq_ignore_ascii_case(GRAPHQL_RESPONSE)
     })
 }
 
@@ -205,7 +231,11 @@ fn answer(response: &Response, status: StatusCode, modern: bool) -> axum::respon
         Ok(body) => body,
         Err(error) => return ApiError::internal(&error).into_response(),
     };
-    let content_type = if modern { GRAPHQL_RESPONSE } else { "application/json" };
+    let content_type = if modern {
+        GRAPHQL_RESPONSE
+    } else {
+        "application/json"
+    };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),

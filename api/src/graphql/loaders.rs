@@ -55,7 +55,10 @@ impl Loader<ServerKey> for Loaders {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let mut reads = self.reads.tenant(&self.tenant).await?;
         let found = catalog::servers_by_id(&mut reads, &ids).await?;
-        Ok(found.into_iter().map(|(id, server)| (ServerKey(id), server)).collect())
+        Ok(found
+            .into_iter()
+            .map(|(id, server)| (ServerKey(id), server))
+            .collect())
     }
 }
 
@@ -67,7 +70,10 @@ impl Loader<ToolKey> for Loaders {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let mut reads = self.reads.tenant(&self.tenant).await?;
         let found = catalog::tools_by_id(&mut reads, &ids, &self.visibilities).await?;
-        Ok(found.into_iter().map(|(id, tool)| (ToolKey(id), tool)).collect())
+        Ok(found
+            .into_iter()
+            .map(|(id, tool)| (ToolKey(id), tool))
+            .collect())
     }
 }
 
@@ -79,14 +85,20 @@ impl Loader<ToolsOf> for Loaders {
         // One statement for each page length, of which a query has as many as it names.
         let mut lengths: BTreeMap<usize, Vec<ServerId>> = BTreeMap::new();
         for key in keys {
-            lengths.entry(key.first).or_default().push(key.server.clone());
+            lengths
+                .entry(key.first)
+                .or_default()
+                .push(key.server.clone());
         }
         let mut reads = self.reads.tenant(&self.tenant).await?;
         let mut pages = HashMap::with_capacity(keys.len());
         for (first, ids) in lengths {
-            let found = catalog::tools_by_server(&mut reads, &ids, &self.visibilities, first).await?;
+            let found =
+                catalog::tools_by_server(&mut reads, &ids, &self.visibilities, first).await?;
             pages.extend(
-                found.into_iter().map(|(server, page)| (ToolsOf { server, first }, Arc::new(page))),
+                found
+                    .into_iter()
+                    .map(|(server, page)| (ToolsOf { server, first }, Arc::new(page))),
             );
         }
         Ok(pages)
@@ -101,7 +113,10 @@ impl Loader<ToolCountOf> for Loaders {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let mut reads = self.reads.tenant(&self.tenant).await?;
         let found = catalog::tool_counts(&mut reads, &ids, &self.visibilities).await?;
-        Ok(found.into_iter().map(|(id, count)| (ToolCountOf(id), count)).collect())
+        Ok(found
+            .into_iter()
+            .map(|(id, count)| (ToolCountOf(id), count))
+            .collect())
     }
 }
 
@@ -109,11 +124,17 @@ impl Loader<VersionsOf> for Loaders {
     type Value = Arc<Vec<catalog::ToolVersion>>;
     type Error = ApiError;
 
-    async fn load(&self, keys: &[VersionsOf]) -> Result<HashMap<VersionsOf, Self::Value>, ApiError> {
+    async fn load(
+        &self,
+        keys: &[VersionsOf],
+    ) -> Result<HashMap<VersionsOf, Self::Value>, ApiError> {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let mut reads = self.reads.tenant(&self.tenant).await?;
         let found = catalog::versions_by_tool(&mut reads, &ids).await?;
-        Ok(found.into_iter().map(|(id, versions)| (VersionsOf(id), Arc::new(versions))).collect())
+        Ok(found
+            .into_iter()
+            .map(|(id, versions)| (VersionsOf(id), Arc::new(versions)))
+            .collect())
     }
 }
 
@@ -144,6 +165,9 @@ impl Loader<OwnTenant> for Loaders {
     async fn load(&self, _: &[OwnTenant]) -> Result<HashMap<OwnTenant, Self::Value>, ApiError> {
         let mut reads = self.reads.tenant(&self.tenant).await?;
         let tenant = access::tenant(&mut reads).await?;
-        Ok(tenant.map(|tenant| (OwnTenant, tenant)).into_iter().collect())
+        Ok(tenant
+            .map(|tenant| (OwnTenant, tenant))
+            .into_iter()
+            .collect())
     }
 }

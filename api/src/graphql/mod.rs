@@ -35,14 +35,15 @@ pub use schema::sdl;
 
 use crate::config::LimitsConfig;
 use crate::state::AppState;
+use axum::Extension;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post};
-use axum::Extension;
+use std::convert::Infallible;
 
 /// Operations, by POST. Stands behind authentication: a request without a caller is answered 401.
 pub fn operations(limits: &LimitsConfig) -> MethodRouter<AppState> {
     post(handler::execute)
-        .layer(Extension(schema::build(limits)))
+        .layer::<_, Infallible>(Extension(schema::build(limits)))
         .layer(DefaultBodyLimit::max(limits.body_bytes))
 }
 

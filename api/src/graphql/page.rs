@@ -38,23 +38,43 @@ pub(super) async fn show(headers: HeaderMap) -> Response {
         return ([(header::ALLOW, HeaderValue::from_static("POST"))], error).into_response();
     }
     let headers = [
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY)),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(CONTENT_SECURITY_POLICY),
+        ),
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ),
         (header::VARY, HeaderValue::from_static("accept")),
     ];
     (headers, Html(html())).into_response()
 }
 
 fn html() -> String {
-    let page = GraphiQLSource::build().endpoint("/graphql").title("MetaMCP GraphiQL").finish();
+    let page = GraphiQLSource::build()
+        .endpoint("/graphql")
+        .title("MetaMCP GraphiQL")
+        .finish();
     page.replace(LOADING, HINT).replace(LAST_OPTION, OPTIONS)
 }
 
 fn wants_html(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let accepted = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     accepted.flat_map(|value| value.split(',')).any(|range| {
-        range.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/html")
+        range
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .eq_ignore_ascii_case("text/html")
     })
 }
 
@@ -66,14 +86,18 @@ mod tests {
     #[test]
     fn the_page_has_our_options_and_the_hint() {
         let page = html();
-        assert!(page.contains(OPTIONS) && page.contains(HINT), "the library's page has changed");
+        assert!(
+            page.contains(OPTIONS) && page.contains(HINT),
+            "the library's page has changed"
+        );
         assert!(!page.contains(LOADING));
         assert!(page.contains("createUrl('/graphql')"), "{page}");
     }
 
     #[tokio::test]
     async fn browsers_get_the_page_and_others_are_sent_to_post() {
-        let accept = |value| HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(value))]);
+        let accept =
+            |value| HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(value))]);
         let page = show(accept("text/html,application/xhtml+xml,*/*;q=0.8")).await;
         assert_eq!(page.status(), StatusCode::OK);
         assert!(page.headers().contains_key(header::CONTENT_SECURITY_POLICY));

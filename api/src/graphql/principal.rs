@@ -24,7 +24,7 @@ pub(super) type PrincipalConnection = PageOf<Principal, EmptyFields>;
 #[Object]
 impl Principal {
     /// Names this principal among all objects.
-    async fn id(&self) -> ID {
+    pub(super) async fn id(&self) -> ID {
         NodeId::Principal(self.0.id.clone()).encode()
     }
 
@@ -87,12 +87,18 @@ impl Viewer {
 
     /// What you may do.
     async fn roles(&self, ctx: &Context<'_>) -> Vec<Role> {
-        Session::of(ctx).caller.roles.iter().copied().map(Into::into).collect()
+        Session::of(ctx)
+            .caller
+            .roles
+            .iter()
+            .copied()
+            .map(Into::into)
+            .collect()
     }
 
-    /// The tenant that you act in.
-    async fn tenant(&self, ctx: &Context<'_>) -> Result<Tenant, ApiError> {
-        own_tenant(Session::of(ctx)).await?.ok_or(ApiError::NotFound)
+    /// The tenant that you act in; null when you hold no role that may see it.
+    async fn tenant(&self, ctx: &Context<'_>) -> Result<Option<Tenant>, ApiError> {
+        own_tenant(Session::of(ctx)).await
     }
 }
 
@@ -116,14 +122,18 @@ impl PrincipalQueries {
         #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
-    ) -> Result<PrincipalConnection, ApiError> {
+    ) -> Result<Option<PrincipalConnection>, ApiError> {
         let session = Session::of(ctx);
-        session.authorize(Action::ReadPrincipal, &Resource::any(ResourceKind::Principal))?;
+        session.authorize(
+            Action::ReadPrincipal,
+            &Resource::any(ResourceKind::Principal),
+        )?;
         session.caught_up(access::NAME, min_sequence).await?;
         let request = page_request(session, first, after)?;
         let mut reads = session.reads().await?;
         let page = access::principals(&mut reads, &request).await?;
-        Ok(connection(page, request.after.is_some(), EmptyFields, Principal))
+        let continues = request.after.is_some();
+        Ok(Some(connection(page, continues, EmptyFields, Principal)))
     }
 
     /// One principal; all may see themselves. What does not exist and what you may not see answer the same
@@ -138,6 +148,10 @@ impl PrincipalQueries {
         let session = Session::of(ctx);
         session.caught_up(access::NAME, min_sequence).await?;
         let id = PrincipalId::derive(&session.caller.tenant, handle.trim());
-        session.principal(id).await?.ok_or(ApiError::NotFound).map(Some)
+        session
+            .principal(id)
+            .await?
+            .ok_or(ApiError::NotFound)
+            .map(Some)
     }
 }

@@ -64,9 +64,9 @@ pub(super) struct RegistryQueries;
 #[Object]
 impl RegistryQueries {
     /// The state of the registry's machinery. For owners, administrators and auditors.
-    async fn registry(&self, ctx: &Context<'_>) -> Result<Registry, ApiError> {
+    async fn registry(&self, ctx: &Context<'_>) -> Result<Option<Registry>, ApiError> {
         let everybody = Resource::any(ResourceKind::Principal);
         Session::of(ctx).authorize(Action::ReadPrincipal, &everybody)?;
-        Ok(Registry)
+        Ok(Some(Registry))
     }
 }

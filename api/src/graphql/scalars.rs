@@ -18,7 +18,9 @@ impl ScalarType for Sequence {
         match &value {
             Value::Number(number) => match number.as_u64() {
                 Some(position) if position <= MAX_EXACT => Ok(Self(position)),
-                _ => Err(InputValueError::custom("it is not a whole number from 0 to 2^53 - 1")),
+                _ => Err(InputValueError::custom(
+                    "it is not a whole number from 0 to 2^53 - 1",
+                )),
             },
             _ => Err(InputValueError::expected_type(value)),
         }
@@ -38,7 +40,10 @@ impl ScalarType for Sequence {
 pub(super) struct UuidScalar(pub(super) Uuid);
 
 /// A UUID (RFC 9562), such as `0198c2f4-1f0e-7c3a-9d55-6f1d2b3c4d5e`.
-#[Scalar(name = "UUID", specified_by_url = "https://www.rfc-editor.org/rfc/rfc9562")]
+#[Scalar(
+    name = "UUID",
+    specified_by_url = "https://www.rfc-editor.org/rfc/rfc9562"
+)]
 impl ScalarType for UuidScalar {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {

@@ -2,7 +2,10 @@
 
 use super::limits::MAX_RECURSION;
 use super::mutation::Mutation;
+use super::principal::PrincipalConnection;
 use super::query::Query;
+use super::server::ServerConnection;
+use super::tool::ToolConnection;
 use crate::config::LimitsConfig;
 use async_graphql::connection::PageInfo;
 use async_graphql::{EmptySubscription, ID, SDLExportOptions, SchemaBuilder};
@@ -26,6 +29,9 @@ fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
         .override_output_type_description::<DateTime<Utc>>(
             "A moment in UTC (RFC 3339), such as `2026-01-31T12:00:00.123456+00:00`.",
         )
+        .override_output_type_description::<ServerConnection>("A page of servers.")
+        .override_output_type_description::<ToolConnection>("A page of tools.")
+        .override_output_type_description::<PrincipalConnection>("A page of principals.")
         .override_output_type_description::<PageInfo>("Where a page stands in its list.")
 }
 
@@ -33,9 +39,13 @@ fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
 /// `api/schema.graphql`; `metamcp schema` prints it.
 #[must_use]
 pub fn sdl() -> String {
-    let options = SDLExportOptions::new().prefer_single_line_descriptions().include_specified_by();
-    let sdl = builder().finish().sdl_with_options(options.use_space_ident().indent_width(2));
-    format!("{}\n", sdl.trim_end())
+    let options = SDLExportOptions::new()
+        .prefer_single_line_descriptions()
+        .include_specified_by();
+    let sdl = builder()
+        .finish()
+        .sdl_with_options(options.use_space_ident().indent_width(2));
+    format!("{}\n", sdl.trim())
 }
 
 #[cfg(test)]

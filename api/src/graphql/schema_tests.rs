@@ -21,7 +21,9 @@ fragment TypeRef on __Type { kind name ofType { kind name ofType { kind name ofT
   ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } } } }";
 
 async fn introspect() -> Value {
-    let response = build(&LimitsConfig::default()).execute(GRAPHIQL_INTROSPECTION).await;
+    let response = build(&LimitsConfig::default())
+        .execute(GRAPHIQL_INTROSPECTION)
+        .await;
     assert!(response.is_ok(), "{:?}", response.errors);
     response.data.into_json().expect("data is JSON")
 }
@@ -41,7 +43,12 @@ async fn everything_is_described() {
     let mut silent = Vec::new();
     let mut check = |item: &Value, place: &str| {
         let name = item["name"].as_str().unwrap_or_default();
-        if item["description"].as_str().unwrap_or_default().trim().is_empty() {
+        if item["description"]
+            .as_str()
+            .unwrap_or_default()
+            .trim()
+            .is_empty()
+        {
             silent.push(format!("{place}{name}"));
         }
     };
@@ -55,10 +62,16 @@ async fn everything_is_described() {
         for field in list(&kind["fields"]) {
             check(&field, &format!("{name}."));
             for argument in list(&field["args"]) {
-                check(&argument, &format!("{name}.{}.", field["name"].as_str().unwrap_or_default()));
+                check(
+                    &argument,
+                    &format!("{name}.{}.", field["name"].as_str().unwrap_or_default()),
+                );
             }
         }
-        for part in list(&kind["inputFields"]).iter().chain(&list(&kind["enumValues"])) {
+        for part in list(&kind["inputFields"])
+            .iter()
+            .chain(&list(&kind["enumValues"]))
+        {
             check(part, &format!("{name}."));
         }
     }
@@ -77,7 +90,10 @@ async fn refusal_of(query: &str) -> (String, String) {
     let mut response = build(&limits).execute(query).await;
     finish(&mut response, &limits);
     let error = response.errors.first().expect("refused");
-    (code(error).unwrap_or("none").to_owned(), error.message.clone())
+    (
+        code(error).unwrap_or("none").to_owned(),
+        error.message.clone(),
+    )
 }
 
 #[tokio::test]
@@ -87,15 +103,28 @@ async fn pages_multiply_what_is_in_them() {
     )
     .await;
     assert_eq!(code, "QUERY_TOO_COMPLEX");
-    assert!(message.contains("5000") && message.contains("limits.graphql_complexity"), "{message}");
+    assert!(
+        message.contains("5000") && message.contains("limits.graphql_complexity"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
 async fn what_does_not_fit_the_schema_has_a_code() {
-    assert_eq!(refusal_of("{ nonsense }").await.0, "GRAPHQL_VALIDATION_FAILED");
-    assert_eq!(refusal_of("{ tools(minSequence: -1) { totalCount } }").await.0, "GRAPHQL_VALIDATION_FAILED");
     assert_eq!(
-        refusal_of("query A { viewer { id } } query B { viewer { id } }").await.0,
+        refusal_of("{ nonsense }").await.0,
+        "GRAPHQL_VALIDATION_FAILED"
+    );
+    assert_eq!(
+        refusal_of("{ tools(minSequence: -1) { totalCount } }")
+            .await
+            .0,
+        "GRAPHQL_VALIDATION_FAILED"
+    );
+    assert_eq!(
+        refusal_of("query A { viewer { id } } query B { viewer { id } }")
+            .await
+            .0,
         "GRAPHQL_VALIDATION_FAILED"
     );
 }
@@ -110,10 +139,15 @@ async fn errors_of_resolvers_carry_the_code_of_the_taxonomy() {
             Err(ApiError::NotFound)
         }
         async fn refused(&self) -> Result<Option<i32>, ApiError> {
-            Err(ApiError::Rejected { code: "TOOL_RETIRED", message: "the tool is retired".into() })
+            Err(ApiError::Rejected {
+                code: "TOOL_RETIRED",
+                message: "the tool is retired".into(),
+            })
         }
         async fn away(&self) -> Result<Option<i32>, ApiError> {
-            Err(ApiError::Unavailable { message: "the event log is unavailable".into() })
+            Err(ApiError::Unavailable {
+                message: "the event log is unavailable".into(),
+            })
         }
     }
     let empty = async_graphql::EmptyMutation;
@@ -123,7 +157,10 @@ async fn errors_of_resolvers_carry_the_code_of_the_taxonomy() {
     let mut codes: Vec<_> = response.errors.iter().filter_map(code).collect();
     codes.sort_unstable();
     assert_eq!(codes, ["NOT_FOUND", "TOOL_RETIRED", "UNAVAILABLE"]);
-    let away = response.errors.iter().find(|error| code(error) == Some("UNAVAILABLE"));
+    let away = response
+        .errors
+        .iter()
+        .find(|error| code(error) == Some("UNAVAILABLE"));
     let retryable = away.and_then(|error| error.extensions.as_ref()?.get("retryable").cloned());
     assert_eq!(retryable, Some(async_graphql::Value::Boolean(true)));
 }

@@ -97,11 +97,14 @@ impl SearchQueries {
         ctx: &Context<'_>,
         #[graphql(desc = "What you want to do.")] query: String,
         #[graphql(desc = "Narrows the search.")] filter: Option<SearchToolsFilter>,
-        #[graphql(desc = "How many hits at most, 1 to 100.", default_with = "DEFAULT_HITS")]
+        #[graphql(
+            desc = "How many hits at most, 1 to 100.",
+            default_with = "DEFAULT_HITS"
+        )]
         first: i32,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
-    ) -> Result<SearchToolsResult, ApiError> {
+    ) -> Result<Option<SearchToolsResult>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(Action::SearchTools, &Resource::any(ResourceKind::Tool))?;
         let first = page_request(session, first, None)?.first;
@@ -116,14 +119,23 @@ impl SearchQueries {
                 categories: filter.categories,
                 tags: filter.tags,
             },
-            visibilities: session.visibilities.iter().map(|v| v.as_str().to_owned()).collect(),
+            visibilities: session
+                .visibilities
+                .iter()
+                .map(|v| v.as_str().to_owned())
+                .collect(),
             first,
         };
         let began = Instant::now();
         let answer = session.state.search.get().search(&request).await?;
         metrics::histogram!(SEARCH_SECONDS, "surface" => "graphql").record(began.elapsed());
         let hits = visible(session, answer.hits).await?;
-        Ok(SearchToolsResult { hits, semantic: answer.semantic, notice: answer.notice })
+        let (semantic, notice) = (answer.semantic, answer.notice);
+        Ok(Some(SearchToolsResult {
+            hits,
+            semantic,
+            notice,
+        }))
     }
 }
 
@@ -131,11 +143,19 @@ impl SearchQueries {
 /// shows no longer to the caller, or has retired, is left out.
 async fn visible(session: &Session, hits: Vec<SearchHit>) -> Result<Vec<Hit>, ApiError> {
     let id = |hit: &SearchHit| ToolId::parse(hit.tool_id.as_str()).ok().map(ToolKey);
-    let mut tools: HashMap<ToolKey, catalog::Tool> =
-        session.loaders.load_many(hits.iter().filter_map(id)).await?;
+    let mut tools: HashMap<ToolKey, catalog::Tool> = session
+        .loaders
+        .load_many(hits.iter().filter_map(id))
+        .await?;
     let shown = hits.into_iter().filter_map(|hit| {
-        let tool = tools.remove(&id(&hit)?).filter(|tool| tool.status == Status::Active)?;
-        Some(Hit { tool: Tool(tool), score: hit.score.into(), why: hit.why.into() })
+        let tool = tools
+            .remove(&id(&hit)?)
+            .filter(|tool| tool.status == Status::Active)?;
+        Some(Hit {
+            tool: Tool(tool),
+            score: hit.score.into(),
+            why: hit.why.into(),
+        })
     });
     Ok(shown.collect())
 }

@@ -27,7 +27,7 @@ pub(super) type ServerConnection = PageOf<Server, ServerTotal>;
 #[Object]
 impl Server {
     /// Names this server among all objects.
-    async fn id(&self) -> ID {
+    pub(super) async fn id(&self) -> ID {
         NodeId::Server(self.0.id.clone()).encode()
     }
 
@@ -78,7 +78,10 @@ impl Server {
 
     /// Why it is out of use, when somebody said so.
     async fn retired_reason(&self) -> Option<&str> {
-        self.0.retired_reason.as_deref().filter(|reason| !reason.is_empty())
+        self.0
+            .retired_reason
+            .as_deref()
+            .filter(|reason| !reason.is_empty())
     }
 
     /// How many tools in use it has, of those that you may see.
@@ -97,10 +100,25 @@ impl Server {
         let session = Session::of(ctx);
         session.authorize(Action::ReadTool, &Resource::any(ResourceKind::Tool))?;
         let first = page_request(session, first, None)?.first;
-        let key = ToolsOf { server: self.0.id.clone(), first };
-        let page = session.loaders.load_one(key).await?.map(Arc::unwrap_or_clone);
-        let page = page.unwrap_or(Page { items: Vec::new(), has_next: false });
-        Ok(connection(page, false, ToolTotal::OfServer(self.0.id.clone()), Tool))
+        let key = ToolsOf {
+            server: self.0.id.clone(),
+            first,
+        };
+        let page = session
+            .loaders
+            .load_one(key)
+            .await?
+            .map(Arc::unwrap_or_clone);
+        let page = page.unwrap_or(Page {
+            items: Vec::new(),
+            has_next: false,
+        });
+        Ok(connection(
+            page,
+            false,
+            ToolTotal::OfServer(self.0.id.clone()),
+            Tool,
+        ))
     }
 
     /// When it was registered.
@@ -117,7 +135,11 @@ impl Server {
 /// The number of active tools of a server that the caller may see.
 pub(super) async fn tool_count(session: &Session, id: &ServerId) -> Result<i64, ApiError> {
     session.authorize(Action::ReadTool, &Resource::any(ResourceKind::Tool))?;
-    Ok(session.loaders.load_one(ToolCountOf(id.clone())).await?.unwrap_or(0))
+    Ok(session
+        .loaders
+        .load_one(ToolCountOf(id.clone()))
+        .await?
+        .unwrap_or(0))
 }
 
 /// Which servers; all conditions together.
@@ -180,7 +202,7 @@ impl ServerQueries {
         >,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
-    ) -> Result<ServerConnection, ApiError> {
+    ) -> Result<Option<ServerConnection>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(Action::ReadServer, &Resource::any(ResourceKind::Server))?;
         session.caught_up(catalog::NAME, min_sequence).await?;
@@ -189,7 +211,13 @@ impl ServerQueries {
         let mut reads = session.reads().await?;
         let sort = OrderInput::sort(order_by);
         let page = catalog::servers(&mut reads, &filter, sort, &request).await?;
-        Ok(connection(page, request.after.is_some(), ServerTotal(filter), Server))
+        let continues = request.after.is_some();
+        Ok(Some(connection(
+            page,
+            continues,
+            ServerTotal(filter),
+            Server,
+        )))
     }
 
     /// One server. What does not exist and what you may not see answer the same error, `NOT_FOUND`.
@@ -203,6 +231,10 @@ impl ServerQueries {
         let session = Session::of(ctx);
         session.caught_up(catalog::NAME, min_sequence).await?;
         let id = ServerId::derive(&session.caller.tenant, slug.trim());
-        session.server(id).await?.ok_or(ApiError::NotFound).map(Some)
+        session
+            .server(id)
+            .await?
+            .ok_or(ApiError::NotFound)
+            .map(Some)
     }
 }

@@ -38,10 +38,14 @@ impl Session {
             tenant: caller.tenant.clone(),
             visibilities: visibilities.clone(),
         };
-        let spawn = |load: futures::future::BoxFuture<'static, ()>| {
-            tokio::spawn(load.in_current_span())
-        };
-        Self { loaders: DataLoader::new(loaders, spawn), state, caller, visibilities }
+        let spawn =
+            |load: futures::future::BoxFuture<'static, ()>| tokio::spawn(load.in_current_span());
+        Self {
+            loaders: DataLoader::new(loaders, spawn),
+            state,
+            caller,
+            visibilities,
+        }
     }
 
     /// The session that the endpoint put into the request.
@@ -50,7 +54,10 @@ impl Session {
     }
 
     pub(super) fn authorize(&self, action: Action, resource: &Resource) -> Result<(), ApiError> {
-        Ok(self.state.authorizer.authorize(&self.caller, action, resource)?)
+        Ok(self
+            .state
+            .authorizer
+            .authorize(&self.caller, action, resource)?)
     }
 
     /// A connection to the caller's rows. A resolver gives it back before its children are resolved, so
@@ -66,7 +73,10 @@ impl Session {
         position: Option<Sequence>,
     ) -> Result<(), ApiError> {
         if let Some(Sequence(position)) = position {
-            self.state.positions.wait_for(projector, position, WAIT).await?;
+            self.state
+                .positions
+                .wait_for(projector, position, WAIT)
+                .await?;
         }
         Ok(())
     }

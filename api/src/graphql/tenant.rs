@@ -16,7 +16,7 @@ pub(super) struct Tenant(pub(super) access::Tenant);
 #[Object]
 impl Tenant {
     /// Names this tenant among all objects.
-    async fn id(&self) -> ID {
+    pub(super) async fn id(&self) -> ID {
         NodeId::Tenant(self.0.id.clone()).encode()
     }
 

@@ -29,7 +29,7 @@ pub(super) type ToolConnection = PageOf<Tool, ToolTotal>;
 #[Object]
 impl Tool {
     /// Names this tool among all objects.
-    async fn id(&self) -> ID {
+    pub(super) async fn id(&self) -> ID {
         NodeId::Tool(self.0.id.clone()).encode()
     }
 
@@ -99,7 +99,10 @@ impl Tool {
 
     /// Why it is out of use, when somebody said so.
     async fn retired_reason(&self) -> Option<&str> {
-        self.0.retired_reason.as_deref().filter(|reason| !reason.is_empty())
+        self.0
+            .retired_reason
+            .as_deref()
+            .filter(|reason| !reason.is_empty())
     }
 
     /// The server that offers it.
@@ -158,7 +161,10 @@ impl ToolVersion {
     /// Who published it.
     async fn published_by(&self) -> Actor {
         let actor = &self.0.published_by;
-        Actor { kind: actor.kind.into(), id: actor.id.clone() }
+        Actor {
+            kind: actor.kind.into(),
+            id: actor.id.clone(),
+        }
     }
 }
 
@@ -230,7 +236,7 @@ impl ToolQueries {
         >,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
-    ) -> Result<ToolConnection, ApiError> {
+    ) -> Result<Option<ToolConnection>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(Action::ReadTool, &Resource::any(ResourceKind::Tool))?;
         session.caught_up(catalog::NAME, min_sequence).await?;
@@ -247,7 +253,13 @@ impl ToolQueries {
         let mut reads = session.reads().await?;
         let sort = OrderInput::sort(order_by);
         let page = catalog::tools(&mut reads, &filter, sort, &request).await?;
-        Ok(connection(page, request.after.is_some(), ToolTotal::Matching(filter), Tool))
+        let continues = request.after.is_some();
+        Ok(Some(connection(
+            page,
+            continues,
+            ToolTotal::Matching(filter),
+            Tool,
+        )))
     }
 
     /// One tool. What does not exist and what you may not see answer the same error, `NOT_FOUND`.

@@ -5,7 +5,7 @@
 //! **Revisions.** rmcp serves both over Streamable HTTP and tells them apart request by request:
 //! - *2025-11-25 and older, stateful*: `initialize` opens a session, whose id (`Mcp-Session-Id`) comes with
 //!   every further request; answers are event streams. A session belongs to the principal and the route
-//!   that opened it; see [`sessions`].
+//!   that opened it; see `sessions`.
 //! - *2026-07-28, stateless*: every request is a POST of its own, answered with JSON. It names the revision
 //!   in the header `MCP-Protocol-Version` and again in `_meta`, and its method in `Mcp-Method` (and the tool
 //!   in `Mcp-Name`), so that a proxy can route it unread:
@@ -26,8 +26,8 @@
 //! exist. Wrong arguments and failures of a tool are results that a model reads (`isError`), with the code
 //! of [`crate::error::ApiError`] in front. Everything here reads; nothing commits.
 //!
-//! Reading order: [`server`], [`meta_tool`], [`search_tools`], [`describe_tool`], [`text`]; [`guard`] and
-//! [`sessions`] for what surrounds them.
+//! Reading order: `server`, `meta_tool`, `search_tools`, `describe_tool`, `text`; `guard` and
+//! `sessions` for what surrounds them.
 
 mod describe_tool;
 mod guard;

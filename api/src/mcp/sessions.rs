@@ -229,12 +229,9 @@ impl Bindings {
         self.measure();
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a gauge of at most MAX_SESSIONS"
-    )]
     fn measure(&self) {
-        metrics::gauge!(MCP_SESSIONS).set(self.sessions.len() as f64);
+        let living = u32::try_from(self.sessions.len()).unwrap_or(u32::MAX);
+        metrics::gauge!(MCP_SESSIONS).set(f64::from(living));
     }
 }
 

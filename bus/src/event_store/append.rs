@@ -68,7 +68,11 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
         if ack.duplicate {
             let first = self.commit_at(&context.aggregate_id, ack.sequence).await?;
             let (commit, events) = first.ok_or(AppendError::CommandIdReused)?;
-            return Ok(Appended { commit, events, next: None });
+            return Ok(Appended {
+                commit,
+                events,
+                next: None,
+            });
         }
         let reference = CommitRef {
             commit_id: commit.commit_id,
@@ -80,7 +84,11 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
         next.aggregate_sequence = commit.sequence;
         next.hash = Some(hash);
         next.commands.insert(command.command_id, reference.clone());
-        Ok(Appended { commit: reference, events, next: Some(next) })
+        Ok(Appended {
+            commit: reference,
+            events,
+            next: Some(next),
+        })
     }
 
     async fn publish(
@@ -92,10 +100,17 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
         self.log.check_connected("append to the log")?;
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, command.command_id.to_string());
-        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, context.stream_sequence.to_string());
+        headers.insert(
+            NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
+            context.stream_sequence.to_string(),
+        );
         trace::inject(&mut headers);
         let subject = self.subject(&context.aggregate_id);
-        let sent = self.log.context().publish_with_headers(subject, headers, body.into()).await;
+        let sent = self
+            .log
+            .context()
+            .publish_with_headers(subject, headers, body.into())
+            .await;
         sent.map_err(publish_error)?.await.map_err(publish_error)
     }
 }

@@ -95,7 +95,9 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
         let mut next = 1;
         if parse(&last)?.sequence > 1 {
             while next < last.sequence {
-                let message = stream.direct_get_next_for_subject(&subject, Some(next)).await;
+                let message = stream
+                    .direct_get_next_for_subject(&subject, Some(next))
+                    .await;
                 let message = message.map_err(|source| BusError::unavailable(READ, source))?;
                 next = message.sequence + 1;
                 if message.sequence < last.sequence {

@@ -33,7 +33,11 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
     /// The store of a tenant.
     #[must_use]
     pub fn new(log: Log, tenant: TenantId) -> Self {
-        Self { log, tenant, aggregate: PhantomData }
+        Self {
+            log,
+            tenant,
+            aggregate: PhantomData,
+        }
     }
 
     fn subject(&self, aggregate_id: &str) -> String {
@@ -88,9 +92,9 @@ impl<A: AggregateRoot> EventStore<A> for JetStreamEventStore<A> {
                     .collect())
             }
             Err(AppendError::Conflict) => Err(AggregateError::AggregateConflict),
-            Err(AppendError::CommandIdReused) => {
-                Err(AggregateError::UnexpectedError("the command id is in use".into()))
-            }
+            Err(AppendError::CommandIdReused) => Err(AggregateError::UnexpectedError(
+                "the command id is in use".into(),
+            )),
             Err(AppendError::Bus(error)) => Err(unexpected(error)),
         }
     }
@@ -105,10 +109,19 @@ fn unexpected<E: std::error::Error>(error: BusError) -> AggregateError<E> {
 }
 
 fn command_context(tenant: &TenantId, metadata: &HashMap<String, String>) -> CommandContext {
-    let uuid = |key: &str| metadata.get(key).and_then(|text| Uuid::parse_str(text).ok());
-    let kind = metadata.get("actor_kind").and_then(|kind| kind.parse().ok());
+    let uuid = |key: &str| {
+        metadata
+            .get(key)
+            .and_then(|text| Uuid::parse_str(text).ok())
+    };
+    let kind = metadata
+        .get("actor_kind")
+        .and_then(|kind| kind.parse().ok());
     let kind = kind.unwrap_or(ActorKind::System);
-    let id = metadata.get("actor_id").cloned().unwrap_or_else(|| "unknown".to_owned());
+    let id = metadata
+        .get("actor_id")
+        .cloned()
+        .unwrap_or_else(|| "unknown".to_owned());
     let mut context = CommandContext::new(tenant.clone(), Actor { kind, id });
     if let Some(command_id) = uuid("command_id") {
         context.command_id = CommandId(command_id);

@@ -41,7 +41,9 @@ impl Aggregate for Principal {
             PrincipalCommand::RevokeRole(role) => self.revoke_role(role)?,
             PrincipalCommand::Deactivate => self.deactivate()?,
             PrincipalCommand::Reactivate => self.reactivate()?,
-            PrincipalCommand::RevokeTokens { issued_before } => self.revoke_tokens(issued_before)?,
+            PrincipalCommand::RevokeTokens { issued_before } => {
+                self.revoke_tokens(issued_before)?
+            }
         };
         sink.write(event, self).await;
         Ok(())
@@ -140,13 +142,22 @@ impl Principal {
         issued_before: DateTime<Utc>,
     ) -> Result<PrincipalEvent, PrincipalError> {
         self.check_registered()?;
-        if self.tokens_revoked_before.is_some_and(|before| issued_before <= before) {
+        if self
+            .tokens_revoked_before
+            .is_some_and(|before| issued_before <= before)
+        {
             return Err(PrincipalError::AlreadyRevoked);
         }
-        Ok(PrincipalEvent::TokensRevoked(TokensRevoked { issued_before }))
+        Ok(PrincipalEvent::TokensRevoked(TokensRevoked {
+            issued_before,
+        }))
     }
 
     fn check_registered(&self) -> Result<(), PrincipalError> {
-        if self.registered { Ok(()) } else { Err(PrincipalError::NotRegistered) }
+        if self.registered {
+            Ok(())
+        } else {
+            Err(PrincipalError::NotRegistered)
+        }
     }
 }

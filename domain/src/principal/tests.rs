@@ -25,11 +25,17 @@ fn deactivated() -> PrincipalEvent {
 }
 
 fn accepts(history: Vec<PrincipalEvent>, command: PrincipalCommand, event: PrincipalEvent) {
-    Given::with(()).given(history).when(command).then_expect_events(vec![event]);
+    Given::with(())
+        .given(history)
+        .when(command)
+        .then_expect_events(vec![event]);
 }
 
 fn rejects(history: Vec<PrincipalEvent>, command: PrincipalCommand, error: PrincipalError) {
-    Given::with(()).given(history).when(command).then_expect_error(error);
+    Given::with(())
+        .given(history)
+        .when(command)
+        .then_expect_error(error);
 }
 
 #[test]
@@ -39,19 +45,33 @@ fn registers_with_each_role_once() {
 
 #[test]
 fn rejects_a_taken_handle() {
-    rejects(vec![registered()], register("bot"), PrincipalError::AlreadyRegistered);
+    rejects(
+        vec![registered()],
+        register("bot"),
+        PrincipalError::AlreadyRegistered,
+    );
 }
 
 #[test]
 fn rejects_a_handle_that_is_no_slug() {
     let error = crate::id::check_slug("handle", "Bot 1").unwrap_err();
-    rejects(vec![], register("Bot 1"), PrincipalError::InvalidHandle(error));
+    rejects(
+        vec![],
+        register("Bot 1"),
+        PrincipalError::InvalidHandle(error),
+    );
 }
 
 #[test]
 fn grants_a_role_once() {
-    let granted = PrincipalEvent::RoleGranted(RoleGranted { role: Role::Publisher });
-    accepts(vec![registered()], PrincipalCommand::GrantRole(Role::Publisher), granted.clone());
+    let granted = PrincipalEvent::RoleGranted(RoleGranted {
+        role: Role::Publisher,
+    });
+    accepts(
+        vec![registered()],
+        PrincipalCommand::GrantRole(Role::Publisher),
+        granted.clone(),
+    );
     rejects(
         vec![registered(), granted],
         PrincipalCommand::GrantRole(Role::Publisher),
@@ -85,12 +105,20 @@ fn a_deactivated_principal_gets_no_role_until_it_is_reactivated() {
         PrincipalCommand::Reactivate,
         PrincipalEvent::Reactivated(PrincipalReactivated {}),
     );
-    rejects(vec![registered()], PrincipalCommand::Reactivate, PrincipalError::Active);
+    rejects(
+        vec![registered()],
+        PrincipalCommand::Reactivate,
+        PrincipalError::Active,
+    );
 }
 
 #[test]
 fn deactivates_once() {
-    accepts(vec![registered()], PrincipalCommand::Deactivate, deactivated());
+    accepts(
+        vec![registered()],
+        PrincipalCommand::Deactivate,
+        deactivated(),
+    );
     rejects(
         vec![registered(), deactivated()],
         PrincipalCommand::Deactivate,
@@ -101,10 +129,18 @@ fn deactivates_once() {
 #[test]
 fn tokens_are_revoked_forwards_in_time_only() {
     let noon = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-    let revoked = PrincipalEvent::TokensRevoked(TokensRevoked { issued_before: noon });
-    let command = PrincipalCommand::RevokeTokens { issued_before: noon };
+    let revoked = PrincipalEvent::TokensRevoked(TokensRevoked {
+        issued_before: noon,
+    });
+    let command = PrincipalCommand::RevokeTokens {
+        issued_before: noon,
+    };
     accepts(vec![registered()], command.clone(), revoked.clone());
-    rejects(vec![registered(), revoked], command, PrincipalError::AlreadyRevoked);
+    rejects(
+        vec![registered(), revoked],
+        command,
+        PrincipalError::AlreadyRevoked,
+    );
 }
 
 #[test]

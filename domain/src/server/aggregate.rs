@@ -98,7 +98,11 @@ impl Server {
         self.active()?;
         let found = reason.chars().count();
         if found > MAX_REASON {
-            return Err(ServerError::TooLong { field: "reason", most: MAX_REASON, found });
+            return Err(ServerError::TooLong {
+                field: "reason",
+                most: MAX_REASON,
+                found,
+            });
         }
         if !is_clean(&reason) {
             return Err(ServerError::HiddenCharacters { field: "reason" });
@@ -108,6 +112,10 @@ impl Server {
 
     fn active(&self) -> Result<&ServerProfile, ServerError> {
         let profile = self.profile.as_ref().ok_or(ServerError::NotRegistered)?;
-        if self.retired { Err(ServerError::Retired) } else { Ok(profile) }
+        if self.retired {
+            Err(ServerError::Retired)
+        } else {
+            Ok(profile)
+        }
     }
 }

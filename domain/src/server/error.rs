@@ -36,7 +36,9 @@ pub enum ServerError {
         found: usize,
     },
     /// Remove control, bidirectional and zero-width characters.
-    #[error("the {field} holds hidden characters (control, bidirectional or zero-width); remove them")]
+    #[error(
+        "the {field} holds hidden characters (control, bidirectional or zero-width); remove them"
+    )]
     HiddenCharacters {
         /// Which field.
         field: &'static str,

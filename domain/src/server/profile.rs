@@ -56,12 +56,26 @@ impl ServerProfile {
     pub(super) fn check(&self) -> Result<(), ServerError> {
         check_text("name", &self.name, 1, MAX_NAME)?;
         check_text("description", &self.description, 0, MAX_DESCRIPTION)?;
-        check_text("license", self.license.as_deref().unwrap_or("-"), 1, MAX_REFERENCE)?;
-        check_text("category", self.category.as_deref().unwrap_or("-"), 1, MAX_CATEGORY)?;
+        check_text(
+            "license",
+            self.license.as_deref().unwrap_or("-"),
+            1,
+            MAX_REFERENCE,
+        )?;
+        check_text(
+            "category",
+            self.category.as_deref().unwrap_or("-"),
+            1,
+            MAX_CATEGORY,
+        )?;
         if self.tags.len() > MAX_TAGS {
-            return Err(ServerError::TooManyTags { found: self.tags.len() });
+            return Err(ServerError::TooManyTags {
+                found: self.tags.len(),
+            });
         }
-        self.tags.iter().try_for_each(|tag| check_text("tag", tag, 1, MAX_TAG))?;
+        self.tags
+            .iter()
+            .try_for_each(|tag| check_text("tag", tag, 1, MAX_TAG))?;
         match &self.homepage {
             Some(homepage) => check_homepage(homepage),
             None => Ok(()),

@@ -16,23 +16,37 @@ fn profile() -> ServerProfile {
 }
 
 fn register(profile: ServerProfile) -> ServerCommand {
-    ServerCommand::Register(RegisterServer { slug: "git".into(), profile })
+    ServerCommand::Register(RegisterServer {
+        slug: "git".into(),
+        profile,
+    })
 }
 
 fn registered() -> ServerEvent {
-    ServerEvent::Registered(ServerRegistered { slug: "git".into(), profile: profile() })
+    ServerEvent::Registered(ServerRegistered {
+        slug: "git".into(),
+        profile: profile(),
+    })
 }
 
 fn retired() -> ServerEvent {
-    ServerEvent::Retired(ServerRetired { reason: "moved".into() })
+    ServerEvent::Retired(ServerRetired {
+        reason: "moved".into(),
+    })
 }
 
 fn accepts(history: Vec<ServerEvent>, command: ServerCommand, event: ServerEvent) {
-    Given::with(()).given(history).when(command).then_expect_events(vec![event]);
+    Given::with(())
+        .given(history)
+        .when(command)
+        .then_expect_events(vec![event]);
 }
 
 fn rejects(history: Vec<ServerEvent>, command: ServerCommand, error: ServerError) {
-    Given::with(()).given(history).when(command).then_expect_error(error);
+    Given::with(())
+        .given(history)
+        .when(command)
+        .then_expect_error(error);
 }
 
 #[test]
@@ -42,32 +56,51 @@ fn registers_a_server() {
 
 #[test]
 fn rejects_a_taken_slug() {
-    rejects(vec![registered()], register(profile()), ServerError::AlreadyRegistered);
+    rejects(
+        vec![registered()],
+        register(profile()),
+        ServerError::AlreadyRegistered,
+    );
 }
 
 #[test]
 fn rejects_a_slug_that_is_none() {
     let error = crate::id::check_slug("server slug", "Git Hub").unwrap_err();
-    let command =
-        ServerCommand::Register(RegisterServer { slug: "Git Hub".into(), profile: profile() });
+    let command = ServerCommand::Register(RegisterServer {
+        slug: "Git Hub".into(),
+        profile: profile(),
+    });
     rejects(vec![], command, ServerError::InvalidSlug(error));
 }
 
 #[test]
 fn describes_a_server_anew() {
-    let other = ServerProfile { name: "Git tools".into(), ..profile() };
+    let other = ServerProfile {
+        name: "Git tools".into(),
+        ..profile()
+    };
     accepts(
         vec![registered()],
         ServerCommand::Describe(other.clone()),
         ServerEvent::Described(ServerDescribed { profile: other }),
     );
-    rejects(vec![registered()], ServerCommand::Describe(profile()), ServerError::Unchanged);
-    rejects(vec![], ServerCommand::Describe(profile()), ServerError::NotRegistered);
+    rejects(
+        vec![registered()],
+        ServerCommand::Describe(profile()),
+        ServerError::Unchanged,
+    );
+    rejects(
+        vec![],
+        ServerCommand::Describe(profile()),
+        ServerError::NotRegistered,
+    );
 }
 
 #[test]
 fn a_retired_server_takes_no_command() {
-    let retire = ServerCommand::Retire { reason: "moved".into() };
+    let retire = ServerCommand::Retire {
+        reason: "moved".into(),
+    };
     accepts(vec![registered()], retire.clone(), retired());
     rejects(vec![registered(), retired()], retire, ServerError::Retired);
     rejects(
@@ -80,25 +113,52 @@ fn a_retired_server_takes_no_command() {
 #[test]
 fn checks_every_field_of_a_profile() {
     let cases = [
-        (ServerProfile { name: " ".into(), ..profile() }, ServerError::Missing { field: "name" }),
         (
-            ServerProfile { description: "x".repeat(4_001), ..profile() },
-            ServerError::TooLong { field: "description", most: 4_000, found: 4_001 },
+            ServerProfile {
+                name: " ".into(),
+                ..profile()
+            },
+            ServerError::Missing { field: "name" },
         ),
         (
-            ServerProfile { description: "a\u{200b}b".into(), ..profile() },
-            ServerError::HiddenCharacters { field: "description" },
+            ServerProfile {
+                description: "x".repeat(4_001),
+                ..profile()
+            },
+            ServerError::TooLong {
+                field: "description",
+                most: 4_000,
+                found: 4_001,
+            },
         ),
         (
-            ServerProfile { homepage: Some("javascript:alert(1)".into()), ..profile() },
+            ServerProfile {
+                description: "a\u{200b}b".into(),
+                ..profile()
+            },
+            ServerError::HiddenCharacters {
+                field: "description",
+            },
+        ),
+        (
+            ServerProfile {
+                homepage: Some("javascript:alert(1)".into()),
+                ..profile()
+            },
             ServerError::InvalidHomepage,
         ),
         (
-            ServerProfile { tags: (0..33).map(|n| format!("t{n}")).collect(), ..profile() },
+            ServerProfile {
+                tags: (0..33).map(|n| format!("t{n}")).collect(),
+                ..profile()
+            },
             ServerError::TooManyTags { found: 33 },
         ),
         (
-            ServerProfile { category: Some(String::new()), ..profile() },
+            ServerProfile {
+                category: Some(String::new()),
+                ..profile()
+            },
             ServerError::Missing { field: "category" },
         ),
     ];

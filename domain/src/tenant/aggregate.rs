@@ -4,8 +4,8 @@ use super::error::MAX_DISPLAY_NAME;
 use super::{TenantCommand, TenantError, TenantEvent, TenantRegistered, TenantRenamed};
 use crate::aggregate::AggregateRoot;
 use crate::text::is_clean;
-use cqrs_es::event_sink::EventSink;
 use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
 /// A tenant, folded from its events.
@@ -61,7 +61,10 @@ impl Tenant {
     }
 
     fn rename(&self, display_name: String) -> Result<TenantEvent, TenantError> {
-        let current = self.display_name.as_ref().ok_or(TenantError::NotRegistered)?;
+        let current = self
+            .display_name
+            .as_ref()
+            .ok_or(TenantError::NotRegistered)?;
         check_display_name(&display_name)?;
         if *current == display_name {
             return Err(TenantError::Unchanged);
@@ -74,5 +77,9 @@ fn check_display_name(name: &str) -> Result<(), TenantError> {
     let sound = (1..=MAX_DISPLAY_NAME).contains(&name.chars().count())
         && !name.trim().is_empty()
         && is_clean(name);
-    if sound { Ok(()) } else { Err(TenantError::InvalidDisplayName) }
+    if sound {
+        Ok(())
+    } else {
+        Err(TenantError::InvalidDisplayName)
+    }
 }

@@ -4,20 +4,29 @@ use cqrs_es::test::TestFramework;
 type Given = TestFramework<Tenant>;
 
 fn registered() -> TenantEvent {
-    TenantEvent::Registered(TenantRegistered { display_name: "Acme".into() })
+    TenantEvent::Registered(TenantRegistered {
+        display_name: "Acme".into(),
+    })
 }
 
 fn register() -> TenantCommand {
-    TenantCommand::Register { display_name: "Acme".into() }
+    TenantCommand::Register {
+        display_name: "Acme".into(),
+    }
 }
 
 fn rename(display_name: &str) -> TenantCommand {
-    TenantCommand::Rename { display_name: display_name.into() }
+    TenantCommand::Rename {
+        display_name: display_name.into(),
+    }
 }
 
 #[test]
 fn registers_a_new_tenant() {
-    Given::with(()).given_no_previous_events().when(register()).then_expect_events(vec![registered()]);
+    Given::with(())
+        .given_no_previous_events()
+        .when(register())
+        .then_expect_events(vec![registered()]);
 }
 
 #[test]
@@ -40,7 +49,10 @@ fn renames_a_tenant() {
 
 #[test]
 fn rejects_a_rename_to_the_present_name() {
-    Given::with(()).given(vec![registered()]).when(rename("Acme")).then_expect_error(TenantError::Unchanged);
+    Given::with(())
+        .given(vec![registered()])
+        .when(rename("Acme"))
+        .then_expect_error(TenantError::Unchanged);
 }
 
 #[test]

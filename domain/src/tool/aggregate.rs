@@ -132,20 +132,28 @@ impl Tool {
         }
         let definition_hash = publish.definition.hash(&life.name)?;
         if definition_hash == life.definition_hash {
-            return Err(ToolError::DefinitionUnchanged { latest: life.latest.clone() });
+            return Err(ToolError::DefinitionUnchanged {
+                latest: life.latest.clone(),
+            });
         }
-        Ok(ToolEvent::VersionPublished(Box::new(ToolVersionPublished {
-            tool_version: publish.tool_version,
-            definition: publish.definition,
-            definition_hash,
-        })))
+        Ok(ToolEvent::VersionPublished(Box::new(
+            ToolVersionPublished {
+                tool_version: publish.tool_version,
+                definition: publish.definition,
+                definition_hash,
+            },
+        )))
     }
 
     fn retire(&self, reason: String) -> Result<ToolEvent, ToolError> {
         self.active()?;
         let found = reason.chars().count();
         if found > MAX_REASON {
-            return Err(ToolError::TooLong { field: "reason", most: MAX_REASON, found });
+            return Err(ToolError::TooLong {
+                field: "reason",
+                most: MAX_REASON,
+                found,
+            });
         }
         if !is_clean(&reason) {
             return Err(ToolError::HiddenCharacters { field: "reason" });
@@ -155,16 +163,23 @@ impl Tool {
 
     fn active(&self) -> Result<&Life, ToolError> {
         let life = self.life.as_ref().ok_or(ToolError::NotRegistered)?;
-        if self.retired { Err(ToolError::Retired) } else { Ok(life) }
+        if self.retired {
+            Err(ToolError::Retired)
+        } else {
+            Ok(life)
+        }
     }
 }
 
 fn check_name(name: &str) -> Result<(), ToolError> {
-    let allowed =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' ');
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' ');
     let sound = (1..=MAX_NAME).contains(&name.len())
         && name.chars().all(allowed)
         && name.trim() == name
         && !name.contains("  ");
-    if sound { Ok(()) } else { Err(ToolError::InvalidName) }
+    if sound {
+        Ok(())
+    } else {
+        Err(ToolError::InvalidName)
+    }
 }

@@ -35,21 +35,31 @@ impl ToolDefinition {
             "input_schema": self.input_schema,
             "output_schema": self.output_schema,
         });
-        let canonical = serde_json_canonicalizer::to_vec(&hashed)
-            .map_err(|_| ToolError::InvalidSchema { field: "input_schema" })?;
+        let canonical =
+            serde_json_canonicalizer::to_vec(&hashed).map_err(|_| ToolError::InvalidSchema {
+                field: "input_schema",
+            })?;
         Ok(hex::encode(Sha256::digest(canonical)))
     }
 
     pub(super) fn check(&self) -> Result<(), ToolError> {
         let found = self.description.chars().count();
         if self.description.trim().is_empty() {
-            return Err(ToolError::Missing { field: "description" });
+            return Err(ToolError::Missing {
+                field: "description",
+            });
         }
         if found > MAX_DESCRIPTION {
-            return Err(ToolError::TooLong { field: "description", most: MAX_DESCRIPTION, found });
+            return Err(ToolError::TooLong {
+                field: "description",
+                most: MAX_DESCRIPTION,
+                found,
+            });
         }
         if !is_clean(&self.description) {
-            return Err(ToolError::HiddenCharacters { field: "description" });
+            return Err(ToolError::HiddenCharacters {
+                field: "description",
+            });
         }
         check_schema("input_schema", self.input_schema.as_ref())?;
         check_schema("output_schema", self.output_schema.as_ref())
@@ -61,10 +71,13 @@ fn check_schema(field: &'static str, schema: Option<&Value>) -> Result<(), ToolE
     if !schema.is_object() || !schema.get("type").is_none_or(|kind| kind == "object") {
         return Err(ToolError::InvalidSchema { field });
     }
-    let canonical = serde_json_canonicalizer::to_vec(schema)
-        .map_err(|_| ToolError::InvalidSchema { field })?;
+    let canonical =
+        serde_json_canonicalizer::to_vec(schema).map_err(|_| ToolError::InvalidSchema { field })?;
     if canonical.len() > MAX_SCHEMA_BYTES {
-        return Err(ToolError::SchemaTooLarge { field, found: canonical.len() });
+        return Err(ToolError::SchemaTooLarge {
+            field,
+            found: canonical.len(),
+        });
     }
     if !texts_are_clean(schema) {
         return Err(ToolError::HiddenCharacters { field });
@@ -76,9 +89,9 @@ fn texts_are_clean(value: &Value) -> bool {
     match value {
         Value::String(text) => is_clean(text),
         Value::Array(items) => items.iter().all(texts_are_clean),
-        Value::Object(members) => {
-            members.iter().all(|(key, value)| is_clean(key) && texts_are_clean(value))
-        }
+        Value::Object(members) => members
+            .iter()
+            .all(|(key, value)| is_clean(key) && texts_are_clean(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
     }
 }

@@ -34,7 +34,12 @@ pub struct ToolProfile {
 
 impl Default for ToolProfile {
     fn default() -> Self {
-        Self { title: None, category: None, tags: BTreeSet::new(), visibility: Visibility::Tenant }
+        Self {
+            title: None,
+            category: None,
+            tags: BTreeSet::new(),
+            visibility: Visibility::Tenant,
+        }
     }
 }
 
@@ -43,9 +48,13 @@ impl ToolProfile {
         check_text("title", self.title.as_deref(), MAX_NAME)?;
         check_text("category", self.category.as_deref(), MAX_CATEGORY)?;
         if self.tags.len() > MAX_TAGS {
-            return Err(ToolError::TooManyTags { found: self.tags.len() });
+            return Err(ToolError::TooManyTags {
+                found: self.tags.len(),
+            });
         }
-        self.tags.iter().try_for_each(|tag| check_text("tag", Some(tag), MAX_TAG))
+        self.tags
+            .iter()
+            .try_for_each(|tag| check_text("tag", Some(tag), MAX_TAG))
     }
 }
 

@@ -45,7 +45,9 @@ fn registered() -> ToolEvent {
 }
 
 fn retired() -> ToolEvent {
-    ToolEvent::Retired(ToolRetired { reason: String::new() })
+    ToolEvent::Retired(ToolRetired {
+        reason: String::new(),
+    })
 }
 
 fn publish(version: Version, description: &str) -> ToolCommand {
@@ -56,11 +58,17 @@ fn publish(version: Version, description: &str) -> ToolCommand {
 }
 
 fn accepts(history: Vec<ToolEvent>, command: ToolCommand, event: ToolEvent) {
-    Given::with(()).given(history).when(command).then_expect_events(vec![event]);
+    Given::with(())
+        .given(history)
+        .when(command)
+        .then_expect_events(vec![event]);
 }
 
 fn rejects(history: Vec<ToolEvent>, command: ToolCommand, error: ToolError) {
-    Given::with(()).given(history).when(command).then_expect_error(error);
+    Given::with(())
+        .given(history)
+        .when(command)
+        .then_expect_error(error);
 }
 
 #[test]
@@ -70,18 +78,45 @@ fn registers_a_tool_with_its_first_version() {
 
 #[test]
 fn rejects_a_taken_name() {
-    rejects(vec![registered()], register(registration()), ToolError::AlreadyRegistered);
+    rejects(
+        vec![registered()],
+        register(registration()),
+        ToolError::AlreadyRegistered,
+    );
 }
 
 #[test]
 fn rejects_names_that_cannot_be_called() {
-    for name in ["", " a", "a  b", "a\u{200b}", "naïve", "a;b", &"x".repeat(129)] {
-        let registration = RegisterTool { name: name.into(), ..registration() };
+    for name in [
+        "",
+        " a",
+        "a  b",
+        "a\u{200b}",
+        "naïve",
+        "a;b",
+        &"x".repeat(129),
+    ] {
+        let registration = RegisterTool {
+            name: name.into(),
+            ..registration()
+        };
         rejects(vec![], register(registration), ToolError::InvalidName);
     }
-    for name in ["a", "nasa/apod", "Add File", "v1.list-all_items", &"x".repeat(128)] {
-        let registration = RegisterTool { name: name.into(), ..registration() };
-        let events = Given::with(()).given_no_previous_events().when(register(registration)).inspect_result();
+    for name in [
+        "a",
+        "nasa/apod",
+        "Add File",
+        "v1.list-all_items",
+        &"x".repeat(128),
+    ] {
+        let registration = RegisterTool {
+            name: name.into(),
+            ..registration()
+        };
+        let events = Given::with(())
+            .given_no_previous_events()
+            .when(register(registration))
+            .inspect_result();
         assert!(events.is_ok(), "{name}");
     }
 }
@@ -89,38 +124,80 @@ fn rejects_names_that_cannot_be_called() {
 #[test]
 fn rejects_definitions_that_a_model_should_not_read() {
     let cases = [
-        (definition(" "), ToolError::Missing { field: "description" }),
+        (
+            definition(" "),
+            ToolError::Missing {
+                field: "description",
+            },
+        ),
         (
             definition(&"x".repeat(4_001)),
-            ToolError::TooLong { field: "description", most: 4_000, found: 4_001 },
+            ToolError::TooLong {
+                field: "description",
+                most: 4_000,
+                found: 4_001,
+            },
         ),
-        (definition("a\u{202e}b"), ToolError::HiddenCharacters { field: "description" }),
         (
-            ToolDefinition { input_schema: Some(json!([])), ..definition("x") },
-            ToolError::InvalidSchema { field: "input_schema" },
+            definition("a\u{202e}b"),
+            ToolError::HiddenCharacters {
+                field: "description",
+            },
         ),
         (
-            ToolDefinition { output_schema: Some(json!({"type": "string"})), ..definition("x") },
-            ToolError::InvalidSchema { field: "output_schema" },
+            ToolDefinition {
+                input_schema: Some(json!([])),
+                ..definition("x")
+            },
+            ToolError::InvalidSchema {
+                field: "input_schema",
+            },
+        ),
+        (
+            ToolDefinition {
+                output_schema: Some(json!({"type": "string"})),
+                ..definition("x")
+            },
+            ToolError::InvalidSchema {
+                field: "output_schema",
+            },
         ),
         (
             ToolDefinition {
                 input_schema: Some(json!({"properties": {"a": {"description": "\u{e0041}"}}})),
                 ..definition("x")
             },
-            ToolError::HiddenCharacters { field: "input_schema" },
+            ToolError::HiddenCharacters {
+                field: "input_schema",
+            },
         ),
     ];
     for (definition, error) in cases {
-        rejects(vec![], register(RegisterTool { definition, ..registration() }), error);
+        rejects(
+            vec![],
+            register(RegisterTool {
+                definition,
+                ..registration()
+            }),
+            error,
+        );
     }
     let large = json!({"description": "x".repeat(MAX_SCHEMA_BYTES)});
-    let definition = ToolDefinition { input_schema: Some(large), ..definition("x") };
+    let definition = ToolDefinition {
+        input_schema: Some(large),
+        ..definition("x")
+    };
     let found = MAX_SCHEMA_BYTES + 18;
     rejects(
         vec![],
-        register(RegisterTool { definition, ..registration() }),
-        ToolError::SchemaTooLarge { field: "input_schema", found },
+        register(RegisterTool {
+            definition,
+            ..registration()
+        }),
+        ToolError::SchemaTooLarge {
+            field: "input_schema",
+            found,
+        },
     );
 }
 
@@ -132,12 +209,19 @@ fn publishes_only_a_higher_version_of_another_definition() {
         definition: definition("Shows the log"),
         definition_hash: definition("Shows the log").hash("git_log").unwrap(),
     }));
-    accepts(vec![registered()], publish(two.clone(), "Shows the log"), expected);
+    accepts(
+        vec![registered()],
+        publish(two.clone(), "Shows the log"),
+        expected,
+    );
     let one = Version::new(1, 0, 0);
     rejects(
         vec![registered()],
         publish(one.clone(), "Shows the log"),
-        ToolError::VersionNotAbove { given: one.clone(), latest: one.clone() },
+        ToolError::VersionNotAbove {
+            given: one.clone(),
+            latest: one.clone(),
+        },
     );
     rejects(
         vec![registered()],
@@ -148,7 +232,10 @@ fn publishes_only_a_higher_version_of_another_definition() {
 
 #[test]
 fn describes_a_tool_anew() {
-    let profile = ToolProfile { visibility: Visibility::Maintainers, ..ToolProfile::default() };
+    let profile = ToolProfile {
+        visibility: Visibility::Maintainers,
+        ..ToolProfile::default()
+    };
     accepts(
         vec![registered()],
         ToolCommand::Describe(profile.clone()),
@@ -163,11 +250,15 @@ fn describes_a_tool_anew() {
 
 #[test]
 fn a_retired_tool_takes_no_command() {
-    let retire = ToolCommand::Retire { reason: String::new() };
+    let retire = ToolCommand::Retire {
+        reason: String::new(),
+    };
     accepts(vec![registered()], retire.clone(), retired());
-    for command in
-        [retire, ToolCommand::Describe(ToolProfile::default()), publish(Version::new(3, 0, 0), "x")]
-    {
+    for command in [
+        retire,
+        ToolCommand::Describe(ToolProfile::default()),
+        publish(Version::new(3, 0, 0), "x"),
+    ] {
         rejects(vec![registered(), retired()], command, ToolError::Retired);
     }
 }
@@ -175,7 +266,9 @@ fn a_retired_tool_takes_no_command() {
 #[test]
 fn every_command_but_the_first_needs_a_tool() {
     for command in [
-        ToolCommand::Retire { reason: String::new() },
+        ToolCommand::Retire {
+            reason: String::new(),
+        },
         ToolCommand::Describe(ToolProfile::default()),
         publish(Version::new(3, 0, 0), "x"),
     ] {

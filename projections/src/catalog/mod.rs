@@ -10,9 +10,7 @@ pub use queries::{
     ToolFilter, count_tools, tool_counts, tools, tools_by_id, tools_by_server, versions_by_tool,
 };
 pub use rows::{Server, Status, Tool, ToolVersion};
-pub use server_queries::{
-    ServerFilter, count_servers, server_by_slug, servers, servers_by_id,
-};
+pub use server_queries::{ServerFilter, count_servers, server_by_slug, servers, servers_by_id};
 
 /// The projector's name.
 pub const NAME: &str = "catalog";
@@ -62,15 +60,25 @@ impl Sort {
         page: &crate::page::PageRequest,
     ) -> Result<(), crate::error::QueryError> {
         let (column, cast) = (self.column(), self.cast());
-        let (sign, direction) = if self.descending { ("<", "DESC") } else { (">", "ASC") };
+        let (sign, direction) = if self.descending {
+            ("<", "DESC")
+        } else {
+            (">", "ASC")
+        };
         if let Some(after) = page.keyset()? {
             if self.by != Order::Name && chrono::DateTime::parse_from_rfc3339(&after.key).is_err() {
                 return Err(crate::error::QueryError::InvalidCursor);
             }
             query.push(format!(" AND ({column}, {id}) {sign} ("));
-            query.push_bind(after.key).push(format!("::{cast}, ")).push_bind(after.id).push(")");
+            query
+                .push_bind(after.key)
+                .push(format!("::{cast}, "))
+                .push_bind(after.id)
+                .push(")");
         }
-        query.push(format!(" ORDER BY {column} {direction}, {id} {direction} LIMIT "));
+        query.push(format!(
+            " ORDER BY {column} {direction}, {id} {direction} LIMIT "
+        ));
         query.push_bind(page.limit());
         Ok(())
     }
@@ -78,6 +86,9 @@ impl Sort {
 
 /// A pattern for ILIKE that finds the text itself.
 fn contains(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let escaped = text
+        .replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_");
     format!("%{escaped}%")
 }

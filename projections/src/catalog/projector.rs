@@ -138,7 +138,8 @@ async fn load<'a>(
         let statement = "SELECT to_jsonb(servers) FROM servers
             JOIN unnest($1::text[], $2::text[]) AS wanted (t, i) ON tenant = t AND server_id = i";
         for Json(row) in fetch::<ServerRow>(connection, statement, &servers).await? {
-            rows.servers.insert((row.tenant.clone(), row.server_id.clone()), row);
+            rows.servers
+                .insert((row.tenant.clone(), row.server_id.clone()), row);
         }
     }
     if !tools.is_empty() || !rows.retired.is_empty() {
@@ -149,7 +150,8 @@ async fn load<'a>(
             JOIN unnest($1::text[], $2::text[]) AS wanted (t, i) ON tenant = t AND server_id = i";
         found.extend(fetch::<ToolRow>(connection, statement, &rows.retired).await?);
         for Json(row) in found {
-            rows.tools.insert((row.tenant.clone(), row.tool_id.clone()), row);
+            rows.tools
+                .insert((row.tenant.clone(), row.tool_id.clone()), row);
         }
     }
     Ok(rows)
@@ -163,19 +165,31 @@ async fn fetch<T>(
 where
     T: for<'de> Deserialize<'de> + Send + Unpin + 'static,
 {
-    let (tenants, ids): (Vec<&str>, Vec<&str>) =
-        keys.iter().map(|(tenant, id)| (tenant.as_str(), id.as_str())).unzip();
-    Ok(sqlx::query_scalar(statement).bind(tenants).bind(ids).fetch_all(connection).await?)
+    let (tenants, ids): (Vec<&str>, Vec<&str>) = keys
+        .iter()
+        .map(|(tenant, id)| (tenant.as_str(), id.as_str()))
+        .unzip();
+    Ok(sqlx::query_scalar(statement)
+        .bind(tenants)
+        .bind(ids)
+        .fetch_all(connection)
+        .await?)
 }
 
 fn key(recorded: &Recorded) -> Key {
-    (recorded.commit.tenant.to_string(), recorded.commit.aggregate_id.clone())
+    (
+        recorded.commit.tenant.to_string(),
+        recorded.commit.aggregate_id.clone(),
+    )
 }
 
 fn absent(recorded: &Recorded) -> ProjectionError {
     ProjectionError::Inconsistent {
         stream_sequence: recorded.stream_sequence,
-        reason: format!("{} {} has no row", recorded.commit.aggregate, recorded.commit.aggregate_id),
+        reason: format!(
+            "{} {} has no row",
+            recorded.commit.aggregate, recorded.commit.aggregate_id
+        ),
     }
 }
 
@@ -295,24 +309,59 @@ impl<'a> Rows<'a> {
         save(connection, "servers", "server_id", SERVER_COLUMNS, &servers).await?;
         let tools: Vec<_> = self.tools.into_values().collect();
         save(connection, "tools", "tool_id", TOOL_COLUMNS, &tools).await?;
-        save(connection, "tool_versions", "tool_id, tool_version", VERSION_COLUMNS, &self.versions)
-            .await
+        save(
+            connection,
+            "tool_versions",
+            "tool_id, tool_version",
+            VERSION_COLUMNS,
+            &self.versions,
+        )
+        .await
     }
 }
 
 /// The columns that an upsert sets.
 const SERVER_COLUMNS: &[&str] = &[
-    "slug", "name", "description", "homepage", "license", "transport", "category", "tags", "status",
-    "retired_reason", "registered_at", "updated_at",
+    "slug",
+    "name",
+    "description",
+    "homepage",
+    "license",
+    "transport",
+    "category",
+    "tags",
+    "status",
+    "retired_reason",
+    "registered_at",
+    "updated_at",
 ];
 const TOOL_COLUMNS: &[&str] = &[
-    "server_id", "server", "name", "title", "description", "input_schema", "output_schema",
-    "definition_hash", "tool_version", "category", "tags", "visibility", "status", "retired_reason",
-    "registered_at", "updated_at",
+    "server_id",
+    "server",
+    "name",
+    "title",
+    "description",
+    "input_schema",
+    "output_schema",
+    "definition_hash",
+    "tool_version",
+    "category",
+    "tags",
+    "visibility",
+    "status",
+    "retired_reason",
+    "registered_at",
+    "updated_at",
 ];
 const VERSION_COLUMNS: &[&str] = &[
-    "description", "input_schema", "output_schema", "definition_hash", "stream_sequence",
-    "published_at", "actor_kind", "actor_id",
+    "description",
+    "input_schema",
+    "output_schema",
+    "definition_hash",
+    "stream_sequence",
+    "published_at",
+    "actor_kind",
+    "actor_id",
 ];
 
 /// Writes rows with one statement: they travel as one JSON document and Postgres makes rows of it.
@@ -326,7 +375,10 @@ async fn save<T: Serialize>(
     if rows.is_empty() {
         return Ok(());
     }
-    let set: Vec<_> = columns.iter().map(|column| format!("{column} = EXCLUDED.{column}")).collect();
+    let set: Vec<_> = columns
+        .iter()
+        .map(|column| format!("{column} = EXCLUDED.{column}"))
+        .collect();
     let (columns, set) = (columns.join(", "), set.join(", "));
     let document: Value = serde_json::to_value(rows).unwrap_or(Value::Null);
     sqlx::query(&format!(

@@ -40,7 +40,10 @@ impl ToolFilter {
             let pattern = contains(text);
             query.push(" AND (name ILIKE ").push_bind(pattern.clone());
             query.push(" OR title ILIKE ").push_bind(pattern.clone());
-            query.push(" OR description ILIKE ").push_bind(pattern).push(")");
+            query
+                .push(" OR description ILIKE ")
+                .push_bind(pattern)
+                .push(")");
         }
         if let Some(server) = &self.server {
             query.push(" AND server = ").push_bind(server.clone());
@@ -49,7 +52,10 @@ impl ToolFilter {
             query.push(" AND category = ").push_bind(category.clone());
         }
         if let Some(tag) = &self.tag {
-            query.push(" AND tags @> ARRAY[").push_bind(tag.clone()).push("]");
+            query
+                .push(" AND tags @> ARRAY[")
+                .push_bind(tag.clone())
+                .push("]");
         }
         if let Some(status) = self.status {
             query.push(" AND status = ").push_bind(status.as_str());
@@ -85,7 +91,10 @@ pub async fn count_tools(
 ) -> Result<i64, QueryError> {
     let mut query = QueryBuilder::new("SELECT count(*)");
     filter.push(&mut query);
-    Ok(query.build_query_scalar().fetch_one(&mut **connection).await?)
+    Ok(query
+        .build_query_scalar()
+        .fetch_one(&mut **connection)
+        .await?)
 }
 
 /// Several tools in one statement; those that the caller may not see are absent.
@@ -106,7 +115,9 @@ pub async fn tools_by_id(
         .bind(names(visibilities))
         .fetch_all(&mut **connection)
         .await?;
-    rows.iter().map(|row| read_tool(row).map(|tool| (tool.id.clone(), tool))).collect()
+    rows.iter()
+        .map(|row| read_tool(row).map(|tool| (tool.id.clone(), tool)))
+        .collect()
 }
 
 /// The first tools of several servers by name, in one statement.
@@ -136,10 +147,16 @@ pub async fn tools_by_server(
     let mut by_server: HashMap<ServerId, Vec<Tool>> = HashMap::new();
     for row in &rows {
         let tool = read_tool(row)?;
-        by_server.entry(tool.server_id.clone()).or_default().push(tool);
+        by_server
+            .entry(tool.server_id.clone())
+            .or_default()
+            .push(tool);
     }
     let page = |tools| Page::cut(tools, first, cursor(Order::Name));
-    Ok(by_server.into_iter().map(|(server, tools)| (server, page(tools))).collect())
+    Ok(by_server
+        .into_iter()
+        .map(|(server, tools)| (server, page(tools)))
+        .collect())
 }
 
 /// How many active tools several servers have, in one statement.
@@ -188,13 +205,19 @@ pub async fn versions_by_tool(
     let mut by_tool: HashMap<ToolId, Vec<ToolVersion>> = HashMap::new();
     for row in &rows {
         let version = read_version(row)?;
-        by_tool.entry(version.tool_id.clone()).or_default().push(version);
+        by_tool
+            .entry(version.tool_id.clone())
+            .or_default()
+            .push(version);
     }
     Ok(by_tool)
 }
 
 fn names(visibilities: &[Visibility]) -> Vec<&'static str> {
-    visibilities.iter().map(|visibility| visibility.as_str()).collect()
+    visibilities
+        .iter()
+        .map(|visibility| visibility.as_str())
+        .collect()
 }
 
 fn cursor(order: Order) -> impl Fn(&Tool) -> String {

@@ -140,7 +140,8 @@ macro_rules! sortable {
     ($type:ty) => {
         impl Sortable for $type {
             fn key(&self, order: super::Order) -> String {
-                let micros = |time: &DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
+                let micros =
+                    |time: &DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
                 match order {
                     super::Order::Name => self.name.clone(),
                     super::Order::RegisteredAt => micros(&self.registered_at),
@@ -156,13 +157,19 @@ sortable!(Tool);
 pub(super) fn read_server(row: &PgRow) -> Result<Server, QueryError> {
     let transport: Option<String> = row.try_get("transport")?;
     Ok(Server {
-        id: row.try_get::<String, _>("server_id")?.try_into().map_err(corrupt)?,
+        id: row
+            .try_get::<String, _>("server_id")?
+            .try_into()
+            .map_err(corrupt)?,
         slug: row.try_get("slug")?,
         name: row.try_get("name")?,
         description: row.try_get("description")?,
         homepage: row.try_get("homepage")?,
         license: row.try_get("license")?,
-        transport: transport.map(|text| Transport::from_str(&text)).transpose().map_err(corrupt)?,
+        transport: transport
+            .map(|text| Transport::from_str(&text))
+            .transpose()
+            .map_err(corrupt)?,
         category: row.try_get("category")?,
         tags: row.try_get("tags")?,
         status: Status::read(row.try_get("status")?)?,
@@ -175,8 +182,14 @@ pub(super) fn read_server(row: &PgRow) -> Result<Server, QueryError> {
 pub(super) fn read_tool(row: &PgRow) -> Result<Tool, QueryError> {
     let visibility: String = row.try_get("visibility")?;
     Ok(Tool {
-        id: row.try_get::<String, _>("tool_id")?.try_into().map_err(corrupt)?,
-        server_id: row.try_get::<String, _>("server_id")?.try_into().map_err(corrupt)?,
+        id: row
+            .try_get::<String, _>("tool_id")?
+            .try_into()
+            .map_err(corrupt)?,
+        server_id: row
+            .try_get::<String, _>("server_id")?
+            .try_into()
+            .map_err(corrupt)?,
         server: row.try_get("server")?,
         name: row.try_get("name")?,
         title: row.try_get("title")?,
@@ -198,7 +211,10 @@ pub(super) fn read_tool(row: &PgRow) -> Result<Tool, QueryError> {
 pub(super) fn read_version(row: &PgRow) -> Result<ToolVersion, QueryError> {
     let kind: String = row.try_get("actor_kind")?;
     Ok(ToolVersion {
-        tool_id: row.try_get::<String, _>("tool_id")?.try_into().map_err(corrupt)?,
+        tool_id: row
+            .try_get::<String, _>("tool_id")?
+            .try_into()
+            .map_err(corrupt)?,
         tool_version: row.try_get("tool_version")?,
         description: row.try_get("description")?,
         input_schema: row.try_get("input_schema")?,

@@ -35,16 +35,24 @@ impl ServerFilter {
             let pattern = contains(text);
             query.push(" AND (slug ILIKE ").push_bind(pattern.clone());
             query.push(" OR name ILIKE ").push_bind(pattern.clone());
-            query.push(" OR description ILIKE ").push_bind(pattern).push(")");
+            query
+                .push(" OR description ILIKE ")
+                .push_bind(pattern)
+                .push(")");
         }
         if let Some(category) = &self.category {
             query.push(" AND category = ").push_bind(category.clone());
         }
         if let Some(tag) = &self.tag {
-            query.push(" AND tags @> ARRAY[").push_bind(tag.clone()).push("]");
+            query
+                .push(" AND tags @> ARRAY[")
+                .push_bind(tag.clone())
+                .push("]");
         }
         if let Some(transport) = self.transport {
-            query.push(" AND transport = ").push_bind(transport.as_str());
+            query
+                .push(" AND transport = ")
+                .push_bind(transport.as_str());
         }
         if let Some(status) = self.status {
             query.push(" AND status = ").push_bind(status.as_str());
@@ -81,7 +89,10 @@ pub async fn count_servers(
 ) -> Result<i64, QueryError> {
     let mut query = QueryBuilder::new("SELECT count(*)");
     filter.push(&mut query);
-    Ok(query.build_query_scalar().fetch_one(&mut **connection).await?)
+    Ok(query
+        .build_query_scalar()
+        .fetch_one(&mut **connection)
+        .await?)
 }
 
 /// One server.
@@ -92,10 +103,12 @@ pub async fn server_by_slug(
     connection: &mut TenantConnection,
     slug: &str,
 ) -> Result<Option<Server>, QueryError> {
-    let row = sqlx::query(&format!("SELECT {COLUMNS} FROM catalog.servers WHERE slug = $1"))
-        .bind(slug)
-        .fetch_optional(&mut **connection)
-        .await?;
+    let row = sqlx::query(&format!(
+        "SELECT {COLUMNS} FROM catalog.servers WHERE slug = $1"
+    ))
+    .bind(slug)
+    .fetch_optional(&mut **connection)
+    .await?;
     row.as_ref().map(read_server).transpose()
 }
 
@@ -109,6 +122,11 @@ pub async fn servers_by_id(
 ) -> Result<HashMap<ServerId, Server>, QueryError> {
     let ids: Vec<&str> = ids.iter().map(ServerId::as_str).collect();
     let statement = format!("SELECT {COLUMNS} FROM catalog.servers WHERE server_id = ANY ($1)");
-    let rows = sqlx::query(&statement).bind(ids).fetch_all(&mut **connection).await?;
-    rows.iter().map(|row| read_server(row).map(|server| (server.id.clone(), server))).collect()
+    let rows = sqlx::query(&statement)
+        .bind(ids)
+        .fetch_all(&mut **connection)
+        .await?;
+    rows.iter()
+        .map(|row| read_server(row).map(|server| (server.id.clone(), server)))
+        .collect()
 }

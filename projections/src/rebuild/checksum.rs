@@ -28,5 +28,8 @@ pub(crate) async fn of_table(
     .await?;
     let (low, high): (String, String) = (row.try_get(1)?, row.try_get(2)?);
     let rows = crate::checkpoint::to_u64(row.try_get(0)?);
-    Ok(TableChecksum { rows, digest: format!("{low}-{high}") })
+    Ok(TableChecksum {
+        rows,
+        digest: format!("{low}-{high}"),
+    })
 }

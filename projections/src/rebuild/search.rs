@@ -39,14 +39,20 @@ pub async fn rebuild_search(
     let mut transaction = connection.begin().await?;
     let stream_sequence = lock_settled(&mut transaction).await?;
     let second = all_documents(&mut transaction).await?;
-    let changed: Vec<_> =
-        second.into_iter().filter(|document| first.get(&key(document)) != Some(document)).collect();
+    let changed: Vec<_> = second
+        .into_iter()
+        .filter(|document| first.get(&key(document)) != Some(document))
+        .collect();
     write(&beside, &changed, progress).await?;
     beside.optimize(Duration::ZERO).await?;
 
     let live = checksum(&index.get()).await?;
     let rebuilt = checksum(&beside).await?;
-    let compared = Compared { table: "tools".to_owned(), live, rebuilt };
+    let compared = Compared {
+        table: "tools".to_owned(),
+        live,
+        rebuilt,
+    };
     let mut result = Rebuilt {
         projector: NAME.to_owned(),
         stream_sequence,
@@ -68,7 +74,10 @@ pub async fn rebuild_search(
     result.elapsed = begun.elapsed();
     if finish == Finish::SwapIfEqual && !result.is_equal() {
         let tables = "tools".to_owned();
-        return Err(ProjectionError::Differs { projector: NAME.to_owned(), tables });
+        return Err(ProjectionError::Differs {
+            projector: NAME.to_owned(),
+            tables,
+        });
     }
     Ok(result)
 }
@@ -111,7 +120,10 @@ async fn write(
 
 async fn checksum(index: &SearchIndex) -> Result<TableChecksum, ProjectionError> {
     let rows = u64::try_from(index.count().await?).unwrap_or(u64::MAX);
-    Ok(TableChecksum { rows, digest: index.checksum().await? })
+    Ok(TableChecksum {
+        rows,
+        digest: index.checksum().await?,
+    })
 }
 
 fn key(document: &ToolDocument) -> (String, String) {

@@ -25,13 +25,19 @@ pub(super) struct Reader {
 
 impl SearchIndex {
     pub(super) async fn reader(&self) -> Result<Reader, SearchError> {
-        Ok(Reader { table: self.table.query_snapshot().await? })
+        Ok(Reader {
+            table: self.table.query_snapshot().await?,
+        })
     }
 }
 
 impl Reader {
     /// The best rows by BM25; none when the query has no words.
-    pub(super) async fn text_candidates(&self, terms: &[String], filter: &DfExpr) -> Result<Vec<Candidate>, SearchError> {
+    pub(super) async fn text_candidates(
+        &self,
+        terms: &[String],
+        filter: &DfExpr,
+    ) -> Result<Vec<Candidate>, SearchError> {
         if terms.is_empty() {
             return Ok(Vec::new());
         }
@@ -44,7 +50,11 @@ impl Reader {
             .with_row_id()
             .select(Select::columns(&["_score"]))
             .limit(DEPTH);
-        candidates(query.execute().await?.try_collect().await?, "_score", |score| score)
+        candidates(
+            query.execute().await?.try_collect().await?,
+            "_score",
+            |score| score,
+        )
     }
 
     /// The nearest rows by cosine, by an exact scan.
@@ -53,7 +63,9 @@ impl Reader {
         vector: Option<&[f32]>,
         filter: &DfExpr,
     ) -> Result<Vec<Candidate>, SearchError> {
-        let Some(vector) = vector else { return Ok(Vec::new()) };
+        let Some(vector) = vector else {
+            return Ok(Vec::new());
+        };
         let query = self
             .table
             .query()
@@ -65,11 +77,18 @@ impl Reader {
             .with_row_id()
             .select(Select::columns(&["_distance"]))
             .limit(DEPTH);
-        candidates(query.execute().await?.try_collect().await?, "_distance", |distance| 1.0 - distance)
+        candidates(
+            query.execute().await?.try_collect().await?,
+            "_distance",
+            |distance| 1.0 - distance,
+        )
     }
 
     /// The rows of fused candidates, in their order, each with its indexed text.
-    pub(super) async fn shown(&self, fused: &[Fused]) -> Result<Vec<(SearchHit, String)>, SearchError> {
+    pub(super) async fn shown(
+        &self,
+        fused: &[Fused],
+    ) -> Result<Vec<(SearchHit, String)>, SearchError> {
         if fused.is_empty() {
             return Ok(Vec::new());
         }
@@ -83,11 +102,20 @@ impl Reader {
         for batch in &batches {
             let ids = rows::row_ids(batch)?;
             for row in 0..batch.num_rows() {
-                found.insert(ids.value(row), (hit(batch, row)?, rows::strings(batch, "text")?.value(row).to_owned()));
+                found.insert(
+                    ids.value(row),
+                    (
+                        hit(batch, row)?,
+                        rows::strings(batch, "text")?.value(row).to_owned(),
+                    ),
+                );
             }
         }
         let gone = || SearchError::Damaged("a candidate's row is missing".to_owned());
-        fused.iter().map(|fused| found.remove(&fused.row).ok_or_else(gone)).collect()
+        fused
+            .iter()
+            .map(|fused| found.remove(&fused.row).ok_or_else(gone))
+            .collect()
     }
 }
 
@@ -99,7 +127,15 @@ fn candidates(
     let mut out = Vec::new();
     for batch in &batches {
         let (ids, scores) = (rows::row_ids(batch)?, rows::floats(batch, score)?);
-        out.extend(ids.values().iter().zip(scores.values()).map(|(row, value)| Candidate { row: *row, score: convert(*value) }));
+        out.extend(
+            ids.values()
+                .iter()
+                .zip(scores.values())
+                .map(|(row, value)| Candidate {
+                    row: *row,
+                    score: convert(*value),
+                }),
+        );
     }
     Ok(out)
 }

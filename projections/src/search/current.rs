@@ -35,13 +35,21 @@ impl CurrentIndex {
     ) -> Result<Self, ProjectionError> {
         let name = live_table(connection).await?;
         let index = SearchIndex::open(uri, &name, Arc::clone(&embedder)).await?;
-        Ok(Self { uri: uri.into(), embedder, live: Arc::new(RwLock::new((name, index))) })
+        Ok(Self {
+            uri: uri.into(),
+            embedder,
+            live: Arc::new(RwLock::new((name, index))),
+        })
     }
 
     /// The index to ask now.
     #[must_use]
     pub fn get(&self) -> SearchIndex {
-        self.live.read().unwrap_or_else(PoisonError::into_inner).1.clone()
+        self.live
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .1
+            .clone()
     }
 
     /// The index to write inside a transaction that holds the projector's checkpoint.
@@ -76,7 +84,9 @@ impl CurrentIndex {
         let (current, pool, stop) = (self.clone(), database.owner_pool(1), stop.clone());
         tokio::spawn(async move {
             while tokio::time::timeout(LOOK, stop.cancelled()).await.is_err() {
-                let Ok(mut connection) = pool.acquire().await else { continue };
+                let Ok(mut connection) = pool.acquire().await else {
+                    continue;
+                };
                 if let Err(error) = current.named_by(&mut connection).await {
                     tracing::warn!(%error, "cannot follow the live search table");
                 }
@@ -85,7 +95,12 @@ impl CurrentIndex {
     }
 
     async fn follow(&self, name: String) -> Result<(), SearchError> {
-        let known = self.live.read().unwrap_or_else(PoisonError::into_inner).0.clone();
+        let known = self
+            .live
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .clone();
         if known != name {
             let index = SearchIndex::open(&self.uri, &name, Arc::clone(&self.embedder)).await?;
             *self.live.write().unwrap_or_else(PoisonError::into_inner) = (name, index);
@@ -95,5 +110,7 @@ impl CurrentIndex {
 }
 
 pub(crate) async fn live_table(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
-    sqlx::query_scalar("SELECT table_name FROM search.index_table").fetch_one(connection).await
+    sqlx::query_scalar("SELECT table_name FROM search.index_table")
+        .fetch_one(connection)
+        .await
 }

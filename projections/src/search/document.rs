@@ -63,7 +63,11 @@ impl ToolDocument {
     pub fn full_text(&self) -> String {
         let parameters = Parameters::of(&self.input_schema);
         let server = format!("{} {}", self.server, self.server_name);
-        let labels = format!("{} {}", self.category.as_deref().unwrap_or_default(), self.tags.join(" "));
+        let labels = format!(
+            "{} {}",
+            self.category.as_deref().unwrap_or_default(),
+            self.tags.join(" ")
+        );
         let fields = [
             (self.name.as_str(), WEIGHT_NAME),
             (self.title.as_deref().unwrap_or_default(), WEIGHT_TITLE),
@@ -77,7 +81,10 @@ impl ToolDocument {
         let mut budget = MAX_WORDS;
         for (text, weight) in fields {
             let words = words(text);
-            for word in std::iter::repeat_n(words.as_slice(), weight).flatten().take(budget) {
+            for word in std::iter::repeat_n(words.as_slice(), weight)
+                .flatten()
+                .take(budget)
+            {
                 out.push_str(word);
                 out.push(' ');
             }
@@ -89,9 +96,19 @@ impl ToolDocument {
     /// The text for the embedding model: it reads prose, and only its beginning (128 tokens for MiniLM).
     #[must_use]
     pub fn embedding_text(&self) -> String {
-        let server = if self.server_name.is_empty() { spoken(&self.server) } else { self.server_name.clone() };
+        let server = if self.server_name.is_empty() {
+            spoken(&self.server)
+        } else {
+            self.server_name.clone()
+        };
         let title = self.title.as_deref().unwrap_or_default();
-        format!("{} {} {}: {}", server.trim(), spoken(&self.name), title, self.description)
+        format!(
+            "{} {} {}: {}",
+            server.trim(),
+            spoken(&self.name),
+            title,
+            self.description
+        )
     }
 }
 
@@ -110,8 +127,15 @@ impl Parameters {
     }
 
     fn read(&mut self, schema: &Value, depth: usize) {
-        let Some(schema) = schema.as_object().filter(|_| depth < MAX_SCHEMA_DEPTH) else { return };
-        for (name, parameter) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let Some(schema) = schema.as_object().filter(|_| depth < MAX_SCHEMA_DEPTH) else {
+            return;
+        };
+        for (name, parameter) in schema
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
             self.names.push_str(name);
             self.names.push(' ');
             if let Some(description) = parameter.get("description").and_then(Value::as_str) {
@@ -124,7 +148,12 @@ impl Parameters {
             self.read(schema.get(key).unwrap_or(&Value::Null), depth + 1);
         }
         for key in ["anyOf", "oneOf", "allOf"] {
-            for choice in schema.get(key).and_then(Value::as_array).into_iter().flatten() {
+            for choice in schema
+                .get(key)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+            {
                 self.read(choice, depth + 1);
             }
         }
@@ -144,10 +173,20 @@ mod tests {
                 "emailAddress": {"type": "string", "description": "Mailbox of one reader"}}}},
             "priority": {"anyOf": [{"properties": {"urgency": {}}}, {"type": "null"}]}}});
         let text = tool.full_text();
-        for word in ["recipients", "email", "address", "mailbox", "priority", "urgency"] {
+        for word in [
+            "recipients",
+            "email",
+            "address",
+            "mailbox",
+            "priority",
+            "urgency",
+        ] {
             assert_eq!(text.split(' ').filter(|w| *w == word).count(), 1, "{word}");
         }
-        assert_eq!(text.split(' ').filter(|w| *w == "message").count(), super::WEIGHT_NAME);
+        assert_eq!(
+            text.split(' ').filter(|w| *w == "message").count(),
+            super::WEIGHT_NAME
+        );
     }
 
     #[test]
@@ -160,6 +199,9 @@ mod tests {
         tool.input_schema = schema;
         assert!(!tool.full_text().contains("deepest"));
         tool.description = "word ".repeat(100_000);
-        assert_eq!(tool.full_text().split_whitespace().count(), super::MAX_WORDS);
+        assert_eq!(
+            tool.full_text().split_whitespace().count(),
+            super::MAX_WORDS
+        );
     }
 }

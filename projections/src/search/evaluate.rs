@@ -92,7 +92,10 @@ pub async fn evaluate(
     let tenant = TenantId::new(TENANT).map_err(|error| SearchError::Damaged(error.to_string()))?;
     let begin = Instant::now();
     let index = SearchIndex::open(&evaluation.scratch.to_string_lossy(), TABLE, embedder).await?;
-    let documents: Vec<ToolDocument> = tools.into_iter().map(|tool| document(&tenant, tool)).collect();
+    let documents: Vec<ToolDocument> = tools
+        .into_iter()
+        .map(|tool| document(&tenant, tool))
+        .collect();
     for batch in documents.chunks(BATCH) {
         index.upsert(batch, progress).await?;
     }
@@ -111,8 +114,19 @@ pub async fn evaluate(
     }
     std::fs::write(evaluation.out, run).map_err(|error| file(evaluation.out, &error))?;
     times.sort_unstable();
-    let at = |share: f64| times.get((times.len() as f64 * share) as usize).copied().unwrap_or_default();
-    Ok(Evaluated { tools: documents.len(), queries: queries.len(), loading, median: at(0.5), p99: at(0.99) })
+    let at = |share: f64| {
+        times
+            .get((times.len() as f64 * share) as usize)
+            .copied()
+            .unwrap_or_default()
+    };
+    Ok(Evaluated {
+        tools: documents.len(),
+        queries: queries.len(),
+        loading,
+        median: at(0.5),
+        p99: at(0.99),
+    })
 }
 
 fn request(tenant: &TenantId, query: &str) -> SearchRequest {
@@ -153,9 +167,16 @@ fn lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Vec<T>, SearchErro
             reason: format!("line {}: {error}", line + 1),
         })
     };
-    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(parse).collect()
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+        .map(parse)
+        .collect()
 }
 
 fn file(path: &Path, error: &std::io::Error) -> SearchError {
-    SearchError::File { path: path.display().to_string(), reason: error.to_string() }
+    SearchError::File {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    }
 }

@@ -43,27 +43,43 @@ impl SearchIndex {
     /// # Errors
     /// [`SearchError::OtherModel`] and [`SearchError::OtherLayout`] when the table has to be rebuilt,
     /// [`SearchError::Lance`] when it cannot be reached.
-    pub async fn open(uri: &str, table: &str, embedder: Arc<dyn Embedder>) -> Result<Self, SearchError> {
-        let database = lancedb::connect(uri).read_consistency_interval(Duration::ZERO).execute().await?;
+    pub async fn open(
+        uri: &str,
+        table: &str,
+        embedder: Arc<dyn Embedder>,
+    ) -> Result<Self, SearchError> {
+        let database = lancedb::connect(uri)
+            .read_consistency_interval(Duration::ZERO)
+            .execute()
+            .await?;
         let schema = rows::schema(embedder.as_ref());
         let opened = match database.open_table(table).execute().await {
             Ok(opened) => opened,
             Err(lancedb::Error::TableNotFound { .. }) => {
-                let created = database.create_empty_table(table, Arc::clone(&schema)).execute().await?;
+                let created = database
+                    .create_empty_table(table, Arc::clone(&schema))
+                    .execute()
+                    .await?;
                 create_indexes(&created).await?;
                 created
             }
             Err(error) => return Err(error.into()),
         };
         check(&opened, table, embedder.as_ref()).await?;
-        Ok(Self { table: opened, embedder, schema, donor: None })
+        Ok(Self {
+            table: opened,
+            embedder,
+            schema,
+            donor: None,
+        })
     }
 
     /// Takes vectors of unchanged texts from another table of the same model instead of making them
     /// again: a rebuild beside the live table then takes seconds.
     #[must_use]
     pub fn with_vectors_of(mut self, live: &Self) -> Self {
-        let same = rows::model_mark(self.embedder.as_ref()) == rows::model_mark(live.embedder.as_ref());
+        let same =
+            rows::model_mark(self.embedder.as_ref()) == rows::model_mark(live.embedder.as_ref());
         self.donor = same.then(|| live.table.clone());
         self
     }
@@ -92,13 +108,18 @@ impl SearchIndex {
         documents: &[ToolDocument],
         progress: &(dyn Fn(usize) + Send + Sync),
     ) -> Result<(), SearchError> {
-        let last: HashMap<_, _> =
-            documents.iter().map(|d| ((d.tenant.as_str(), d.tool_id.as_str()), d)).collect();
+        let last: HashMap<_, _> = documents
+            .iter()
+            .map(|d| ((d.tenant.as_str(), d.tool_id.as_str()), d))
+            .collect();
         let documents: Vec<&ToolDocument> = last.into_values().collect();
         if documents.is_empty() {
             return Ok(());
         }
-        let texts: Vec<String> = documents.iter().map(|document| document.embedding_text()).collect();
+        let texts: Vec<String> = documents
+            .iter()
+            .map(|document| document.embedding_text())
+            .collect();
         let digests: Vec<String> = texts.iter().map(|text| rows::digest(text)).collect();
         let vectors = match self.embedder.dimensions() {
             Some(_) => Some(self.vectors(&documents, texts, &digests, progress).await?),
@@ -106,8 +127,15 @@ impl SearchIndex {
         };
         let batch = rows::batch(&self.schema, &documents, &digests, vectors.as_deref())?;
         let mut merge = self.table.merge_insert(&["tenant", "tool_id"]);
-        merge.when_matched_update_all(None).when_not_matched_insert_all();
-        merge.execute(Box::new(RecordBatchIterator::new([Ok(batch)], Arc::clone(&self.schema)))).await?;
+        merge
+            .when_matched_update_all(None)
+            .when_not_matched_insert_all();
+        merge
+            .execute(Box::new(RecordBatchIterator::new(
+                [Ok(batch)],
+                Arc::clone(&self.schema),
+            )))
+            .await?;
         Ok(())
     }
 
@@ -120,7 +148,9 @@ impl SearchIndex {
             return Ok(());
         }
         let ids = tool_ids.iter().map(|id| lit(id.as_str())).collect();
-        let gone = col("tenant").eq(lit(tenant.as_str())).and(is_in(col("tool_id"), ids));
+        let gone = col("tenant")
+            .eq(lit(tenant.as_str()))
+            .and(is_in(col("tool_id"), ids));
         self.table.delete(&gone).await?;
         Ok(())
     }
@@ -140,19 +170,33 @@ impl SearchIndex {
     /// [`SearchError`] when a row cannot be read.
     pub async fn checksum(&self) -> Result<String, SearchError> {
         let columns = rows::content_columns();
-        let mut batches = self.table.query().select(Select::columns(&columns)).execute().await?;
+        let mut batches = self
+            .table
+            .query()
+            .select(Select::columns(&columns))
+            .execute()
+            .await?;
         let mut sum = [0u64; 4];
         while let Some(batch) = batches.try_next().await? {
-            let columns: Vec<_> = columns.iter().map(|name| rows::strings(&batch, name)).collect::<Result<_, _>>()?;
+            let columns: Vec<_> = columns
+                .iter()
+                .map(|name| rows::strings(&batch, name))
+                .collect::<Result<_, _>>()?;
             for row in 0..batch.num_rows() {
                 let mut hash = Sha256::new();
                 for column in &columns {
                     let value = column.is_valid(row).then(|| column.value(row));
-                    hash.update(value.map_or(u64::MAX, |value| value.len() as u64).to_be_bytes());
+                    hash.update(
+                        value
+                            .map_or(u64::MAX, |value| value.len() as u64)
+                            .to_be_bytes(),
+                    );
                     hash.update(value.unwrap_or_default());
                 }
                 for (lane, bytes) in sum.iter_mut().zip(hash.finalize().chunks_exact(8)) {
-                    let bytes = bytes.try_into().map_err(|_| SearchError::Damaged("hash length".into()))?;
+                    let bytes = bytes
+                        .try_into()
+                        .map_err(|_| SearchError::Damaged("hash length".into()))?;
                     *lane = lane.wrapping_add(u64::from_be_bytes(bytes));
                 }
             }
@@ -184,41 +228,82 @@ impl SearchIndex {
             let made = self.embedder.embed_documents(&texts, progress).await?;
             known.extend(names.into_iter().cloned().zip(made));
         }
-        digests.iter().map(|digest| known.get(digest).cloned().ok_or_else(|| SearchError::Damaged(digest.clone()))).collect()
+        digests
+            .iter()
+            .map(|digest| {
+                known
+                    .get(digest)
+                    .cloned()
+                    .ok_or_else(|| SearchError::Damaged(digest.clone()))
+            })
+            .collect()
     }
 }
 
 /// How the full-text index reads the column `text`: the words are already cut, lower-case and free of
 /// function words (`words.rs`), so that only stemming and accents are left to do.
 pub(super) fn full_text_settings() -> FtsIndexBuilder {
-    FtsIndexBuilder::default().stem(true).remove_stop_words(false).ascii_folding(true).with_position(false)
+    FtsIndexBuilder::default()
+        .stem(true)
+        .remove_stop_words(false)
+        .ascii_folding(true)
+        .with_position(false)
 }
 
 async fn create_indexes(table: &Table) -> Result<(), SearchError> {
-    table.create_index(&["text"], Index::FTS(full_text_settings())).execute().await?;
+    table
+        .create_index(&["text"], Index::FTS(full_text_settings()))
+        .execute()
+        .await?;
     for column in FILTERED {
-        table.create_index(&[column], Index::Bitmap(BitmapIndexBuilder::default())).execute().await?;
+        table
+            .create_index(&[column], Index::Bitmap(BitmapIndexBuilder::default()))
+            .execute()
+            .await?;
     }
     Ok(())
 }
 
 async fn check(table: &Table, name: &str, embedder: &dyn Embedder) -> Result<(), SearchError> {
     let schema = table.schema().await?;
-    let found = |key: &str| schema.metadata().get(key).cloned().unwrap_or_else(|| "unknown".to_owned());
+    let found = |key: &str| {
+        schema
+            .metadata()
+            .get(key)
+            .cloned()
+            .unwrap_or_else(|| "unknown".to_owned())
+    };
     let (layout, built) = (found(rows::META_LAYOUT), found(rows::META_MODEL));
     let configured = rows::model_mark(embedder);
     if layout != rows::LAYOUT {
-        return Err(SearchError::OtherLayout { table: name.into(), found: layout, expected: rows::LAYOUT.into() });
+        return Err(SearchError::OtherLayout {
+            table: name.into(),
+            found: layout,
+            expected: rows::LAYOUT.into(),
+        });
     }
     if built != configured {
-        return Err(SearchError::OtherModel { table: name.into(), built, configured });
+        return Err(SearchError::OtherModel {
+            table: name.into(),
+            built,
+            configured,
+        });
     }
     Ok(())
 }
 
-async fn known_vectors(table: &Table, digests: &[String]) -> Result<HashMap<String, Vec<f32>>, SearchError> {
-    let wanted = is_in(col("embedded"), digests.iter().map(|digest| lit(digest.as_str())).collect());
-    let query = table.query().only_if_expr(wanted).select(Select::columns(&["embedded", "vector"]));
+async fn known_vectors(
+    table: &Table,
+    digests: &[String],
+) -> Result<HashMap<String, Vec<f32>>, SearchError> {
+    let wanted = is_in(
+        col("embedded"),
+        digests.iter().map(|digest| lit(digest.as_str())).collect(),
+    );
+    let query = table
+        .query()
+        .only_if_expr(wanted)
+        .select(Select::columns(&["embedded", "vector"]));
     let batches: Vec<RecordBatch> = query.execute().await?.try_collect().await?;
     let mut known = HashMap::new();
     for batch in &batches {

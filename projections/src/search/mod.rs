@@ -19,12 +19,12 @@ pub mod document;
 pub mod embed;
 pub mod error;
 pub mod evaluate;
+#[cfg(test)]
+mod harness;
 pub mod index;
 mod projector;
 pub mod query;
 pub mod rank;
-#[cfg(test)]
-mod harness;
 mod rows;
 mod stems;
 #[cfg(test)]

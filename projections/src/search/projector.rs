@@ -74,7 +74,10 @@ impl Projector for SearchProjector {
     ) -> Result<(), ProjectionError> {
         let (mut tools, mut servers) = (BTreeSet::new(), BTreeSet::new());
         for recorded in batch {
-            let id = (recorded.commit.tenant.to_string(), recorded.commit.aggregate_id.clone());
+            let id = (
+                recorded.commit.tenant.to_string(),
+                recorded.commit.aggregate_id.clone(),
+            );
             for event in &recorded.events {
                 match event {
                     AnyEvent::Tool(_) => drop(tools.insert(id.clone())),
@@ -143,11 +146,19 @@ async fn read_documents(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let (tenants, ids): (Vec<&str>, Vec<&str>) =
-        ids.iter().map(|(tenant, id)| (tenant.as_str(), id.as_str())).unzip();
+    let (tenants, ids): (Vec<&str>, Vec<&str>) = ids
+        .iter()
+        .map(|(tenant, id)| (tenant.as_str(), id.as_str()))
+        .unzip();
     let statement = format!("{DOCUMENT} {wanted}");
-    let rows = sqlx::query(&statement).bind(tenants).bind(ids).fetch_all(connection).await?;
-    rows.iter().map(|row| read_document(row).map_err(ProjectionError::Database)).collect()
+    let rows = sqlx::query(&statement)
+        .bind(tenants)
+        .bind(ids)
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| read_document(row).map_err(ProjectionError::Database))
+        .collect()
 }
 
 /// Every document of the catalogue, as the index should hold them.
@@ -155,14 +166,18 @@ pub(crate) async fn all_documents(
     connection: &mut PgConnection,
 ) -> Result<Vec<ToolDocument>, ProjectionError> {
     let rows = sqlx::query(DOCUMENT).fetch_all(connection).await?;
-    rows.iter().map(|row| read_document(row).map_err(ProjectionError::Database)).collect()
+    rows.iter()
+        .map(|row| read_document(row).map_err(ProjectionError::Database))
+        .collect()
 }
 
 fn read_document(row: &sqlx::postgres::PgRow) -> Result<ToolDocument, sqlx::Error> {
     let tenant: String = row.try_get("tenant")?;
     let schema: Option<Value> = row.try_get("input_schema")?;
     Ok(ToolDocument {
-        tenant: tenant.try_into().map_err(|e| sqlx::Error::Decode(corrupt(e).into()))?,
+        tenant: tenant
+            .try_into()
+            .map_err(|e| sqlx::Error::Decode(corrupt(e).into()))?,
         tool_id: row.try_get("tool_id")?,
         server_id: row.try_get("server_id")?,
         server: row.try_get("server")?,

@@ -15,6 +15,7 @@ use super::error::SearchError;
 use super::index::SearchIndex;
 use super::rank::{self, Fused, List, TEXT_SPREAD, VECTOR_SPREAD};
 use super::rows;
+use super::stems::Stems;
 use super::words::words;
 
 /// Most hits of one answer.
@@ -23,6 +24,9 @@ pub const MAX_HITS: usize = 100;
 const MAX_QUERY_CHARS: usize = 4_000;
 /// Different words of a query that are looked up.
 const MAX_QUERY_WORDS: usize = 64;
+
+const OFF: &str = "semantic search is off: no embedding model is configured";
+const UNAVAILABLE: &str = "semantic search is unavailable at the moment: results match words only";
 
 /// One search.
 #[derive(Debug, Clone)]
@@ -130,92 +134,145 @@ impl SearchIndex {
     ///
     /// # Errors
     /// As [`Self::search`].
-    pub async fn search_by(&self, request: &SearchRequest, mode: Mode) -> Result<SearchAnswer, SearchError> {
+    pub async fn search_by(
+        &self,
+        request: &SearchRequest,
+        mode: Mode,
+    ) -> Result<SearchAnswer, SearchError> {
         let query = request.query.trim();
         if query.is_empty() {
             return Err(SearchError::EmptyQuery);
         }
-        let query = query.char_indices().nth(MAX_QUERY_CHARS).map_or(query, |(end, _)| &query[..end]);
-        let (vector, notice) = self.query_vector(query, mode).await;
-        let semantic = vector.is_some();
+        let query = query
+            .char_indices()
+            .nth(MAX_QUERY_CHARS)
+            .map_or(query, |(end, _)| &query[..end]);
         if request.visibilities.is_empty() || request.first == 0 {
-            return Ok(SearchAnswer { hits: Vec::new(), semantic, notice });
+            let semantic = mode != Mode::Text && self.embedder.dimensions().is_some();
+            return Ok(SearchAnswer {
+                hits: Vec::new(),
+                semantic,
+                notice: self.standing_notice(mode),
+            });
         }
-        let terms = if mode == Mode::Vector { Vec::new() } else { distinct_words(query) };
+        let words = distinct_words(query);
         let filter = filter(request);
         let reader = self.reader().await?;
-        let (text, vector) = futures::try_join!(
-            reader.text_candidates(&terms, &filter),
-            reader.vector_candidates(vector.as_deref(), &filter)
-        )?;
+        // Words are looked up while the query is embedded.
+        let by_words = async {
+            let words = if mode == Mode::Vector {
+                &[]
+            } else {
+                words.as_slice()
+            };
+            reader.text_candidates(words, &filter).await
+        };
+        let by_meaning = async {
+            let (vector, notice) = self.query_vector(query, mode).await;
+            let found = reader.vector_candidates(vector.as_deref(), &filter).await?;
+            Ok((found, vector.is_some(), notice))
+        };
+        let (text, (vector, semantic, notice)) = futures::try_join!(by_words, by_meaning)?;
         let mut fused = rank::fuse(
-            List { found: &text, depth: DEPTH, spread: TEXT_SPREAD },
-            List { found: &vector, depth: DEPTH, spread: VECTOR_SPREAD },
+            List {
+                found: &text,
+                depth: DEPTH,
+                spread: TEXT_SPREAD,
+            },
+            List {
+                found: &vector,
+                depth: DEPTH,
+                spread: VECTOR_SPREAD,
+            },
         );
         fused.truncate(request.first.min(MAX_HITS));
-        let hits = self.hits(&reader, &fused, &distinct_words(query)).await?;
-        Ok(SearchAnswer { hits, semantic, notice })
+        let hits = hits(&reader, &fused, words).await?;
+        Ok(SearchAnswer {
+            hits,
+            semantic,
+            notice,
+        })
     }
 
     async fn query_vector(&self, query: &str, mode: Mode) -> (Option<Vec<f32>>, Option<String>) {
-        if mode == Mode::Text {
-            return (None, None);
-        }
-        if self.embedder.dimensions().is_none() {
-            return (None, Some("semantic search is off: no embedding model is configured".to_owned()));
+        if mode == Mode::Text || self.embedder.dimensions().is_none() {
+            return (None, self.standing_notice(mode));
         }
         match self.embedder.embed_query(query).await {
             Ok(vector) => (Some(vector), None),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "query not embedded, searching by words alone");
-                let notice = "semantic search is unavailable at the moment: results match words only";
-                (None, Some(notice.to_owned()))
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "query not embedded, searching by words alone"
+                );
+                (None, Some(UNAVAILABLE.to_owned()))
             }
         }
     }
 
-    async fn hits(
-        &self,
-        reader: &Reader,
-        fused: &[Fused],
-        terms: &[String],
-    ) -> Result<Vec<SearchHit>, SearchError> {
-        let mut hits = Vec::with_capacity(fused.len());
-        for (fused, (mut hit, text)) in fused.iter().zip(reader.shown(fused).await?) {
-            hit.score = fused.score;
-            hit.why = Why {
-                text_rank: fused.text.map(|place| place.rank),
-                text_score: fused.text.map(|place| place.score),
-                vector_rank: fused.vector.map(|place| place.rank),
-                similarity: fused.vector.map(|place| place.score),
-                matched_terms: super::stems::matched(terms, &text)?,
-            };
-            hits.push(hit);
-        }
-        Ok(hits)
+    /// What every answer of this index says.
+    fn standing_notice(&self, mode: Mode) -> Option<String> {
+        let off = mode != Mode::Text && self.embedder.dimensions().is_none();
+        off.then(|| OFF.to_owned())
     }
+}
+
+async fn hits(
+    reader: &Reader,
+    fused: &[Fused],
+    words: Vec<String>,
+) -> Result<Vec<SearchHit>, SearchError> {
+    let stems = Stems::of(words)?;
+    let mut hits = Vec::with_capacity(fused.len());
+    for (fused, (mut hit, text)) in fused.iter().zip(reader.shown(fused).await?) {
+        hit.score = fused.score;
+        hit.why = Why {
+            text_rank: fused.text.map(|place| place.rank),
+            text_score: fused.text.map(|place| place.score),
+            vector_rank: fused.vector.map(|place| place.rank),
+            similarity: fused.vector.map(|place| place.score),
+            matched_terms: stems.matched(&text)?,
+        };
+        hits.push(hit);
+    }
+    Ok(hits)
 }
 
 /// The different words of a query, in their order.
 fn distinct_words(query: &str) -> Vec<String> {
     let mut seen = HashSet::new();
-    words(query).into_iter().filter(|word| seen.insert(word.clone())).take(MAX_QUERY_WORDS).collect()
+    words(query)
+        .into_iter()
+        .filter(|word| seen.insert(word.clone()))
+        .take(MAX_QUERY_WORDS)
+        .collect()
 }
 
 /// What may be found at all, as an expression and never as SQL text: nothing a caller sends is parsed.
 fn filter(request: &SearchRequest) -> DfExpr {
-    let any = |column: &str, values: &[String]| is_in(col(column), values.iter().map(|v| lit(v.as_str())).collect());
+    let any = |column: &str, values: &[String]| {
+        is_in(
+            col(column),
+            values.iter().map(|v| lit(v.as_str())).collect(),
+        )
+    };
     let mut filter = col("tenant")
         .eq(lit(request.tenant.as_str()))
         .and(col("status").eq(lit(ACTIVE)))
         .and(any("visibility", &request.visibilities));
     let narrow = &request.filter;
-    for (column, values) in [("server", &narrow.servers), ("category", &narrow.categories)] {
+    for (column, values) in [
+        ("server", &narrow.servers),
+        ("category", &narrow.categories),
+    ] {
         if !values.is_empty() {
             filter = filter.and(any(column, values));
         }
     }
-    let tags = narrow.tags.iter().map(|tag| contains(col("tags"), lit(rows::marked(tag))));
+    let tags = narrow
+        .tags
+        .iter()
+        .map(|tag| contains(col("tags"), lit(rows::marked(tag))));
     match tags.reduce(DfExpr::or) {
         Some(tags) => filter.and(tags),
         None => filter,

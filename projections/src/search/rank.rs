@@ -61,7 +61,12 @@ const PRIOR: f32 = 10.0;
 #[must_use]
 pub fn fuse(text: List<'_>, vector: List<'_>) -> Vec<Fused> {
     let mut rows: HashMap<u64, Fused> = HashMap::new();
-    let empty = |row| Fused { row, score: 0.0, text: None, vector: None };
+    let empty = |row| Fused {
+        row,
+        score: 0.0,
+        text: None,
+        vector: None,
+    };
     for (place, row) in text.places() {
         rows.entry(row).or_insert_with(|| empty(row)).text = Some(place);
     }
@@ -80,24 +85,40 @@ pub fn fuse(text: List<'_>, vector: List<'_>) -> Vec<Fused> {
 
 impl List<'_> {
     fn places(&self) -> impl Iterator<Item = (Place, u64)> + '_ {
-        let place = |(i, found): (usize, &Candidate)| (Place { rank: i + 1, score: found.score }, found.row);
+        let place = |(i, found): (usize, &Candidate)| {
+            (
+                Place {
+                    rank: i + 1,
+                    score: found.score,
+                },
+                found.row,
+            )
+        };
         self.found.iter().enumerate().map(place)
     }
 
     /// The score of a row that the list does not hold: at best the last one's where the list was cut, and nothing
     /// where it holds all that fits.
     fn floor(&self) -> f32 {
-        self.found.last().filter(|_| self.found.len() >= self.depth).map_or(0.0, |last| last.score)
+        self.found
+            .last()
+            .filter(|_| self.found.len() >= self.depth)
+            .map_or(0.0, |last| last.score)
     }
 
     fn standardised(&self, places: impl Iterator<Item = Option<Place>>) -> Vec<f32> {
         let floor = self.floor();
-        let scores: Vec<f32> = places.map(|place| place.map_or(floor, |place| place.score)).collect();
+        let scores: Vec<f32> = places
+            .map(|place| place.map_or(floor, |place| place.score))
+            .collect();
         let count = scores.len() as f32;
         let mean = scores.iter().sum::<f32>() / count.max(1.0);
         let squares: f32 = scores.iter().map(|score| (score - mean).powi(2)).sum();
         let deviation = ((squares + PRIOR * self.spread.powi(2)) / (count + PRIOR)).sqrt();
-        scores.into_iter().map(|score| (score - mean) / deviation).collect()
+        scores
+            .into_iter()
+            .map(|score| (score - mean) / deviation)
+            .collect()
     }
 }
 
@@ -106,14 +127,27 @@ mod tests {
     use super::*;
 
     fn list(rows: &[(u64, f32)]) -> Vec<Candidate> {
-        rows.iter().map(|&(row, score)| Candidate { row, score }).collect()
+        rows.iter()
+            .map(|&(row, score)| Candidate { row, score })
+            .collect()
     }
 
     fn order(text: &[(u64, f32)], vector: &[(u64, f32)]) -> Vec<u64> {
         let (text, vector) = (list(text), list(vector));
-        let text = List { found: &text, depth: 3, spread: TEXT_SPREAD };
-        let vector = List { found: &vector, depth: 3, spread: VECTOR_SPREAD };
-        fuse(text, vector).into_iter().map(|fused| fused.row).collect()
+        let text = List {
+            found: &text,
+            depth: 3,
+            spread: TEXT_SPREAD,
+        };
+        let vector = List {
+            found: &vector,
+            depth: 3,
+            spread: VECTOR_SPREAD,
+        };
+        fuse(text, vector)
+            .into_iter()
+            .map(|fused| fused.row)
+            .collect()
     }
 
     #[test]
@@ -130,8 +164,20 @@ mod tests {
 
     #[test]
     fn a_clear_winner_of_one_list_beats_a_narrow_winner_of_the_other() {
-        assert_eq!(order(&[(1, 30.0), (2, 5.0), (3, 4.0)], &[(2, 0.51), (3, 0.50), (1, 0.49)])[0], 1);
-        assert_eq!(order(&[(1, 5.1), (2, 5.0), (3, 4.9)], &[(2, 0.80), (3, 0.30), (1, 0.29)])[0], 2);
+        assert_eq!(
+            order(
+                &[(1, 30.0), (2, 5.0), (3, 4.0)],
+                &[(2, 0.51), (3, 0.50), (1, 0.49)]
+            )[0],
+            1
+        );
+        assert_eq!(
+            order(
+                &[(1, 5.1), (2, 5.0), (3, 4.9)],
+                &[(2, 0.80), (3, 0.30), (1, 0.29)]
+            )[0],
+            2
+        );
     }
 
     #[test]
@@ -143,10 +189,27 @@ mod tests {
     #[test]
     fn ties_keep_the_order_of_rows_and_places_are_told() {
         let found = list(&[(4, 1.0), (2, 1.0)]);
-        let none = List { found: &[], depth: 3, spread: VECTOR_SPREAD };
-        let fused = fuse(List { found: &found, depth: 3, spread: TEXT_SPREAD }, none);
+        let none = List {
+            found: &[],
+            depth: 3,
+            spread: VECTOR_SPREAD,
+        };
+        let fused = fuse(
+            List {
+                found: &found,
+                depth: 3,
+                spread: TEXT_SPREAD,
+            },
+            none,
+        );
         assert_eq!(fused.iter().map(|f| f.row).collect::<Vec<_>>(), [2, 4]);
-        assert_eq!(fused[0].text, Some(Place { rank: 2, score: 1.0 }));
+        assert_eq!(
+            fused[0].text,
+            Some(Place {
+                rank: 2,
+                score: 1.0
+            })
+        );
         assert_eq!((fused[0].vector, fused[0].score), (None, 0.5));
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::types::Float32Type;
-use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt64Array};
+use arrow_array::{
+    Array, ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt64Array,
+};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use sha2::{Digest, Sha256};
 
@@ -40,8 +42,19 @@ const COLUMNS: &[(&str, bool)] = &[
 ];
 
 /// What an answer shows of a tool: the columns that are read back for the best few.
-pub(super) const SHOWN: &[&str] =
-    &["tool_id", "server_id", "server", "server_name", "name", "title", "description", "category", "tags", "tool_version", "text"];
+pub(super) const SHOWN: &[&str] = &[
+    "tool_id",
+    "server_id",
+    "server",
+    "server_name",
+    "name",
+    "title",
+    "description",
+    "category",
+    "tags",
+    "tool_version",
+    "text",
+];
 
 /// All columns that hold content, for the checksum.
 pub(super) fn content_columns() -> Vec<&'static str> {
@@ -58,18 +71,29 @@ pub(super) fn model_mark(embedder: &dyn Embedder) -> String {
 
 /// The table's schema for an embedder.
 pub(super) fn schema(embedder: &dyn Embedder) -> SchemaRef {
-    let mut fields: Vec<Field> =
-        COLUMNS.iter().map(|(name, nullable)| Field::new(*name, DataType::Utf8, *nullable)).collect();
+    let mut fields: Vec<Field> = COLUMNS
+        .iter()
+        .map(|(name, nullable)| Field::new(*name, DataType::Utf8, *nullable))
+        .collect();
     if let Some(dimensions) = embedder.dimensions() {
         fields.push(Field::new("vector", vector_type(dimensions), false));
     }
-    let metadata = [(META_LAYOUT, LAYOUT.to_owned()), (META_MODEL, model_mark(embedder))];
-    let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    let metadata = [
+        (META_LAYOUT, LAYOUT.to_owned()),
+        (META_MODEL, model_mark(embedder)),
+    ];
+    let metadata = metadata
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect();
     Arc::new(Schema::new_with_metadata(fields, metadata))
 }
 
 fn vector_type(dimensions: usize) -> DataType {
-    DataType::FixedSizeList(Arc::new(Field::new("item", DataType::Float32, true)), list_size(dimensions))
+    DataType::FixedSizeList(
+        Arc::new(Field::new("item", DataType::Float32, true)),
+        list_size(dimensions),
+    )
 }
 
 fn list_size(dimensions: usize) -> i32 {
@@ -84,7 +108,11 @@ pub(super) fn marked(tag: &str) -> String {
 
 /// The tags of a row.
 pub(super) fn tags(column: &str) -> Vec<String> {
-    column.split(TAG_MARK).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
+    column
+        .split(TAG_MARK)
+        .filter(|tag| !tag.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Names the embedded text without keeping it: equal digests mean that the vector can stay.
@@ -100,13 +128,22 @@ pub(super) fn batch(
     vectors: Option<&[Vec<f32>]>,
 ) -> Result<RecordBatch, SearchError> {
     let text = |value: fn(&ToolDocument) -> &str| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(documents.iter().map(|document| value(document))))
+        Arc::new(StringArray::from_iter_values(
+            documents.iter().map(|document| value(document)),
+        ))
     };
     let optional = |value: fn(&ToolDocument) -> Option<&str>| -> ArrayRef {
-        Arc::new(documents.iter().map(|document| value(document)).collect::<StringArray>())
+        Arc::new(
+            documents
+                .iter()
+                .map(|document| value(document))
+                .collect::<StringArray>(),
+        )
     };
     let made = |value: fn(&ToolDocument) -> String| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(documents.iter().map(|document| value(document))))
+        Arc::new(StringArray::from_iter_values(
+            documents.iter().map(|document| value(document)),
+        ))
     };
     let mut columns: Vec<ArrayRef> = vec![
         text(|d| d.tenant.as_str()),
@@ -127,19 +164,31 @@ pub(super) fn batch(
     ];
     if let Some(vectors) = vectors {
         let size = list_size(vectors.first().map_or(0, Vec::len));
-        let rows = vectors.iter().map(|vector| Some(vector.iter().copied().map(Some)));
-        columns.push(Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows, size)));
+        let rows = vectors
+            .iter()
+            .map(|vector| Some(vector.iter().copied().map(Some)));
+        columns.push(Arc::new(FixedSizeListArray::from_iter_primitive::<
+            Float32Type,
+            _,
+            _,
+        >(rows, size)));
     }
     Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
 
 /// A text column of a batch that the table returned.
-pub(super) fn strings<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray, SearchError> {
+pub(super) fn strings<'a>(
+    batch: &'a RecordBatch,
+    name: &str,
+) -> Result<&'a StringArray, SearchError> {
     column(batch, name)
 }
 
 /// A column of 32-bit floats.
-pub(super) fn floats<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Float32Array, SearchError> {
+pub(super) fn floats<'a>(
+    batch: &'a RecordBatch,
+    name: &str,
+) -> Result<&'a Float32Array, SearchError> {
     column(batch, name)
 }
 
@@ -152,11 +201,18 @@ pub(super) fn row_ids(batch: &RecordBatch) -> Result<&UInt64Array, SearchError> 
 pub(super) fn vector(batch: &RecordBatch, row: usize) -> Result<Vec<f32>, SearchError> {
     let list = column::<FixedSizeListArray>(batch, "vector")?.value(row);
     let floats = list.as_any().downcast_ref::<Float32Array>();
-    floats.map(|floats| floats.values().to_vec()).ok_or_else(|| wrong_type("vector"))
+    floats
+        .map(|floats| floats.values().to_vec())
+        .ok_or_else(|| wrong_type("vector"))
 }
 
-fn column<'a, T: Array + 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T, SearchError> {
-    let column = batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref::<T>());
+fn column<'a, T: Array + 'static>(
+    batch: &'a RecordBatch,
+    name: &str,
+) -> Result<&'a T, SearchError> {
+    let column = batch
+        .column_by_name(name)
+        .and_then(|column| column.as_any().downcast_ref::<T>());
     column.ok_or_else(|| wrong_type(name))
 }
 

@@ -7,15 +7,31 @@ use lancedb::table::tokenize;
 use super::error::SearchError;
 use super::index::full_text_settings;
 
-/// The words of `terms` whose stem occurs in an indexed text.
-pub(super) fn matched(terms: &[String], text: &str) -> Result<Vec<String>, SearchError> {
-    let text: HashSet<String> = tokenize(text, &full_text_settings())?.into_iter().map(|token| token.text).collect();
-    let mut out = Vec::new();
-    for term in terms {
-        let stems = tokenize(term, &full_text_settings())?;
-        if !stems.is_empty() && stems.iter().all(|stem| text.contains(&stem.text)) {
-            out.push(term.clone());
-        }
+/// The words of a query, each with the form under which the index knows it.
+pub(super) struct Stems(Vec<(String, Vec<String>)>);
+
+impl Stems {
+    pub(super) fn of(words: Vec<String>) -> Result<Self, SearchError> {
+        let stem = |word: String| stems(&word).map(|stems| (word, stems.collect()));
+        Ok(Self(words.into_iter().map(stem).collect::<Result<_, _>>()?))
     }
-    Ok(out)
+
+    /// The words whose stem occurs in an indexed text.
+    pub(super) fn matched(&self, text: &str) -> Result<Vec<String>, SearchError> {
+        let text: HashSet<String> = stems(text)?.collect();
+        let found =
+            |stems: &[String]| !stems.is_empty() && stems.iter().all(|stem| text.contains(stem));
+        Ok(self
+            .0
+            .iter()
+            .filter(|(_, stems)| found(stems))
+            .map(|(word, _)| word.clone())
+            .collect())
+    }
+}
+
+fn stems(text: &str) -> Result<impl Iterator<Item = String> + use<>, SearchError> {
+    Ok(tokenize(text, &full_text_settings())?
+        .into_iter()
+        .map(|token| token.text))
 }

@@ -36,7 +36,11 @@ pub(super) struct Letters;
 impl Letters {
     fn vector(text: &str) -> Vec<f32> {
         let mut vector = vec![0.01f32; 26];
-        for letter in text.bytes().map(|b| b.to_ascii_lowercase()).filter(u8::is_ascii_lowercase) {
+        for letter in text
+            .bytes()
+            .map(|b| b.to_ascii_lowercase())
+            .filter(u8::is_ascii_lowercase)
+        {
             vector[usize::from(letter - b'a')] += 1.0;
         }
         vector
@@ -61,7 +65,10 @@ impl Embedder for Letters {
     }
     async fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
         if text.contains("unreachable") {
-            return Err(EmbedError::Unavailable { endpoint: "test".into(), reason: "test".into() });
+            return Err(EmbedError::Unavailable {
+                endpoint: "test".into(),
+                reason: "test".into(),
+            });
         }
         Ok(Self::vector(text))
     }
@@ -74,7 +81,10 @@ pub(super) fn minilm() -> Option<&'static MiniLm> {
         .get_or_init(|| {
             let folder = tools_folder().join("models/all-MiniLM-L6-v2");
             if !folder.exists() {
-                eprintln!("skipped: no embedding model in {} (fetch it with `./dev setup`)", folder.display());
+                eprintln!(
+                    "skipped: no embedding model in {} (fetch it with `./dev setup`)",
+                    folder.display()
+                );
                 return None;
             }
             Some(MiniLm::load(&folder).unwrap())
@@ -85,7 +95,10 @@ pub(super) fn minilm() -> Option<&'static MiniLm> {
 fn tools_folder() -> PathBuf {
     let home = || PathBuf::from(std::env::var("HOME").unwrap_or_default()).join(".cache/metamcp");
     let system = PathBuf::from("/var/cache/metamcp");
-    std::env::var("METAMCP_TOOLS_DIR").map_or_else(|_| if system.exists() { system } else { home() }, PathBuf::from)
+    std::env::var("METAMCP_TOOLS_DIR").map_or_else(
+        |_| if system.exists() { system } else { home() },
+        PathBuf::from,
+    )
 }
 
 pub(super) fn cosine(a: &[f32], b: &[f32]) -> f32 {

@@ -20,7 +20,11 @@ async fn index(embedder: impl Embedder + 'static) -> (SearchIndex, TempDir) {
     (index, folder)
 }
 
-async fn open(folder: &TempDir, table: &str, embedder: impl Embedder + 'static) -> Result<SearchIndex, SearchError> {
+async fn open(
+    folder: &TempDir,
+    table: &str,
+    embedder: impl Embedder + 'static,
+) -> Result<SearchIndex, SearchError> {
     SearchIndex::open(folder.path().to_str().unwrap(), table, Arc::new(embedder)).await
 }
 
@@ -45,14 +49,27 @@ fn names(answer: &SearchAnswer) -> Vec<&str> {
 #[tokio::test]
 async fn finds_by_words_and_says_why() {
     let (index, _folder) = index(Letters).await;
-    let tools = [document("acme", "createPullRequest", "Opens it."), document("acme", "send_mail", "Sends mail.")];
+    let tools = [
+        document("acme", "createPullRequest", "Opens it."),
+        document("acme", "send_mail", "Sends mail."),
+    ];
     put(&index, &tools).await;
     for optimized in [false, true] {
-        let answer = index.search(&request("acme", "creating a pull-request")).await.unwrap();
+        let answer = index
+            .search(&request("acme", "creating a pull-request"))
+            .await
+            .unwrap();
         let best = &answer.hits[0];
-        assert_eq!((best.name.as_str(), best.server.as_str()), ("createPullRequest", "office"), "{optimized}");
+        assert_eq!(
+            (best.name.as_str(), best.server.as_str()),
+            ("createPullRequest", "office"),
+            "{optimized}"
+        );
         assert_eq!(best.why.matched_terms, ["creating", "pull", "request"]);
-        assert_eq!((best.why.text_rank, answer.semantic, &answer.notice), (Some(1), true, &None));
+        assert_eq!(
+            (best.why.text_rank, answer.semantic, &answer.notice),
+            (Some(1), true, &None)
+        );
         assert!(best.why.similarity.unwrap() > 0.0 && best.why.text_score.unwrap() > 0.0);
         assert_eq!(best.tags, ["daily"]);
         index.optimize(Duration::ZERO).await.unwrap();
@@ -63,12 +80,33 @@ async fn finds_by_words_and_says_why() {
 async fn a_tenant_finds_its_own_tools_only() {
     let (index, _folder) = index(Letters).await;
     // The other tenant's many better matches must not push out the one that may be seen.
-    let theirs: Vec<_> = (0..300).map(|i| document("rival", &format!("send_mail_{i}"), "send mail")).collect();
+    let theirs: Vec<_> = (0..300)
+        .map(|i| document("rival", &format!("send_mail_{i}"), "send mail"))
+        .collect();
     put(&index, &theirs).await;
-    put(&index, &[document("acme", "send_mail", "Sends mail to several people.")]).await;
+    put(
+        &index,
+        &[document(
+            "acme",
+            "send_mail",
+            "Sends mail to several people.",
+        )],
+    )
+    .await;
     for optimized in [false, true] {
-        assert_eq!(names(&index.search(&request("acme", "send mail")).await.unwrap()), ["send_mail"], "{optimized}");
-        assert!(index.search(&request("nobody", "send mail")).await.unwrap().hits.is_empty());
+        assert_eq!(
+            names(&index.search(&request("acme", "send mail")).await.unwrap()),
+            ["send_mail"],
+            "{optimized}"
+        );
+        assert!(
+            index
+                .search(&request("nobody", "send mail"))
+                .await
+                .unwrap()
+                .hits
+                .is_empty()
+        );
         index.optimize(Duration::ZERO).await.unwrap();
     }
 }
@@ -76,9 +114,19 @@ async fn a_tenant_finds_its_own_tools_only() {
 #[tokio::test]
 async fn hidden_and_inactive_tools_are_not_found() {
     let (index, _folder) = index(Letters).await;
-    let hidden = ToolDocument { visibility: "private".into(), ..document("acme", "send_secret", "send mail") };
-    let retired = ToolDocument { status: "retired".into(), ..document("acme", "send_old", "send mail") };
-    put(&index, &[hidden, retired, document("acme", "send_mail", "send mail")]).await;
+    let hidden = ToolDocument {
+        visibility: "private".into(),
+        ..document("acme", "send_secret", "send mail")
+    };
+    let retired = ToolDocument {
+        status: "retired".into(),
+        ..document("acme", "send_old", "send mail")
+    };
+    put(
+        &index,
+        &[hidden, retired, document("acme", "send_mail", "send mail")],
+    )
+    .await;
     let mut wanted = request("acme", "send mail");
     assert_eq!(names(&index.search(&wanted).await.unwrap()), ["send_mail"]);
     wanted.visibilities.push("private".into());
@@ -98,16 +146,65 @@ async fn filters_narrow_by_server_category_and_tag() {
     };
     put(&index, &[other, document("acme", "send_mail", "send mail")]).await;
     let cases: [(SearchFilter, &[&str]); 7] = [
-        (SearchFilter { servers: vec!["post".into()], ..Default::default() }, &["send_letter"]),
-        (SearchFilter { categories: vec!["work".into()], ..Default::default() }, &["send_mail"]),
-        (SearchFilter { tags: vec!["daily".into()], ..Default::default() }, &["send_mail"]),
-        (SearchFilter { tags: vec!["ab".into()], ..Default::default() }, &["send_letter"]),
-        (SearchFilter { tags: vec!["dail".into()], ..Default::default() }, &[]),
-        (SearchFilter { tags: vec!["daily".into(), "week".into()], servers: vec!["post".into()], ..Default::default() }, &["send_letter"]),
-        (SearchFilter { servers: vec!["none".into()], ..Default::default() }, &[]),
+        (
+            SearchFilter {
+                servers: vec!["post".into()],
+                ..Default::default()
+            },
+            &["send_letter"],
+        ),
+        (
+            SearchFilter {
+                categories: vec!["work".into()],
+                ..Default::default()
+            },
+            &["send_mail"],
+        ),
+        (
+            SearchFilter {
+                tags: vec!["daily".into()],
+                ..Default::default()
+            },
+            &["send_mail"],
+        ),
+        (
+            SearchFilter {
+                tags: vec!["ab".into()],
+                ..Default::default()
+            },
+            &["send_letter"],
+        ),
+        (
+            SearchFilter {
+                tags: vec!["dail".into()],
+                ..Default::default()
+            },
+            &[],
+        ),
+        (
+            SearchFilter {
+                tags: vec!["daily".into(), "week".into()],
+                servers: vec!["post".into()],
+                ..Default::default()
+            },
+            &["send_letter"],
+        ),
+        (
+            SearchFilter {
+                servers: vec!["none".into()],
+                ..Default::default()
+            },
+            &[],
+        ),
     ];
     for (filter, expected) in cases {
-        let answer = index.search(&SearchRequest { filter, ..request("acme", "send mail") }).await.unwrap();
+        let answer = index
+            .search(&SearchRequest {
+                filter,
+                ..request("acme", "send mail")
+            })
+            .await
+            .unwrap();
         assert_eq!(names(&answer), expected);
     }
 }
@@ -129,28 +226,45 @@ async fn hostile_texts_are_values_and_never_code() {
     wanted.query.push_str(" mail");
     assert_eq!(names(&index.search(&wanted).await.unwrap()), ["read_mail"]);
     wanted.visibilities = vec![hostile.into()];
-    wanted.filter =
-        SearchFilter { servers: vec![hostile.into()], categories: vec![hostile.into()], tags: vec![hostile.into()] };
+    wanted.filter = SearchFilter {
+        servers: vec![hostile.into()],
+        categories: vec![hostile.into()],
+        tags: vec![hostile.into()],
+    };
     assert_eq!(names(&index.search(&wanted).await.unwrap()), ["send_mail"]);
     wanted.filter.tags = vec!["' OR true OR '".into()];
     assert!(index.search(&wanted).await.unwrap().hits.is_empty());
-    index.delete(&TenantId::new("acme").unwrap(), &[hostile.into()]).await.unwrap();
+    index
+        .delete(&TenantId::new("acme").unwrap(), &[hostile.into()])
+        .await
+        .unwrap();
     assert_eq!(index.count().await.unwrap(), 1);
 }
 
 #[tokio::test]
 async fn writing_twice_leaves_one_row_and_the_same_checksum() {
     let (index, _folder) = index(Letters).await;
-    let tools: Vec<_> = (0..20).map(|i| document("acme", &format!("tool_{i}"), "does it")).collect();
+    let tools: Vec<_> = (0..20)
+        .map(|i| document("acme", &format!("tool_{i}"), "does it"))
+        .collect();
     put(&index, &tools).await;
     let checksum = index.checksum().await.unwrap();
     let mut again = tools.clone();
     again.reverse();
     again.push(tools[3].clone());
     put(&index, &again).await;
-    assert_eq!((index.count().await.unwrap(), index.checksum().await.unwrap()), (20, checksum.clone()));
+    assert_eq!(
+        (
+            index.count().await.unwrap(),
+            index.checksum().await.unwrap()
+        ),
+        (20, checksum.clone())
+    );
 
-    let changed = ToolDocument { description: "does more".into(), ..tools[0].clone() };
+    let changed = ToolDocument {
+        description: "does more".into(),
+        ..tools[0].clone()
+    };
     put(&index, &[changed]).await;
     assert_ne!(index.checksum().await.unwrap(), checksum);
     put(&index, &tools[..1]).await;
@@ -158,50 +272,99 @@ async fn writing_twice_leaves_one_row_and_the_same_checksum() {
 
     // The same id of another tenant is another tool.
     put(&index, &[document("rival", "tool_0", "does it")]).await;
-    index.delete(&TenantId::new("rival").unwrap(), &["id-tool_0".into(), "id-tool_1".into()]).await.unwrap();
+    index
+        .delete(
+            &TenantId::new("rival").unwrap(),
+            &["id-tool_0".into(), "id-tool_1".into()],
+        )
+        .await
+        .unwrap();
     assert_eq!(index.checksum().await.unwrap(), checksum);
-    index.delete(&TenantId::new("acme").unwrap(), &[]).await.unwrap();
+    index
+        .delete(&TenantId::new("acme").unwrap(), &[])
+        .await
+        .unwrap();
     assert_eq!(index.count().await.unwrap(), 20);
 }
 
 #[tokio::test]
 async fn a_rebuild_beside_takes_the_vectors_and_has_the_same_checksum() {
     let (live, folder) = index(Letters).await;
-    let tools: Vec<_> = (0..20).map(|i| document("acme", &format!("tool_{i}"), &format!("does {i}"))).collect();
+    let tools: Vec<_> = (0..20)
+        .map(|i| document("acme", &format!("tool_{i}"), &format!("does {i}")))
+        .collect();
     put(&live, &tools).await;
     let made = AtomicUsize::new(0);
-    let rebuilt = open(&folder, "tools_2", Letters).await.unwrap().with_vectors_of(&live);
-    rebuilt.upsert(&tools, &|n| drop(made.fetch_add(n, Ordering::SeqCst))).await.unwrap();
+    let rebuilt = open(&folder, "tools_2", Letters)
+        .await
+        .unwrap()
+        .with_vectors_of(&live);
+    rebuilt
+        .upsert(&tools, &|n| {
+            made.fetch_add(n, Ordering::SeqCst);
+        })
+        .await
+        .unwrap();
     assert_eq!(made.load(Ordering::SeqCst), tools.len());
-    assert_eq!(rebuilt.checksum().await.unwrap(), live.checksum().await.unwrap());
-    assert_eq!(names(&rebuilt.search(&request("acme", "tool 7")).await.unwrap())[0], "tool_7");
-    SearchIndex::drop(folder.path().to_str().unwrap(), "tools_2").await.unwrap();
-    SearchIndex::drop(folder.path().to_str().unwrap(), "tools_2").await.unwrap();
+    assert_eq!(
+        rebuilt.checksum().await.unwrap(),
+        live.checksum().await.unwrap()
+    );
+    assert_eq!(
+        names(&rebuilt.search(&request("acme", "tool 7")).await.unwrap())[0],
+        "tool_7"
+    );
+    SearchIndex::drop(folder.path().to_str().unwrap(), "tools_2")
+        .await
+        .unwrap();
+    SearchIndex::drop(folder.path().to_str().unwrap(), "tools_2")
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
 async fn without_an_embedder_words_are_searched_and_every_answer_says_so() {
     let (index, folder) = index(NoEmbedder).await;
-    put(&index, &[document("acme", "send_mail", "Sends mail."), document("acme", "read_file", "Reads.")]).await;
+    put(
+        &index,
+        &[
+            document("acme", "send_mail", "Sends mail."),
+            document("acme", "read_file", "Reads."),
+        ],
+    )
+    .await;
     let answer = index.search(&request("acme", "mail")).await.unwrap();
-    assert_eq!((names(&answer), answer.semantic), (vec!["send_mail"], false));
+    assert_eq!(
+        (names(&answer), answer.semantic),
+        (vec!["send_mail"], false)
+    );
     assert!(answer.notice.unwrap().contains("semantic search is off"));
     let empty = index.search(&request("acme", "what is it")).await.unwrap();
     assert!(empty.hits.is_empty() && empty.notice.is_some());
 
     let other = open(&folder, "tools", Letters).await.err().unwrap();
-    assert!(matches!(&other, SearchError::OtherModel { built, .. } if built == "none"), "{other}");
+    assert!(
+        matches!(&other, SearchError::OtherModel { built, .. } if built == "none"),
+        "{other}"
+    );
     assert!(other.to_string().contains("metamcp rebuild search"));
 }
 
 #[tokio::test]
 async fn an_embedder_that_fails_leaves_a_search_by_words() {
     let (index, _folder) = index(Letters).await;
-    put(&index, &[document("acme", "ping_unreachable_host", "Pings.")]).await;
+    put(
+        &index,
+        &[document("acme", "ping_unreachable_host", "Pings.")],
+    )
+    .await;
     let answer = index.search(&request("acme", "unreachable")).await.unwrap();
     assert_eq!((answer.hits.len(), answer.semantic), (1, false));
     assert!(answer.notice.unwrap().contains("unavailable"));
-    assert!(matches!(index.search(&request("acme", "  ")).await, Err(SearchError::EmptyQuery)));
+    assert!(matches!(
+        index.search(&request("acme", "  ")).await,
+        Err(SearchError::EmptyQuery)
+    ));
 }
 
 #[tokio::test]
@@ -209,13 +372,42 @@ async fn another_handle_sees_a_write_at_once_and_upkeep_bounds_versions() {
     let (writer, folder) = index(Letters).await;
     let reader = open(&folder, "tools", Letters).await.unwrap();
     for i in 0..80 {
-        put(&writer, &[document("acme", &format!("tool_{i}"), "does it")]).await;
+        put(
+            &writer,
+            &[document("acme", &format!("tool_{i}"), "does it")],
+        )
+        .await;
         writer.optimize_if_due().await.unwrap();
     }
-    assert_eq!(reader.search(&request("acme", "tool 79")).await.unwrap().hits[0].name, "tool_79");
-    assert!(writer.table.stats().await.unwrap().fragment_stats.num_fragments <= 40);
+    assert_eq!(
+        reader
+            .search(&request("acme", "tool 79"))
+            .await
+            .unwrap()
+            .hits[0]
+            .name,
+        "tool_79"
+    );
+    assert!(
+        writer
+            .table
+            .stats()
+            .await
+            .unwrap()
+            .fragment_stats
+            .num_fragments
+            <= 40
+    );
     writer.optimize(Duration::ZERO).await.unwrap();
     assert_eq!(writer.table.list_versions().await.unwrap().len(), 1);
-    assert_eq!(reader.search(&request("acme", "tool 12")).await.unwrap().hits[0].name, "tool_12");
+    assert_eq!(
+        reader
+            .search(&request("acme", "tool 12"))
+            .await
+            .unwrap()
+            .hits[0]
+            .name,
+        "tool_12"
+    );
     assert_eq!(reader.count().await.unwrap(), 80);
 }

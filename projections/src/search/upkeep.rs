@@ -27,8 +27,13 @@ impl SearchIndex {
     /// [`SearchError::Lance`].
     pub async fn optimize_if_due(&self) -> Result<bool, SearchError> {
         let stats = self.table.stats().await?;
-        let unindexed = self.table.index_stats(TEXT_INDEX).await?.map_or(0, |index| index.num_unindexed_rows);
-        let due = unindexed > MAX_UNINDEXED_ROWS || stats.fragment_stats.num_fragments > MAX_FRAGMENTS;
+        let unindexed = self
+            .table
+            .index_stats(TEXT_INDEX)
+            .await?
+            .map_or(0, |index| index.num_unindexed_rows);
+        let due =
+            unindexed > MAX_UNINDEXED_ROWS || stats.fragment_stats.num_fragments > MAX_FRAGMENTS;
         if due {
             self.optimize(KEEP_VERSIONS).await?;
         }
@@ -42,10 +47,18 @@ impl SearchIndex {
     /// # Errors
     /// [`SearchError::Lance`]; the table stays readable.
     pub async fn optimize(&self, keep: Duration) -> Result<(), SearchError> {
-        let compact = OptimizeAction::Compact { options: CompactionOptions::default(), remap_options: None };
+        let compact = OptimizeAction::Compact {
+            options: CompactionOptions::default(),
+            remap_options: None,
+        };
         self.table.optimize(compact).await?;
-        self.table.optimize(OptimizeAction::Index(OptimizeOptions::merge(MERGED_SEGMENTS))).await?;
-        let older_than = lancedb::table::Duration::from_std(keep).unwrap_or(lancedb::table::Duration::MAX);
+        self.table
+            .optimize(OptimizeAction::Index(OptimizeOptions::merge(
+                MERGED_SEGMENTS,
+            )))
+            .await?;
+        let older_than =
+            lancedb::table::Duration::from_std(keep).unwrap_or(lancedb::table::Duration::MAX);
         let prune = OptimizeAction::Prune {
             older_than: Some(older_than),
             delete_unverified: None,

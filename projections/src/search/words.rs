@@ -9,8 +9,15 @@
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
     let mut out = Vec::new();
-    for run in text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty()) {
-        if run.chars().any(is_unspaced) { pairs(run, &mut out) } else { parts(run, &mut out) }
+    for run in text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|run| !run.is_empty())
+    {
+        if run.chars().any(is_unspaced) {
+            pairs(run, &mut out)
+        } else {
+            parts(run, &mut out)
+        }
     }
     out.retain(|word| !is_function_word(word));
     out
@@ -21,7 +28,10 @@ pub fn words(text: &str) -> Vec<String> {
 #[must_use]
 pub fn spoken(identifier: &str) -> String {
     let mut out: Vec<&str> = Vec::new();
-    for run in identifier.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty()) {
+    for run in identifier
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|run| !run.is_empty())
+    {
         out.extend(boundaries(run).windows(2).map(|cut| &run[cut[0]..cut[1]]));
     }
     out.join(" ")
@@ -31,7 +41,10 @@ pub fn spoken(identifier: &str) -> String {
 fn parts(run: &str, out: &mut Vec<String>) {
     let cuts = boundaries(run);
     if cuts.len() > 2 {
-        out.extend(cuts.windows(2).map(|cut| run[cut[0]..cut[1]].to_lowercase()));
+        out.extend(
+            cuts.windows(2)
+                .map(|cut| run[cut[0]..cut[1]].to_lowercase()),
+        );
     }
     out.push(run.to_lowercase());
 }
@@ -43,9 +56,12 @@ fn boundaries(run: &str) -> Vec<usize> {
     let mut cuts = vec![0];
     for (i, window) in chars.windows(2).enumerate() {
         let (before, (at, here)) = (window[0].1, window[1]);
-        let next_is_lower = chars.get(i + 2).is_some_and(|(_, next)| next.is_lowercase());
+        let next_is_lower = chars
+            .get(i + 2)
+            .is_some_and(|(_, next)| next.is_lowercase());
         let starts_word = here.is_uppercase()
-            && (before.is_lowercase() || ((before.is_uppercase() || before.is_numeric()) && next_is_lower));
+            && (before.is_lowercase()
+                || ((before.is_uppercase() || before.is_numeric()) && next_is_lower));
         if starts_word {
             cuts.push(at);
         }
@@ -80,12 +96,13 @@ fn is_function_word(word: &str) -> bool {
 /// English function words, sorted. Articles, pronouns, auxiliaries and prepositions only: verbs and
 /// question words of content (`list`, `get`, `find`) tell tools apart and stay.
 const FUNCTION_WORDS: &[&str] = &[
-    "a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been", "being", "but", "by",
-    "can", "could", "did", "do", "does", "doing", "for", "from", "had", "has", "have", "having", "he", "her",
-    "him", "his", "how", "i", "if", "in", "into", "is", "it", "its", "just", "me", "my", "of", "on", "or",
-    "our", "ours", "please", "s", "she", "should", "so", "some", "such", "t", "than", "that", "the", "their",
-    "them", "then", "there", "these", "they", "this", "those", "to", "too", "us", "was", "we", "were", "what",
-    "when", "where", "which", "while", "who", "whom", "why", "will", "with", "would", "you", "your", "yours",
+    "a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been", "being",
+    "but", "by", "can", "could", "did", "do", "does", "doing", "for", "from", "had", "has", "have",
+    "having", "he", "her", "him", "his", "how", "i", "if", "in", "into", "is", "it", "its", "just",
+    "me", "my", "of", "on", "or", "our", "ours", "please", "s", "she", "should", "so", "some",
+    "such", "t", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this",
+    "those", "to", "too", "us", "was", "we", "were", "what", "when", "where", "which", "while",
+    "who", "whom", "why", "will", "with", "would", "you", "your", "yours",
 ];
 
 #[cfg(test)]
@@ -95,8 +112,14 @@ mod tests {
     #[test]
     fn cuts_identifiers_into_words() {
         assert_eq!(words("create_pull_request"), ["create", "pull", "request"]);
-        assert_eq!(words("createPullRequest"), ["create", "pull", "request", "createpullrequest"]);
-        assert_eq!(words("list-EC2Instances"), ["list", "ec2", "instances", "ec2instances"]);
+        assert_eq!(
+            words("createPullRequest"),
+            ["create", "pull", "request", "createpullrequest"]
+        );
+        assert_eq!(
+            words("list-EC2Instances"),
+            ["list", "ec2", "instances", "ec2instances"]
+        );
         assert_eq!(words("HTTPServer"), ["http", "server", "httpserver"]);
         assert_eq!(words("GitHub"), ["git", "hub", "github"]);
         assert_eq!(words("s3 v2"), ["s3", "v2"]);
@@ -104,7 +127,10 @@ mod tests {
 
     #[test]
     fn drops_function_words_and_keeps_verbs() {
-        assert_eq!(words("Please find the issue that is mine"), ["find", "issue", "mine"]);
+        assert_eq!(
+            words("Please find the issue that is mine"),
+            ["find", "issue", "mine"]
+        );
         assert!(words("what is it?").is_empty());
         assert!(FUNCTION_WORDS.is_sorted());
     }

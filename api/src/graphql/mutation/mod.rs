@@ -29,7 +29,12 @@ use std::hash::Hash;
 /// What can be changed. Each mutation is decided and recorded before it answers, and takes a `commandId`:
 /// an id of your choice with which the same command, sent again, is answered as the first time.
 #[derive(MergedObject, Default)]
-pub(super) struct Mutation(ServerMutations, ToolMutations, PrincipalMutations, TenantMutations);
+pub(super) struct Mutation(
+    ServerMutations,
+    ToolMutations,
+    PrincipalMutations,
+    TenantMutations,
+);
 
 /// Sends a command and answers the position of its commit.
 async fn dispatch<A>(
@@ -42,8 +47,14 @@ where
     A: AggregateRoot,
     ApiError: From<bus::DispatchError<A::Error>>,
 {
-    let context = session.caller.command_context(command_id.map(|id| CommandId(id.0)));
-    let committed = session.state.dispatcher.dispatch::<A>(&context, aggregate_id, command).await?;
+    let context = session
+        .caller
+        .command_context(command_id.map(|id| CommandId(id.0)));
+    let committed = session
+        .state
+        .dispatcher
+        .dispatch::<A>(&context, aggregate_id, command)
+        .await?;
     Ok(Sequence(committed.stream_sequence))
 }
 
@@ -60,7 +71,11 @@ where
     Loaders: Loader<K, Value = V, Error = ApiError>,
 {
     let read = async {
-        session.state.positions.wait_for(projector, sequence.0, WAIT).await?;
+        session
+            .state
+            .positions
+            .wait_for(projector, sequence.0, WAIT)
+            .await?;
         session.loaders.load_one(key).await
     };
     match read.await {
@@ -79,17 +94,24 @@ where
 
 /// That a server is there and in use, from the log itself.
 async fn check_server(session: &Session, id: &ServerId, slug: &str) -> Result<(), ApiError> {
-    let server = session.state.dispatcher.load::<Server>(&session.caller.tenant, id.as_str()).await?;
-    server.unwrap_or_default().check_active().map_err(|error| match error {
-        ServerError::NotRegistered => ApiError::Rejected {
-            code: "SERVER_NOT_FOUND",
-            message: format!("there is no server `{slug}`; register it first"),
-        },
-        other => ApiError::Rejected {
-            code: domain::Rejection::code(&other),
-            message: format!("server `{slug}`: {other}"),
-        },
-    })
+    let server = session
+        .state
+        .dispatcher
+        .load::<Server>(&session.caller.tenant, id.as_str())
+        .await?;
+    server
+        .unwrap_or_default()
+        .check_active()
+        .map_err(|error| match error {
+            ServerError::NotRegistered => ApiError::Rejected {
+                code: "SERVER_NOT_FOUND",
+                message: format!("there is no server `{slug}`; register it first"),
+            },
+            other => ApiError::Rejected {
+                code: domain::Rejection::code(&other),
+                message: format!("server `{slug}`: {other}"),
+            },
+        })
 }
 
 /// A text without white space around it.
@@ -99,11 +121,12 @@ fn trimmed(text: &str) -> String {
 
 /// An optional text; an empty one is none.
 fn optional(text: Option<String>) -> Option<String> {
-    text.map(|text| trimmed(&text)).filter(|text| !text.is_empty())
+    text.map(|text| trimmed(&text))
+        .filter(|text| !text.is_empty())
 }
 
 fn tag_set(tags: Vec<String>) -> BTreeSet<String> {
-    tags.iter().map(|tag| trimmed(tag)).collect()
+    tags.into_iter().map(|tag| trimmed(&tag)).collect()
 }
 
 /// Changes an optional text: left out, it stays; null or empty clears it.

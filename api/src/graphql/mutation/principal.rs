@@ -72,7 +72,11 @@ impl PrincipalPayload {
     async fn of(session: &Session, id: PrincipalId, sequence: Sequence) -> Result<Self, ApiError> {
         let key = PrincipalKey(id);
         let (principal, notice) = read_back(session, access::NAME, sequence, key).await?;
-        Ok(Self { principal: principal.map(Principal), sequence, notice })
+        Ok(Self {
+            principal: principal.map(Principal),
+            sequence,
+            notice,
+        })
     }
 }
 
@@ -90,16 +94,20 @@ impl PrincipalMutations {
         #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
             UuidScalar,
         >,
-    ) -> Result<PrincipalPayload, ApiError> {
+    ) -> Result<Option<PrincipalPayload>, ApiError> {
         let session = Session::of(ctx);
         let roles: Vec<domain::principal::Role> = input.roles.into_iter().map(Into::into).collect();
         session.authorize(Action::RegisterPrincipal, &Resource::new_principal(&roles))?;
         let handle = trimmed(&input.handle);
         let id = PrincipalId::derive(&session.caller.tenant, &handle);
-        let register = RegisterPrincipal { kind: input.kind.into(), handle, roles };
+        let register = RegisterPrincipal {
+            kind: input.kind.into(),
+            handle,
+            roles,
+        };
         let command = PrincipalCommand::Register(register);
         let sequence = send(session, &id, command, command_id).await?;
-        PrincipalPayload::of(session, id, sequence).await
+        PrincipalPayload::of(session, id, sequence).await.map(Some)
     }
 
     /// Gives a principal a role.
@@ -110,13 +118,15 @@ impl PrincipalMutations {
         #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
             UuidScalar,
         >,
-    ) -> Result<PrincipalPayload, ApiError> {
+    ) -> Result<Option<PrincipalPayload>, ApiError> {
         let session = Session::of(ctx);
         let role = input.role.into();
         let target = Target::load(session, Action::GrantRole, &input.handle, Some(role)).await?;
         let command = PrincipalCommand::GrantRole(role);
         let sequence = send(session, &target.id, command, command_id).await?;
-        PrincipalPayload::of(session, target.id, sequence).await
+        PrincipalPayload::of(session, target.id, sequence)
+            .await
+            .map(Some)
     }
 
     /// Takes a role from a principal. The last active owner keeps that role (`LAST_OWNER`).
@@ -127,7 +137,7 @@ impl PrincipalMutations {
         #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
             UuidScalar,
         >,
-    ) -> Result<PrincipalPayload, ApiError> {
+    ) -> Result<Option<PrincipalPayload>, ApiError> {
         let session = Session::of(ctx);
         let role = input.role.into();
         let target = Target::load(session, Action::RevokeRole, &input.handle, Some(role)).await?;
@@ -137,7 +147,9 @@ impl PrincipalMutations {
         } else {
             send(session, &target.id, command, command_id).await?
         };
-        PrincipalPayload::of(session, target.id, sequence).await
+        PrincipalPayload::of(session, target.id, sequence)
+            .await
+            .map(Some)
     }
 
     /// Refuses every request of a principal from now on. The last active owner stays active (`LAST_OWNER`).
@@ -148,13 +160,15 @@ impl PrincipalMutations {
         #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
             UuidScalar,
         >,
-    ) -> Result<PrincipalPayload, ApiError> {
+    ) -> Result<Option<PrincipalPayload>, ApiError> {
         let session = Session::of(ctx);
         let target =
             Target::load(session, Action::DeactivatePrincipal, &input.handle, None).await?;
         let command = PrincipalCommand::Deactivate;
         let sequence = send_keeping_an_owner(session, &target, command, command_id).await?;
-        PrincipalPayload::of(session, target.id, sequence).await
+        PrincipalPayload::of(session, target.id, sequence)
+            .await
+            .map(Some)
     }
 
     /// Accepts the requests of a deactivated principal again.
@@ -165,13 +179,15 @@ impl PrincipalMutations {
         #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
             UuidScalar,
         >,
-    ) -> Result<PrincipalPayload, ApiError> {
+    ) -> Result<Option<PrincipalPayload>, ApiError> {
         let session = Session::of(ctx);
         let target =
             Target::load(session, Action::ReactivatePrincipal, &input.handle, None).await?;
         let command = PrincipalCommand::Reactivate;
         let sequence = send(session, &target.id, command, command_id).await?;
-        PrincipalPayload::of(session, target.id, sequence).await
+        PrincipalPayload::of(session, target.id, sequence)
+            .await
+            .map(Some)
     }
 
     /// Refuses every token that a principal was issued so far. All may do this with their own.
@@ -182,7 +198,7 @@ impl PrincipalMutations {
         #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
             UuidScalar,
         >,
-    ) -> Result<PrincipalPayload, ApiError> {
+    ) -> Result<Option<PrincipalPayload>, ApiError> {
         let session = Session::of(ctx);
         let target = Target::load(session, Action::RevokeTokens, &input.handle, None).await?;
         let now = Utc::now();
@@ -190,12 +206,15 @@ impl PrincipalMutations {
         if issued_before > now {
             return Err(ApiError::Rejected {
                 code: "MOMENT_IN_FUTURE",
-                message: "`issuedBefore` lies in the future; tokens to come cannot be revoked".into(),
+                message: "`issuedBefore` lies in the future; tokens to come cannot be revoked"
+                    .into(),
             });
         }
         let command = PrincipalCommand::RevokeTokens { issued_before };
         let sequence = send(session, &target.id, command, command_id).await?;
-        PrincipalPayload::of(session, target.id, sequence).await
+        PrincipalPayload::of(session, target.id, sequence)
+            .await
+            .map(Some)
     }
 }
 
@@ -223,9 +242,15 @@ impl Target {
             .unwrap_or_default();
         let roles = principal.roles().ok_or(ApiError::NotFound)?;
         let concerned = roles.iter().chain(role.as_ref());
-        session.authorize(action, &Resource::principal(&session.caller, &id, concerned))?;
+        session.authorize(
+            action,
+            &Resource::principal(&session.caller, &id, concerned),
+        )?;
         let owner = roles.contains(&domain::principal::Role::Owner);
-        Ok(Self { id, active_owner: owner && principal.is_active() })
+        Ok(Self {
+            id,
+            active_owner: owner && principal.is_active(),
+        })
     }
 }
 
@@ -241,13 +266,18 @@ async fn send_keeping_an_owner(
     }
     let _held = OWNERS.lock().await;
     let head = session.state.log.head().await?;
-    session.state.positions.wait_for(access::NAME, head, WAIT).await?;
+    session
+        .state
+        .positions
+        .wait_for(access::NAME, head, WAIT)
+        .await?;
     let owners = access::count_active_owners(&mut session.reads().await?).await?;
     if owners <= 1 {
         return Err(ApiError::Rejected {
             code: "LAST_OWNER",
-            message: "this is the tenant's last active owner; give another principal the role first"
-                .into(),
+            message:
+                "this is the tenant's last active owner; give another principal the role first"
+                    .into(),
         });
     }
     send(session, &target.id, command, command_id).await

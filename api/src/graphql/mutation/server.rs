@@ -82,7 +82,11 @@ impl ServerPayload {
     async fn of(session: &Session, id: ServerId, sequence: Sequence) -> Result<Self, ApiError> {
         let key = ServerKey(id);
         let (server, notice) = read_back(session, catalog::NAME, sequence, key).await?;
-        Ok(Self { server: server.map(Server), sequence, notice })
+        Ok(Self {
+            server: server.map(Server),
+            sequence,
+            notice,
+        })
     }
 }
 
@@ -100,7 +104,7 @@ impl ServerMutations {
         #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
             UuidScalar,
         >,
-    ) -> Result<ServerPayload, ApiError> {
+    ) -> Result<Option<ServerPayload>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(Action::RegisterServer, &Resource::any(ResourceKind::Server))?;
         let slug = trimmed(&input.slug);
@@ -116,7 +120,7 @@ impl ServerMutations {
         };
         let command = ServerCommand::Register(RegisterServer { slug, profile });
         let sequence = send(session, &id, command, command_id).await?;
-        ServerPayload::of(session, id, sequence).await
+        ServerPayload::of(session, id, sequence).await.map(Some)
     }
 
     /// Changes what is said of a server, field by field.
@@ -127,18 +131,21 @@ impl ServerMutations {
         #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
             UuidScalar,
         >,
-    ) -> Result<ServerPayload, ApiError> {
+    ) -> Result<Option<ServerPayload>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(Action::DescribeServer, &Resource::server())?;
         let tenant = &session.caller.tenant;
         let id = ServerId::derive(tenant, input.slug.trim());
-        let server =
-            session.state.dispatcher.load::<domain::server::Server>(tenant, id.as_str()).await?;
+        let server = session
+            .state
+            .dispatcher
+            .load::<domain::server::Server>(tenant, id.as_str())
+            .await?;
         let current = server.as_ref().and_then(domain::server::Server::profile);
         let mut profile = current.ok_or(ApiError::NotFound)?.clone();
         describe(&mut profile, input);
         let sequence = send(session, &id, ServerCommand::Describe(profile), command_id).await?;
-        ServerPayload::of(session, id, sequence).await
+        ServerPayload::of(session, id, sequence).await.map(Some)
     }
 
     /// Takes a server and its tools out of use. There is no way back.
@@ -149,13 +156,15 @@ impl ServerMutations {
         #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
             UuidScalar,
         >,
-    ) -> Result<ServerPayload, ApiError> {
+    ) -> Result<Option<ServerPayload>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(Action::RetireServer, &Resource::server())?;
         let id = ServerId::derive(&session.caller.tenant, input.slug.trim());
-        let command = ServerCommand::Retire { reason: trimmed(&input.reason) };
+        let command = ServerCommand::Retire {
+            reason: trimmed(&input.reason),
+        };
         let sequence = send(session, &id, command, command_id).await?;
-        ServerPayload::of(session, id, sequence).await
+        ServerPayload::of(session, id, sequence).await.map(Some)
     }
 }
 
@@ -179,7 +188,10 @@ fn describe(profile: &mut ServerProfile, input: DescribeServerInput) {
     change(&mut profile.homepage, input.homepage);
     change(&mut profile.license, input.license);
     change(&mut profile.category, input.category);
-    input.transport.map_value(Into::into).update_to(&mut profile.transport);
+    input
+        .transport
+        .map_value(Into::into)
+        .update_to(&mut profile.transport);
     match input.tags {
         MaybeUndefined::Undefined => {}
         MaybeUndefined::Null => profile.tags.clear(),

@@ -43,14 +43,20 @@ impl TenantMutations {
         #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
             UuidScalar,
         >,
-    ) -> Result<TenantPayload, ApiError> {
+    ) -> Result<Option<TenantPayload>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(Action::RenameTenant, &Resource::tenant())?;
         let id = session.caller.tenant.as_str();
-        let command = TenantCommand::Rename { display_name: trimmed(&input.display_name) };
-        let sequence =
-            dispatch::<domain::tenant::Tenant>(session, id, command, command_id).await?;
+        let command = TenantCommand::Rename {
+            display_name: trimmed(&input.display_name),
+        };
+        let sequence = dispatch::<domain::tenant::Tenant>(session, id, command, command_id).await?;
         let (tenant, notice) = read_back(session, access::NAME, sequence, OwnTenant).await?;
-        Ok(TenantPayload { tenant: tenant.map(Tenant), sequence, notice })
+        let tenant = tenant.map(Tenant);
+        Ok(Some(TenantPayload {
+            tenant,
+            sequence,
+            notice,
+        }))
     }
 }

@@ -104,7 +104,11 @@ impl ToolPayload {
     async fn of(session: &Session, id: ToolId, sequence: Sequence) -> Result<Self, ApiError> {
         let key = ToolKey(id);
         let (tool, notice) = read_back(session, catalog::NAME, sequence, key).await?;
-        Ok(Self { tool: tool.map(Tool), sequence, notice })
+        Ok(Self {
+            tool: tool.map(Tool),
+            sequence,
+            notice,
+        })
     }
 }
 
@@ -122,7 +126,7 @@ impl ToolMutations {
         #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
             UuidScalar,
         >,
-    ) -> Result<ToolPayload, ApiError> {
+    ) -> Result<Option<ToolPayload>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(Action::RegisterTool, &Resource::any(ResourceKind::Tool))?;
         let (server, name) = (trimmed(&input.server), trimmed(&input.name));
@@ -142,10 +146,17 @@ impl ToolMutations {
             input_schema: input.input_schema,
             output_schema: input.output_schema,
         };
-        let register = RegisterTool { server_id, server, name, profile, tool_version, definition };
+        let register = RegisterTool {
+            server_id,
+            server,
+            name,
+            profile,
+            tool_version,
+            definition,
+        };
         let command = ToolCommand::Register(Box::new(register));
         let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, sequence).await
+        ToolPayload::of(session, id, sequence).await.map(Some)
     }
 
     /// Changes what is said around a tool, field by field. What a model reads is changed by publishing
@@ -157,7 +168,7 @@ impl ToolMutations {
         #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
             UuidScalar,
         >,
-    ) -> Result<ToolPayload, ApiError> {
+    ) -> Result<Option<ToolPayload>, ApiError> {
         let session = Session::of(ctx);
         let (id, mut profile) =
             existing(session, Action::DescribeTool, &input.server, &input.name).await?;
@@ -172,7 +183,7 @@ impl ToolMutations {
             profile.visibility = visibility.into();
         }
         let sequence = send(session, &id, ToolCommand::Describe(profile), command_id).await?;
-        ToolPayload::of(session, id, sequence).await
+        ToolPayload::of(session, id, sequence).await.map(Some)
     }
 
     /// Publishes a new definition of a tool.
@@ -183,10 +194,15 @@ impl ToolMutations {
         #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
             UuidScalar,
         >,
-    ) -> Result<ToolPayload, ApiError> {
+    ) -> Result<Option<ToolPayload>, ApiError> {
         let session = Session::of(ctx);
-        let (id, _) =
-            existing(session, Action::PublishToolVersion, &input.server, &input.name).await?;
+        let (id, _) = existing(
+            session,
+            Action::PublishToolVersion,
+            &input.server,
+            &input.name,
+        )
+        .await?;
         let tool_version = version(&input.version)?;
         let server = trimmed(&input.server);
         let server_id = ServerId::derive(&session.caller.tenant, &server);
@@ -196,10 +212,13 @@ impl ToolMutations {
             input_schema: input.input_schema,
             output_schema: input.output_schema,
         };
-        let publish = PublishToolVersion { tool_version, definition };
+        let publish = PublishToolVersion {
+            tool_version,
+            definition,
+        };
         let command = ToolCommand::PublishVersion(Box::new(publish));
         let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, sequence).await
+        ToolPayload::of(session, id, sequence).await.map(Some)
     }
 
     /// Takes a tool out of use. There is no way back.
@@ -210,12 +229,14 @@ impl ToolMutations {
         #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
             UuidScalar,
         >,
-    ) -> Result<ToolPayload, ApiError> {
+    ) -> Result<Option<ToolPayload>, ApiError> {
         let session = Session::of(ctx);
         let (id, _) = existing(session, Action::RetireTool, &input.server, &input.name).await?;
-        let command = ToolCommand::Retire { reason: trimmed(&input.reason) };
+        let command = ToolCommand::Retire {
+            reason: trimmed(&input.reason),
+        };
         let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, sequence).await
+        ToolPayload::of(session, id, sequence).await.map(Some)
     }
 }
 
@@ -228,8 +249,15 @@ async fn existing(
 ) -> Result<(ToolId, ToolProfile), ApiError> {
     let tenant = &session.caller.tenant;
     let id = ToolId::derive(tenant, server.trim(), name.trim());
-    let tool = session.state.dispatcher.load::<domain::tool::Tool>(tenant, id.as_str()).await?;
-    let profile = tool.as_ref().and_then(domain::tool::Tool::profile).ok_or(ApiError::NotFound)?;
+    let tool = session
+        .state
+        .dispatcher
+        .load::<domain::tool::Tool>(tenant, id.as_str())
+        .await?;
+    let profile = tool
+        .as_ref()
+        .and_then(domain::tool::Tool::profile)
+        .ok_or(ApiError::NotFound)?;
     session.authorize(action, &Resource::tool(profile.visibility))?;
     Ok((id, profile.clone()))
 }

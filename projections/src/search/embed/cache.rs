@@ -18,7 +18,10 @@ impl CachedEmbedder {
     /// Remembers up to `capacity` queries; one takes about 2 KB with 384 dimensions.
     #[must_use]
     pub fn new(inner: Arc<dyn Embedder>, capacity: u64) -> Self {
-        Self { inner, queries: Cache::new(capacity) }
+        Self {
+            inner,
+            queries: Cache::new(capacity),
+        }
     }
 }
 
@@ -44,7 +47,9 @@ impl Embedder for CachedEmbedder {
         let key = text.trim();
         let vector = self
             .queries
-            .try_get_with_by_ref(key, async { self.inner.embed_query(key).await.map(Arc::from) })
+            .try_get_with_by_ref(key, async {
+                self.inner.embed_query(key).await.map(Arc::from)
+            })
             .await
             .map_err(EmbedError::Shared)?;
         Ok(vector.to_vec())
@@ -77,7 +82,11 @@ mod tests {
         }
         async fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
             self.0.fetch_add(1, Ordering::SeqCst);
-            if text == "bad" { Err(EmbedError::Model("no".into())) } else { Ok(vec![1.0]) }
+            if text == "bad" {
+                Err(EmbedError::Model("no".into()))
+            } else {
+                Ok(vec![1.0])
+            }
         }
     }
 

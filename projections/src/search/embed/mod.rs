@@ -18,6 +18,15 @@ pub use minilm::MiniLm;
 pub use none::NoEmbedder;
 pub use openai::{OpenAi, OpenAiSettings};
 
+/// What [`MiniLm`] is made of, for the bench that measures it beside the bare libraries.
+#[doc(hidden)]
+pub mod candle {
+    pub use candle_core::{D, DType, Device, Result, Tensor};
+    pub use candle_nn::VarBuilder;
+    pub use candle_transformers::models::bert::{BertModel, Config};
+    pub use tokenizers::{Tokenizer, TruncationParams};
+}
+
 /// Turns texts into vectors whose cosine tells how close two meanings are.
 #[async_trait]
 pub trait Embedder: Send + Sync {
@@ -48,7 +57,9 @@ pub trait Embedder: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum EmbedError {
     /// A file of the model is absent, unreadable or damaged. Fetch the model.
-    #[error("the embedding model's file {path} is {problem}; fetch it with `./dev setup`, or start with `--embedder none`")]
+    #[error(
+        "the embedding model's file {path} is {problem}; fetch it with `./dev setup`, or start with `--embedder none`"
+    )]
     ModelFile {
         /// The file.
         path: String,
@@ -97,9 +108,11 @@ impl EmbedError {
         match self {
             Self::Unavailable { .. } => true,
             Self::Shared(inner) => inner.is_temporary(),
-            Self::ModelFile { .. } | Self::Model(_) | Self::Refused { .. } | Self::BadAnswer { .. } | Self::None => {
-                false
-            }
+            Self::ModelFile { .. }
+            | Self::Model(_)
+            | Self::Refused { .. }
+            | Self::BadAnswer { .. }
+            | Self::None => false,
         }
     }
 }

@@ -80,7 +80,11 @@ impl OpenAi {
         // Neither can fail for an http address; a failure would only leave the address as it is.
         let _ = (shown.set_password(None), shown.set_username(""));
         shown.set_query(None);
-        Ok(Self { settings, client, shown: shown.to_string() })
+        Ok(Self {
+            settings,
+            client,
+            shown: shown.to_string(),
+        })
     }
 
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError> {
@@ -90,31 +94,46 @@ impl OpenAi {
             encoding_format: "float",
             dimensions: self.settings.shorten.then_some(self.settings.dimensions),
         };
-        let mut builder = self.client.post(self.settings.endpoint.clone()).json(&request);
+        let mut builder = self
+            .client
+            .post(self.settings.endpoint.clone())
+            .json(&request);
         if let Some(key) = &self.settings.api_key {
             builder = builder.bearer_auth(key.expose_secret());
         }
-        let response = builder.send().await.map_err(|error| self.unavailable(&error))?;
+        let response = builder
+            .send()
+            .await
+            .map_err(|error| self.unavailable(&error))?;
         let status = response.status();
         let body = self.body(response).await?;
         if !status.is_success() {
             return Err(self.failed(status, &body));
         }
-        let answer: Answer = serde_json::from_slice(&body).map_err(|error| self.bad(error.to_string()))?;
+        let answer: Answer =
+            serde_json::from_slice(&body).map_err(|error| self.bad(error.to_string()))?;
         self.in_order(answer, texts.len())
     }
 
     /// The vectors in the order of the texts: the protocol numbers them.
     fn in_order(&self, answer: Answer, expected: usize) -> Result<Vec<Vec<f32>>, EmbedError> {
         let mut out = vec![Vec::new(); expected];
-        for Entry { index, mut embedding } in answer.data {
+        for Entry {
+            index,
+            mut embedding,
+        } in answer.data
+        {
             let dimensions = self.settings.dimensions;
             if embedding.len() != dimensions || embedding.iter().any(|x| !x.is_finite()) {
                 let length = embedding.len();
-                return Err(self.bad(format!("a vector of {length} numbers instead of {dimensions} finite ones")));
+                return Err(self.bad(format!(
+                    "a vector of {length} numbers instead of {dimensions} finite ones"
+                )));
             }
             normalize(&mut embedding);
-            let place = out.get_mut(index).ok_or_else(|| self.bad(format!("a vector for text {index} of {expected}")))?;
+            let place = out
+                .get_mut(index)
+                .ok_or_else(|| self.bad(format!("a vector for text {index} of {expected}")))?;
             *place = embedding;
         }
         match out.iter().position(Vec::is_empty) {
@@ -125,7 +144,11 @@ impl OpenAi {
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, EmbedError> {
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.unavailable(&error))? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.unavailable(&error))?
+        {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_ANSWER {
                 return Err(self.bad(format!("more than {MAX_ANSWER} bytes")));
@@ -146,14 +169,22 @@ impl OpenAi {
             }
             reason
         };
-        EmbedError::Unavailable { endpoint: self.shown.clone(), reason }
+        EmbedError::Unavailable {
+            endpoint: self.shown.clone(),
+            reason,
+        }
     }
 
     fn failed(&self, status: StatusCode, body: &[u8]) -> EmbedError {
         let text = String::from_utf8_lossy(body);
         let reason = format!("{status} {}", shorten(text.trim(), MAX_REASON));
         let endpoint = self.shown.clone();
-        if status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT) {
+        if status.is_server_error()
+            || matches!(
+                status,
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT
+            )
+        {
             EmbedError::Unavailable { endpoint, reason }
         } else {
             EmbedError::Refused { endpoint, reason }
@@ -161,7 +192,10 @@ impl OpenAi {
     }
 
     fn bad(&self, reason: String) -> EmbedError {
-        EmbedError::BadAnswer { endpoint: self.shown.clone(), reason }
+        EmbedError::BadAnswer {
+            endpoint: self.shown.clone(),
+            reason,
+        }
     }
 }
 
@@ -190,12 +224,16 @@ impl Embedder for OpenAi {
 
     async fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
         let mut vectors = self.embed(&[text.to_owned()]).await?;
-        vectors.pop().ok_or_else(|| self.bad("no vector".to_owned()))
+        vectors
+            .pop()
+            .ok_or_else(|| self.bad("no vector".to_owned()))
     }
 }
 
 fn shorten(text: &str, chars: usize) -> &str {
-    text.char_indices().nth(chars).map_or(text, |(end, _)| &text[..end])
+    text.char_indices()
+        .nth(chars)
+        .map_or(text, |(end, _)| &text[..end])
 }
 
 #[cfg(test)]
@@ -212,12 +250,24 @@ mod tests {
     type Log = Arc<Mutex<Vec<(String, Value)>>>;
 
     /// An endpoint that answers in reverse order, with the text's length as the first number.
-    async fn answer(State(log): State<Log>, headers: HeaderMap, Json(request): Json<Value>) -> (StatusCode, String) {
-        let key = headers.get("authorization").map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();
+    async fn answer(
+        State(log): State<Log>,
+        headers: HeaderMap,
+        Json(request): Json<Value>,
+    ) -> (StatusCode, String) {
+        let key = headers
+            .get("authorization")
+            .map(|v| v.to_str().unwrap().to_owned())
+            .unwrap_or_default();
         log.lock().unwrap().push((key, request.clone()));
         match request["model"].as_str().unwrap() {
             "busy" => return (StatusCode::TOO_MANY_REQUESTS, "slow down".into()),
-            "unknown" => return (StatusCode::NOT_FOUND, json!({"error": "no such model"}).to_string()),
+            "unknown" => {
+                return (
+                    StatusCode::NOT_FOUND,
+                    json!({"error": "no such model"}).to_string(),
+                );
+            }
             "html" => return (StatusCode::OK, "<html>".into()),
             "slow" => tokio::time::sleep(Duration::from_secs(5)).await,
             _ => {}
@@ -230,9 +280,13 @@ mod tests {
 
     async fn endpoint() -> (Url, Log) {
         let log = Log::default();
-        let app = Router::new().route("/v1/embeddings", post(answer)).with_state(log.clone());
+        let app = Router::new()
+            .route("/v1/embeddings", post(answer))
+            .with_state(log.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/v1/embeddings", listener.local_addr().unwrap()).parse().unwrap();
+        let url = format!("http://{}/v1/embeddings", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await });
         (url, log)
     }
@@ -253,7 +307,10 @@ mod tests {
     async fn texts_go_out_in_batches_and_come_back_in_order() {
         let (url, log) = endpoint().await;
         let texts: Vec<String> = (1..=150).map(|n| "x".repeat(n)).collect();
-        let vectors = embedder(&url, "good", 2).embed_documents(&texts, &|_| ()).await.unwrap();
+        let vectors = embedder(&url, "good", 2)
+            .embed_documents(&texts, &|_| ())
+            .await
+            .unwrap();
         for (text, vector) in texts.iter().zip(&vectors) {
             assert!((vector[0] / vector[1] - text.len() as f32).abs() < 0.01);
             assert!((vector[0].hypot(vector[1]) - 1.0).abs() < 1e-5);
@@ -267,14 +324,47 @@ mod tests {
     #[tokio::test]
     async fn failures_say_what_to_do_and_keep_the_key() {
         let (url, _log) = endpoint().await;
-        let fail = async |model: &str, dimensions| embedder(&url, model, dimensions).embed_query("hi").await.unwrap_err();
-        assert!(matches!(fail("busy", 2).await, EmbedError::Unavailable { .. }));
-        assert!(matches!(fail("slow", 2).await, EmbedError::Unavailable { .. }));
-        assert!(fail("unknown", 2).await.to_string().contains("no such model"));
-        assert!(matches!(fail("html", 2).await, EmbedError::BadAnswer { .. }));
-        assert!(fail("good", 3).await.to_string().contains("2 numbers instead of 3"));
-        let gone = embedder(&"http://user:sesame@127.0.0.1:1/v1".parse().unwrap(), "good", 2).embed_query("hi").await;
+        let fail = async |model: &str, dimensions| {
+            embedder(&url, model, dimensions)
+                .embed_query("hi")
+                .await
+                .unwrap_err()
+        };
+        assert!(matches!(
+            fail("busy", 2).await,
+            EmbedError::Unavailable { .. }
+        ));
+        assert!(matches!(
+            fail("slow", 2).await,
+            EmbedError::Unavailable { .. }
+        ));
+        assert!(
+            fail("unknown", 2)
+                .await
+                .to_string()
+                .contains("no such model")
+        );
+        assert!(matches!(
+            fail("html", 2).await,
+            EmbedError::BadAnswer { .. }
+        ));
+        assert!(
+            fail("good", 3)
+                .await
+                .to_string()
+                .contains("2 numbers instead of 3")
+        );
+        let gone = embedder(
+            &"http://user:sesame@127.0.0.1:1/v1".parse().unwrap(),
+            "good",
+            2,
+        )
+        .embed_query("hi")
+        .await;
         let gone = gone.unwrap_err();
-        assert!(gone.is_temporary() && !format!("{gone} {gone:?}").contains("sesame"), "{gone}");
+        assert!(
+            gone.is_temporary() && !format!("{gone} {gone:?}").contains("sesame"),
+            "{gone}"
+        );
     }
 }

@@ -1,11 +1,6 @@
-//! What a GraphQL document may cost, decided before anything of it is executed.
-//!
-//! Two passes, each linear in the document's size. The first reads the source's tokens before the
-//! parser does, because the parser is recursive. The second walks the parsed document and counts with
-//! fragments expanded, but visits each fragment once: a few lines of fragments that spread one another
-//! can stand for billions of fields. Complexity, which needs the schema, is async-graphql's pass; by
-//! then the expanded document is known to be small.
+//! A parsed document with its variables.
 
+use super::{check_first, refused, too_complex};
 use crate::config::LimitsConfig;
 use crate::error::ApiError;
 use async_graphql::parser::types::{
@@ -14,121 +9,32 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned, Value, Variables};
 use std::collections::HashMap;
 
-/// Most lexical tokens of a document.
-pub(super) const MAX_TOKENS: usize = 10_000;
-/// Deepest nesting of brackets of any kind in a document's source.
-pub(super) const MAX_NESTING: usize = 64;
 /// Deepest nesting of selection sets, those of fragments included.
-pub(super) const MAX_RECURSION: usize = 32;
+pub(in crate::graphql) const MAX_RECURSION: usize = 32;
 /// Deepest nesting of lists in an introspection query: each list multiplies the answer by the size of
 /// the schema. The query that GraphiQL sends has two.
 const MAX_INTROSPECTION_LISTS: usize = 2;
 /// The introspection fields that are such lists.
 const INTROSPECTION_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "possibleTypes"];
-
 /// The argument of every list that says how long a page is.
 const PAGE_ARGUMENT: &str = "first";
-
-pub(super) fn too_complex(limit: usize) -> ApiError {
-    refused(
-        "QUERY_TOO_COMPLEX",
-        format!(
-            "the query costs more than {limit} (limits.graphql_complexity): ask for fewer fields or shorter pages"
-        ),
-    )
-}
-
-fn refused(code: &'static str, message: String) -> ApiError {
-    ApiError::Invalid { code, message }
-}
-
-/// Checks the source before it is parsed.
-///
-/// # Errors
-/// [`ApiError::Invalid`] with `TOO_MANY_TOKENS` or `QUERY_TOO_DEEP`.
-pub(super) fn check_source(source: &str) -> Result<(), ApiError> {
-    let (tokens, nesting) = scan(source);
-    if tokens > MAX_TOKENS {
-        return Err(refused(
-            "TOO_MANY_TOKENS",
-            format!("the document has more than {MAX_TOKENS} tokens, which is the limit"),
-        ));
-    }
-    if nesting > MAX_NESTING {
-        return Err(refused(
-            "QUERY_TOO_DEEP",
-            format!("brackets are nested deeper than {MAX_NESTING}, which is the limit"),
-        ));
-    }
-    Ok(())
-}
-
-/// Number of tokens and deepest nesting (GraphQL specification, October 2021, section 2.1). Does not judge
-/// whether the source is sound: the parser does.
-fn scan(source: &str) -> (usize, usize) {
-    let bytes = source.as_bytes();
-    let (mut tokens, mut nesting, mut deepest, mut at) = (0, 0_usize, 0, 0);
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b' ' | b'\t' | b'\r' | b'\n' | b',' => {
-                at += 1;
-                continue;
-            }
-            b'#' => {
-                at += bytes[at..].iter().take_while(|b| !matches!(b, b'\n' | b'\r')).count();
-                continue;
-            }
-            b'"' => at = string_end(bytes, at),
-            b'{' | b'(' | b'[' => {
-                nesting += 1;
-                deepest = deepest.max(nesting);
-                at += 1;
-            }
-            b'}' | b')' | b']' => {
-                nesting = nesting.saturating_sub(1);
-                at += 1;
-            }
-            b if is_word(*b) => at += bytes[at..].iter().take_while(|b| is_word(**b)).count(),
-            _ => at += 1,
-        }
-        tokens += 1;
-    }
-    (tokens, deepest)
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'+')
-}
-
-/// The position after the string that begins at `start`.
-fn string_end(bytes: &[u8], start: usize) -> usize {
-    let rest = &bytes[start..];
-    let (quote, escape): (&[u8], &[u8]) =
-        if rest.starts_with(b"\"\"\"") { (b"\"\"\"", b"\\\"\"\"") } else { (b"\"", b"\\") };
-    let mut at = quote.len();
-    while at < rest.len() {
-        if rest[at..].starts_with(escape) {
-            // A plain escape hides the character after it; a block string's hides its own quotes.
-            at += escape.len().max(2);
-        } else if rest[at..].starts_with(quote) {
-            return start + at + quote.len();
-        } else {
-            at += 1;
-        }
-    }
-    bytes.len()
-}
 
 /// Checks a parsed document with its variables.
 ///
 /// # Errors
 /// [`ApiError::Invalid`] that names the limit.
-pub(super) fn check_document(
+pub(in crate::graphql) fn check_document(
     document: &ExecutableDocument,
     variables: &Variables,
     limits: &LimitsConfig,
 ) -> Result<(), ApiError> {
-    let mut walk = Walk { document, variables, defaults: HashMap::new(), limits, known: HashMap::new() };
+    let mut walk = Walk {
+        document,
+        variables,
+        defaults: HashMap::new(),
+        limits,
+        known: HashMap::new(),
+    };
     let mut total = Cost::default();
     for (_, operation) in document.operations.iter() {
         walk.check_directives(&operation.node.directives)?;
@@ -218,7 +124,9 @@ impl<'a> Walk<'a> {
     fn field(&mut self, field: &'a Field, level: usize) -> Result<Cost, ApiError> {
         self.check_page(field)?;
         let mut cost = self.selection_set(&field.selection_set.node, level + 1)?;
-        cost.aliases = cost.aliases.saturating_add(usize::from(field.alias.is_some()));
+        cost.aliases = cost
+            .aliases
+            .saturating_add(usize::from(field.alias.is_some()));
         let name = field.name.node.as_str();
         if INTROSPECTION_LISTS.contains(&name) {
             cost.introspection_lists += 1;
@@ -239,7 +147,9 @@ impl<'a> Walk<'a> {
 
     fn fragment(&mut self, name: &'a Name, level: usize) -> Result<Cost, ApiError> {
         let document = self.document;
-        let Some(fragment) = document.fragments.get(name) else { return Ok(Cost::default()) };
+        let Some(fragment) = document.fragments.get(name) else {
+            return Ok(Cost::default());
+        };
         match self.known.get(name.as_str()) {
             Some(Some(cost)) if level + cost.height > MAX_RECURSION => Err(too_recursive()),
             Some(Some(cost)) => Ok(*cost),
@@ -258,21 +168,32 @@ impl<'a> Walk<'a> {
     }
 
     fn check_page(&self, field: &Field) -> Result<(), ApiError> {
-        let Some(argument) = field.get_argument(PAGE_ARGUMENT) else { return Ok(()) };
+        let Some(argument) = field.get_argument(PAGE_ARGUMENT) else {
+            return Ok(());
+        };
         let variable = |name: Name| {
-            let value = self.variables.get(&name).or(self.defaults.get(name.as_str()).copied());
+            let value = self
+                .variables
+                .get(&name)
+                .or(self.defaults.get(name.as_str()).copied());
             value.cloned().ok_or(())
         };
         match argument.node.clone().into_const_with(variable) {
             // What is no number at all is refused by the type check.
-            Ok(Value::Number(first)) => check_first(first.as_i64().unwrap_or(i64::MAX), self.limits).map(|_| ()),
+            Ok(Value::Number(first)) => {
+                check_first(first.as_i64().unwrap_or(i64::MAX), self.limits).map(|_| ())
+            }
             Ok(_) | Err(()) => Ok(()),
         }
     }
 
     fn check_directives(&self, directives: &[Positioned<Directive>]) -> Result<(), ApiError> {
         let found = directives.len();
-        if found > self.limits.graphql_directives { Err(self.too_many_directives(found)) } else { Ok(()) }
+        if found > self.limits.graphql_directives {
+            Err(self.too_many_directives(found))
+        } else {
+            Ok(())
+        }
     }
 
     fn too_many_directives(&self, found: usize) -> ApiError {
@@ -287,7 +208,8 @@ impl<'a> Walk<'a> {
         let limits = self.limits;
         if total.depth > limits.graphql_depth {
             let (found, most) = (total.depth, limits.graphql_depth);
-            let message = format!("the query is {found} deep; the most is {most} (limits.graphql_depth)");
+            let message =
+                format!("the query is {found} deep; the most is {most} (limits.graphql_depth)");
             return Err(refused("QUERY_TOO_DEEP", message));
         }
         if total.aliases > limits.graphql_aliases {
@@ -308,24 +230,8 @@ impl<'a> Walk<'a> {
 fn too_recursive() -> ApiError {
     refused(
         "QUERY_TOO_RECURSIVE",
-        format!("selections and fragments are nested deeper than {MAX_RECURSION}, which is the limit"),
+        format!(
+            "selections and fragments are nested deeper than {MAX_RECURSION}, which is the limit"
+        ),
     )
 }
-
-/// Checks the length of a page.
-///
-/// # Errors
-/// [`ApiError::Invalid`] with `INVALID_PAGE_SIZE`.
-pub(super) fn check_first(first: i64, limits: &LimitsConfig) -> Result<usize, ApiError> {
-    let most = limits.graphql_page;
-    usize::try_from(first).ok().filter(|first| (1..=most).contains(first)).ok_or_else(|| {
-        refused(
-            "INVALID_PAGE_SIZE",
-            format!("`first` is {first}; it must be from 1 to {most} (limits.graphql_page)"),
-        )
-    })
-}
-
-#[cfg(test)]
-#[path = "limits_tests.rs"]
-mod tests;

@@ -1,0 +1,64 @@
+//! The benches: every figure beside a limit that is measured in the same run, on real servers.
+//!
+//! `cargo bench --profile dev --bench suite -- [filter ...] [--quick] [--full]`; see `README.md` here.
+//! `harness.rs` measures and prints, `world.rs` starts servers and fills them, `wire.rs` speaks HTTP; every
+//! other file is one bench.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a bench reports to the terminal"
+)]
+
+mod corpus;
+mod embed;
+mod graphql;
+mod harness;
+mod log;
+mod rebuild;
+mod search;
+mod visible;
+mod wire;
+mod world;
+
+use anyhow::Result;
+use harness::{Report, Settings};
+
+fn main() -> Result<()> {
+    let settings = Settings::from_arguments(std::env::args().skip(1))?;
+    harness::observe_as_in_production()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let mut report = Report::default();
+    let outcome = runtime.block_on(all(&settings, &mut report));
+    println!("{report}");
+    outcome
+}
+
+async fn all(settings: &Settings, report: &mut Report) -> Result<()> {
+    for sync_always in [true, false] {
+        if settings.wants("append") {
+            log::append(settings, report, sync_always).await?;
+        }
+    }
+    if settings.wants("import") {
+        log::import(settings, report).await?;
+    }
+    if settings.wants("rebuild") {
+        rebuild::run(settings, report).await?;
+    }
+    if settings.wants("visible") {
+        visible::run(settings, report).await?;
+    }
+    if settings.wants("embed") {
+        embed::run(settings, report).await?;
+    }
+    if settings.wants("search") {
+        search::run(settings, report).await?;
+    }
+    if settings.wants("graphql") {
+        graphql::run(settings, report).await?;
+    }
+    Ok(())
+}

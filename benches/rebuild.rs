@@ -1,0 +1,180 @@
+//! Rebuilding `catalog` and `archive` from the log, beside a raw fetch of the log and a `COPY` of the same
+//! rows into the same tables with the same indexes.
+
+use crate::corpus::Corpus;
+use crate::harness::{Goal, Pairs, Report, Settings, as_f64, median};
+use crate::world::{World, fetch, seed, tenant};
+use anyhow::Result;
+use api::config::Config;
+use futures::TryStreamExt;
+use metamcp::app::Backend;
+use projections::archive::ArchiveProjector;
+use projections::catalog::CatalogProjector;
+use projections::rebuild::{Finish, rebuild};
+use projections::{Positions, Projector, runner};
+use sqlx::{Connection, Executor, PgConnection};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+const TABLES: [&str; 4] = ["catalog.servers", "catalog.tools", "catalog.tool_versions", "archive.events"];
+
+pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
+    let corpus = Corpus::load(settings)?;
+    let mut world = World::start(false).await?;
+    let mut config = world.config().await?;
+    let mut sizes = vec![settings.size(10_000, 2_000)];
+    if !settings.quick {
+        sizes.push(100_000);
+    }
+    if settings.full {
+        sizes.push(1_000_000);
+    }
+    let (mut tools, mut smallest) = (0, None);
+    for size in sizes {
+        // A server is one event, 50 tools of it are 50, and every eighth tool has a second version.
+        let wanted = size * 1_000 / 1_145;
+        let backend = Backend::connect(&config).await?;
+        seed(&backend.dispatcher, &corpus, &tenant()?, tools..wanted).await?;
+        tools = wanted;
+        drop(backend);
+        world = world.restart(true).await?;
+        readdress(&world, &mut config)?;
+        let built = measure(settings, report, &world, &config).await?;
+        let smallest = *smallest.get_or_insert(built);
+        let goal = if size >= 1_000_000 { Goal::AtLeast(0.85) } else { Goal::None };
+        let texts = (format!("{built:.0} events/s"), format!("{smallest:.0} events/s"));
+        report.line(format!("rebuild, rate at {size} beside the smallest"), texts, built / smallest, goal);
+        if size < 1_000_000 && settings.full || size < 100_000 && !settings.quick {
+            world = world.restart(false).await?;
+            readdress(&world, &mut config)?;
+        }
+    }
+    Ok(())
+}
+
+/// Ports stay, as a rule; when one was taken meanwhile, it is another.
+fn readdress(world: &World, config: &mut Config) -> Result<()> {
+    let fresh = world.embedded.postgres.url();
+    let (server, _) = fresh.rsplit_once('/').unwrap_or((&fresh, ""));
+    config.postgres.url = format!("{server}/{}", config.nats.stream.to_lowercase()).into();
+    config.nats.url = world.embedded.nats.address();
+    Ok(())
+}
+
+/// Measures at the present size; the rate of rebuilding.
+async fn measure(
+    settings: &Settings,
+    report: &mut Report,
+    world: &World,
+    config: &Config,
+) -> Result<f64> {
+    let backend = Backend::connect(config).await?;
+    let projectors: [Arc<dyn Projector>; 2] = [Arc::new(CatalogProjector), Arc::new(ArchiveProjector)];
+    let head = backend.log.head().await?;
+    let events = usize::try_from(head)?;
+    live(&backend, &projectors, head).await?;
+    let (raw, url) = (world.raw().await?, backend_url(config)?);
+    let mut connection = PgConnection::connect(&url).await?;
+    let rows = copy_out(&mut connection).await?;
+    let (mut whole, mut built) = (Pairs::default(), Pairs::default());
+    let (mut fetches, mut copies) = (Vec::new(), Vec::new());
+    let runs = if events >= 500_000 { 1 } else { settings.runs().min(5) };
+    for run in 0..=runs {
+        let begun = Instant::now();
+        fetch(&raw, &config.nats.stream, events).await?;
+        let fetched = begun.elapsed().as_secs_f64();
+        let copied = copy_in(&mut connection, &rows).await?;
+        let (mut compared, mut applied) = (0.0, 0.0);
+        for projector in &projectors {
+            let (all, rows) = rebuild_once(&backend, projector).await?;
+            compared += all;
+            applied += rows;
+        }
+        if run > 0 {
+            let limit = as_f64(events) / (fetched + copied);
+            whole.push(limit, as_f64(events) / compared);
+            built.push(limit, as_f64(events) / applied);
+            fetches.push(as_f64(events) / fetched);
+            copies.push(as_f64(events) / copied);
+        }
+    }
+    let goal = if events >= 50_000 { Goal::AtLeast(0.5) } else { Goal::None };
+    report.rates(format!("rebuild of catalog and archive, {events} events"), &whole, "events", goal);
+    report.rates("… of which until the last row is written", &built, "events", Goal::None);
+    let texts = (format!("{:.0} events/s", median(&fetches)), format!("{:.0} events/s", median(&copies)));
+    report.line("… the limit's parts: raw fetch, and COPY", texts, f64::NAN, Goal::None);
+    Ok(median(&whole.ours))
+}
+
+/// Brings the live model up to the head.
+async fn live(backend: &Backend, projectors: &[Arc<dyn Projector>], head: u64) -> Result<()> {
+    let stop = CancellationToken::new();
+    let positions = Positions::start(&backend.database, &backend.log, &stop);
+    let running =
+        runner::spawn(projectors.to_vec(), &backend.log, &backend.database, &positions, &stop);
+    for projector in projectors {
+        positions.wait_for(projector.name(), head, Duration::from_secs(1_200)).await?;
+    }
+    stop.cancel();
+    for task in running {
+        task.await?;
+    }
+    Ok(())
+}
+
+/// Seconds of the whole rebuild, its comparison included, and until the last row was written.
+async fn rebuild_once(backend: &Backend, projector: &Arc<dyn Projector>) -> Result<(f64, f64)> {
+    let begun = Instant::now();
+    let applied = Mutex::new(0.0);
+    let progress = |at: u64, goal: u64| {
+        if at == goal && let Ok(mut applied) = applied.lock() {
+            *applied = begun.elapsed().as_secs_f64();
+        }
+    };
+    let projector = Arc::clone(projector);
+    let (log, database) = (&backend.log, &backend.database);
+    rebuild(projector, log, database, Finish::SwapIfEqual, &progress).await?;
+    let all = begun.elapsed().as_secs_f64();
+    Ok((all, applied.into_inner().unwrap_or(all)))
+}
+
+fn backend_url(config: &Config) -> Result<String> {
+    use secrecy::ExposeSecret;
+    Ok(config.postgres.address()?.expose_secret().to_owned())
+}
+
+/// The rows of every table, as `COPY` writes them.
+async fn copy_out(connection: &mut PgConnection) -> Result<Vec<Vec<u8>>> {
+    let mut tables = Vec::new();
+    for table in TABLES {
+        let mut rows = Vec::new();
+        let mut parts = connection.copy_out_raw(&format!("COPY {table} TO STDOUT")).await?;
+        while let Some(part) = parts.try_next().await? {
+            rows.extend_from_slice(&part);
+        }
+        drop(parts);
+        tables.push(rows);
+    }
+    Ok(tables)
+}
+
+/// Seconds to copy the rows into empty tables of the same shape.
+async fn copy_in(connection: &mut PgConnection, tables: &[Vec<u8>]) -> Result<f64> {
+    connection.execute("DROP SCHEMA IF EXISTS bare CASCADE; CREATE SCHEMA bare").await?;
+    for table in TABLES {
+        let name = table.rsplit('.').next().unwrap_or(table);
+        let create = format!("CREATE TABLE bare.{name} (LIKE {table} INCLUDING ALL)");
+        connection.execute(create.as_str()).await?;
+    }
+    let begun = Instant::now();
+    for (table, rows) in TABLES.iter().zip(tables) {
+        let name = table.rsplit('.').next().unwrap_or(table);
+        let mut copy = connection.copy_in_raw(&format!("COPY bare.{name} FROM STDIN")).await?;
+        for part in rows.chunks(1 << 20) {
+            copy.send(part).await?;
+        }
+        copy.finish().await?;
+    }
+    Ok(begun.elapsed().as_secs_f64())
+}

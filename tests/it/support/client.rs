@@ -1,0 +1,54 @@
+//! A client of the API, as a person's script would be one.
+
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+
+/// A client with or without a token.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) base: String,
+    pub(crate) token: Option<String>,
+    pub(crate) http: reqwest::Client,
+}
+
+impl Client {
+    pub(crate) fn new(base: &str, token: Option<String>) -> Self {
+        let http = reqwest::Client::builder().timeout(super::PATIENCE).build().unwrap();
+        Self { base: base.to_owned(), token, http }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        let request = self.http.get(format!("{}{path}", self.base));
+        self.authorize(request).send().await.unwrap()
+    }
+
+    /// The whole answer of a GraphQL operation.
+    pub(crate) async fn graphql(&self, query: &str, variables: Value) -> (StatusCode, Value) {
+        let request = self.http.post(format!("{}/graphql", self.base));
+        let request = request.json(&json!({ "query": query, "variables": variables }));
+        let response = self.authorize(request).send().await.unwrap();
+        let status = response.status();
+        (status, response.json().await.unwrap_or(Value::Null))
+    }
+
+    /// The data of an operation that must succeed.
+    pub(crate) async fn data(&self, query: &str, variables: Value) -> Value {
+        let (status, mut answer) = self.graphql(query, variables).await;
+        assert!(answer.get("errors").is_none(), "{status}: {answer:#}");
+        answer["data"].take()
+    }
+
+    /// The code of the first error of an operation that must fail.
+    pub(crate) async fn code(&self, query: &str, variables: Value) -> String {
+        let (status, answer) = self.graphql(query, variables).await;
+        let code = answer["errors"][0]["extensions"]["code"].as_str();
+        code.unwrap_or_else(|| panic!("{status}: no error code in {answer:#}")).to_owned()
+    }
+
+    pub(crate) fn authorize(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+}

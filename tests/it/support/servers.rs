@@ -1,0 +1,77 @@
+//! The private servers that tests share.
+
+use api::config::Config;
+use metamcp::embedded::{DataDir, EmbeddedServers, NATS_USER, Options};
+use sqlx::{Connection, Executor, PgConnection};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+/// One PostgreSQL and one nats-server. The last test that holds them ends them.
+pub(crate) struct Servers {
+    pub(crate) embedded: EmbeddedServers,
+    next: AtomicU32,
+    _dir: DataDir,
+    _folder: TempDir,
+}
+
+impl Servers {
+    /// The servers that run already, or new ones.
+    pub(crate) async fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Servers>> = Mutex::const_new(Weak::new());
+        let mut shared = SHARED.lock().await;
+        if let Some(servers) = shared.upgrade() {
+            return servers;
+        }
+        let servers = Arc::new(Self::start().await);
+        *shared = Arc::downgrade(&servers);
+        servers
+    }
+
+    /// Servers of one's own, for tests that kill them.
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(folder.path().join("data")).unwrap();
+        let options = Options { sync_always: false };
+        let embedded = EmbeddedServers::start(&dir, &options).await.unwrap();
+        Self { embedded, next: AtomicU32::new(0), _dir: dir, _folder: folder }
+    }
+
+    /// A configuration with a database and a stream that nobody else uses.
+    pub(crate) async fn fresh_config(&self, folder: &Path) -> Config {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let name = format!("test_{number}");
+        let url = self.embedded.postgres.url();
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        connection.execute(format!("CREATE DATABASE {name}").as_str()).await.unwrap();
+        connection.close().await.unwrap();
+        let (server, _) = url.rsplit_once('/').unwrap();
+
+        let mut config = Config::default();
+        config.postgres.url = format!("{server}/{name}").into();
+        config.postgres.max_connections = 6;
+        config.nats.url = format!("nats://{}", self.embedded.nats.address());
+        config.nats.user = Some(NATS_USER.to_owned());
+        config.nats.password = Some(self.embedded.nats.password().to_owned().into());
+        config.nats.stream = format!("TEST_{number}");
+        config.nats.subject_root = format!("test-{number}.event");
+        config.search.index_uri = folder.join("search").display().to_string();
+        config.auth.keys_dir = folder.join("keys");
+        super::without_model(&mut config);
+        config
+    }
+
+    /// The log of a configuration, without an installation.
+    pub(crate) async fn log(config: &Config) -> bus::Log {
+        let options = bus::LogOptions {
+            user: config.nats.user.clone(),
+            password: config.nats.password.clone(),
+            stream: config.nats.stream.clone(),
+            subject_root: config.nats.subject_root.clone(),
+            ..bus::LogOptions::new(config.nats.url.clone())
+        };
+        bus::Log::connect(&options).await.unwrap()
+    }
+}
