@@ -72,7 +72,9 @@ struct Inner {
 struct Seen {
     parked: u64,
     state: ProjectorState,
-    /// Since when this projector is known to be behind, or nothing is known of it.
+    /// Whether this projector was ever seen up to date; before that, how stale it is cannot be known.
+    was_current: bool,
+    /// Since when it is behind, or nothing is heard of it.
     behind_since: Option<Instant>,
 }
 
@@ -83,7 +85,8 @@ impl Positions {
         let seen = || Seen {
             parked: 0,
             state: ProjectorState::Unknown,
-            behind_since: Some(Instant::now()),
+            was_current: false,
+            behind_since: None,
         };
         let entry = |name| (name, watch::Sender::new(0), Mutex::new(seen()));
         let inner = Inner {
@@ -155,13 +158,18 @@ impl Positions {
     }
 
     /// For how long a projector has been behind the head of the log, or nothing has been heard of either;
-    /// zero when it is up to date.
+    /// zero when it is up to date, and without bound before it was seen up to date for the first time.
     #[must_use]
     pub fn staleness(&self, projector: &'static str) -> Duration {
-        let since = self
-            .entry(projector)
-            .and_then(|(_, _, seen)| lock(seen).behind_since);
-        since.map_or(Duration::ZERO, |since| since.elapsed())
+        let Some((_, _, seen)) = self.entry(projector) else {
+            return Duration::MAX;
+        };
+        let seen = lock(seen);
+        match seen.behind_since {
+            _ if !seen.was_current => Duration::MAX,
+            Some(since) => since.elapsed(),
+            None => Duration::ZERO,
+        }
     }
 
     pub(crate) fn set_state(&self, projector: &str, state: ProjectorState) {
@@ -258,10 +266,10 @@ async fn look(positions: &Positions, pool: &PgPool, log: &Log) {
             seen.parked = to_u64(*parked);
         }
         let up_to_date = rows.is_some() && head.is_some_and(|head| at >= head);
-        seen.behind_since = if up_to_date {
-            None
-        } else {
-            seen.behind_since.or_else(|| Some(Instant::now()))
+        seen.was_current |= up_to_date;
+        seen.behind_since = match up_to_date {
+            true => None,
+            false => seen.behind_since.or_else(|| Some(Instant::now())),
         };
         let lag = head.unwrap_or(0).saturating_sub(at);
         metrics::gauge!("metamcp_projector_lag", "projector" => *name).set(to_f64(lag));

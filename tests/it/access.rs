@@ -13,11 +13,16 @@ const REGISTER_TOOL: &str = "mutation($server: String!, $name: String!, $visibil
                           visibility: $visibility }) { sequence } }";
 const TOOL: &str =
     "query($server: String!, $name: String!) { tool(server: $server, name: $name) { name } }";
-const SEARCH: &str = "{ searchTools(query: \"count parcels in a yard\") { hits { tool { name } } } }";
+const SEARCH: &str =
+    "{ searchTools(query: \"count parcels in a yard\") { hits { tool { name } } } }";
 
 async fn publish(installation: &Installation, tenant: &str) -> Client {
-    let publisher = installation.client(tenant, "publisher", &[Role::Publisher]).await;
-    publisher.data(REGISTER_SERVER, json!({ "slug": "yard" })).await;
+    let publisher = installation
+        .client(tenant, "publisher", &[Role::Publisher])
+        .await;
+    publisher
+        .data(REGISTER_SERVER, json!({ "slug": "yard" }))
+        .await;
     for (name, visibility) in [("count", "TENANT"), ("hidden_count", "MAINTAINERS")] {
         let variables = json!({ "server": "yard", "name": name, "visibility": visibility });
         publisher.data(REGISTER_TOOL, variables).await;
@@ -28,7 +33,8 @@ async fn publish(installation: &Installation, tenant: &str) -> Client {
 
 fn names(found: &Value) -> Vec<String> {
     let hits = found["searchTools"]["hits"].as_array().unwrap().iter();
-    hits.map(|hit| hit["tool"]["name"].as_str().unwrap().to_owned()).collect()
+    hits.map(|hit| hit["tool"]["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]
@@ -40,9 +46,15 @@ async fn a_stranger_is_told_where_to_get_a_token() {
         let request = client.authorize(request).json(&json!({ "query": VIEWER }));
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 401);
-        let challenge = answer.headers()["www-authenticate"].to_str().unwrap().to_owned();
+        let challenge = answer.headers()["www-authenticate"]
+            .to_str()
+            .unwrap()
+            .to_owned();
         assert!(challenge.starts_with("Bearer") && challenge.contains("resource_metadata="));
-        let mcp = client.http.post(format!("{}/mcp", client.base)).json(&json!({}));
+        let mcp = client
+            .http
+            .post(format!("{}/mcp", client.base))
+            .json(&json!({}));
         assert_eq!(client.authorize(mcp).send().await.unwrap().status(), 401);
     }
 }
@@ -52,7 +64,9 @@ async fn a_token_of_another_issuer_is_refused() {
     let (one, two) = (Installation::start().await, Installation::start().await);
     let token = two.token("acme", "admin", &[Role::Admin]).await;
     one.token("acme", "admin", &[Role::Admin]).await;
-    let (status, _) = Client::new(&one.base, Some(token)).graphql(VIEWER, json!({})).await;
+    let (status, _) = Client::new(&one.base, Some(token))
+        .graphql(VIEWER, json!({}))
+        .await;
     assert_eq!(status, 401);
 }
 
@@ -62,15 +76,26 @@ async fn one_tenant_sees_nothing_of_another() {
     publish(&installation, "acme").await;
     let other = installation.client("other", "owner", &[Role::Owner]).await;
     let seen = other
-        .data("{ tools(first: 10) { nodes { name } } servers(first: 10) { nodes { slug } }
-                 server(slug: \"yard\") { slug } principals(first: 10) { nodes { handle } } }", json!({}))
+        .data(
+            "{ tools(first: 10) { nodes { name } } servers(first: 10) { nodes { slug } }
+                 server(slug: \"yard\") { slug } principals(first: 10) { nodes { handle } } }",
+            json!({}),
+        )
         .await;
     assert_eq!(seen["tools"]["nodes"], json!([]));
     assert_eq!(seen["servers"]["nodes"], json!([]));
     assert_eq!(seen["server"], Value::Null);
-    assert!(!seen["principals"].to_string().contains("publisher"), "{seen}");
-    assert_eq!(names(&other.data(SEARCH, json!({})).await), Vec::<String>::new());
-    let absent = other.data(TOOL, json!({ "server": "yard", "name": "count" })).await;
+    assert!(
+        !seen["principals"].to_string().contains("publisher"),
+        "{seen}"
+    );
+    assert_eq!(
+        names(&other.data(SEARCH, json!({})).await),
+        Vec::<String>::new()
+    );
+    let absent = other
+        .data(TOOL, json!({ "server": "yard", "name": "count" }))
+        .await;
     assert_eq!(absent["tool"], Value::Null);
     let retire = "mutation { retireTool(input: { server: \"yard\", name: \"count\", reason: \"mine\" }) { sequence } }";
     assert!(other.code(retire, json!({})).await.ends_with("NOT_FOUND"));
@@ -85,8 +110,12 @@ async fn hidden_and_absent_tools_answer_the_same() {
     let mut all = names(&publisher.data(SEARCH, json!({})).await);
     all.sort();
     assert_eq!(all, ["count", "hidden_count"]);
-    let hidden = agent.graphql(TOOL, json!({ "server": "yard", "name": "hidden_count" })).await;
-    let absent = agent.graphql(TOOL, json!({ "server": "yard", "name": "no_such_tool" })).await;
+    let hidden = agent
+        .graphql(TOOL, json!({ "server": "yard", "name": "hidden_count" }))
+        .await;
+    let absent = agent
+        .graphql(TOOL, json!({ "server": "yard", "name": "no_such_tool" }))
+        .await;
     assert_eq!(hidden, absent);
 }
 
@@ -97,14 +126,22 @@ async fn roles_say_what_one_may_do() {
     let register = json!({ "slug": "mine" });
     for role in [Role::Agent, Role::Auditor] {
         let client = installation.client("acme", role.as_str(), &[role]).await;
-        assert_eq!(client.code(REGISTER_SERVER, register.clone()).await, "FORBIDDEN", "{role}");
+        assert_eq!(
+            client.code(REGISTER_SERVER, register.clone()).await,
+            "FORBIDDEN",
+            "{role}"
+        );
     }
     let admin = installation.client("acme", "boss", &[Role::Admin]).await;
-    let make_owner = "mutation { grantRole(input: { handle: \"agent\", role: OWNER }) { sequence } }";
+    let make_owner =
+        "mutation { grantRole(input: { handle: \"agent\", role: OWNER }) { sequence } }";
     assert_eq!(admin.code(make_owner, json!({})).await, "FORBIDDEN");
     let nobody = installation.client("acme", "nobody", &[]).await;
     assert_eq!(nobody.code(SEARCH, json!({})).await, "FORBIDDEN");
-    assert_eq!(nobody.data(VIEWER, json!({})).await["viewer"]["handle"], "nobody");
+    assert_eq!(
+        nobody.data(VIEWER, json!({})).await["viewer"]["handle"],
+        "nobody"
+    );
 }
 
 #[tokio::test]
@@ -123,7 +160,10 @@ async fn a_deactivated_principal_and_a_revoked_token_are_out_within_five_seconds
         admin.data(change, json!({})).await;
         let begun = Instant::now();
         while client.graphql(VIEWER, json!({})).await.0 != 401 {
-            assert!(begun.elapsed() < Duration::from_secs(5), "{handle} is still let in");
+            assert!(
+                begun.elapsed() < Duration::from_secs(5),
+                "{handle} is still let in"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -135,7 +175,9 @@ async fn the_last_owner_stays() {
     // `founder` is the first owner; this one is the second.
     let owner = installation.client("acme", "second", &[Role::Owner]).await;
     let demote = |handle: &str| {
-        format!("mutation {{ revokeRole(input: {{ handle: \"{handle}\", role: OWNER }}) {{ sequence }} }}")
+        format!(
+            "mutation {{ revokeRole(input: {{ handle: \"{handle}\", role: OWNER }}) {{ sequence }} }}"
+        )
     };
     owner.data(&demote("founder"), json!({})).await;
     assert_eq!(owner.code(&demote("second"), json!({})).await, "LAST_OWNER");

@@ -17,14 +17,21 @@ fn every_relative_link_points_to_something() {
         for link in links(&text).into_iter().filter(|link| is_relative(link)) {
             found += 1;
             let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let target = if path.is_empty() { document.clone() } else { folder.join(path) };
+            let target = if path.is_empty() {
+                document.clone()
+            } else {
+                folder.join(path)
+            };
             if !target.exists() || !has_heading(&target, anchor) {
                 broken.push(format!("{}: {link}", document.display()));
             }
         }
     }
     assert!(broken.is_empty(), "broken links:\n{}", broken.join("\n"));
-    assert!(found > 50, "only {found} links found: does `links` still read them?");
+    assert!(
+        found > 50,
+        "only {found} links found: does `links` still read them?"
+    );
 }
 
 #[test]
@@ -33,7 +40,10 @@ fn links_are_read_outside_code_only() {
     assert_eq!(links(text), ["b.md", "f/g.md#h", "l.png"]);
     assert!(is_relative("b.md") && is_relative("#h"));
     assert!(!is_relative("https://example.com") && !is_relative("mailto:a@b"));
-    assert_eq!(anchor_of("### Run it: `metamcp serve`"), "run-it-metamcp-serve");
+    assert_eq!(
+        anchor_of("### Run it: `metamcp serve`"),
+        "run-it-metamcp-serve"
+    );
 }
 
 fn documents(root: &Path) -> Vec<PathBuf> {
@@ -84,8 +94,12 @@ fn has_heading(target: &Path, anchor: &str) -> bool {
 
 /// A heading's anchor, as Markdown renderers make it.
 fn anchor_of(line: &str) -> String {
-    let Some(heading) = line.strip_prefix('#') else { return String::new() };
+    let Some(heading) = line.strip_prefix('#') else {
+        return String::new();
+    };
     let heading = heading.trim_start_matches('#').trim().to_lowercase();
-    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    let kept = heading
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }

@@ -35,9 +35,14 @@ async fn a_hanging_or_killed_server_is_answered_in_bounded_time_and_survived() {
     let (app, base) = serve(&config, &[ProcessRole::Api, ProcessRole::Projector]).await;
     let tenant = TenantId::new("acme").unwrap();
     let actor = Actor::system("test");
-    let (owner, at, _) =
-        metamcp::provision(&app.state.dispatcher, &tenant, "admin", &actor).await.unwrap();
-    app.state.positions.wait_for("access", at, PATIENCE).await.unwrap();
+    let (owner, at, _) = metamcp::provision(&app.state.dispatcher, &tenant, "admin", &actor)
+        .await
+        .unwrap();
+    app.state
+        .positions
+        .wait_for("access", at, PATIENCE)
+        .await
+        .unwrap();
     let token = app.state.tokens.issue(&tenant, &owner, None).unwrap();
     let client = Client::new(&base, Some(token.token.expose_secret().to_owned()));
     client.data(REGISTER, json!({ "slug": "before" })).await;
@@ -47,16 +52,32 @@ async fn a_hanging_or_killed_server_is_answered_in_bounded_time_and_survived() {
     // The log hangs: commands are refused in time, readiness turns red, queries may go on.
     signal(pids.borrow().nats, Signal::STOP);
     let begun = Instant::now();
-    assert_eq!(client.code(REGISTER, json!({ "slug": "during" })).await, "UNAVAILABLE");
-    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
-    eventually("readiness turns red", async || client.get("/readyz").await.status() == 503).await;
+    assert_eq!(
+        client.code(REGISTER, json!({ "slug": "during" })).await,
+        "UNAVAILABLE"
+    );
+    assert!(
+        begun.elapsed() < Duration::from_secs(12),
+        "{:?}",
+        begun.elapsed()
+    );
+    eventually("readiness turns red", async || {
+        client.get("/readyz").await.status() == 503
+    })
+    .await;
     signal(pids.borrow().nats, Signal::CONT);
-    eventually("readiness turns green", async || client.get("/readyz").await.status() == 200).await;
+    eventually("readiness turns green", async || {
+        client.get("/readyz").await.status() == 200
+    })
+    .await;
 
     // The log dies and comes back: what was acknowledged is there.
     signal(pids.borrow().nats, Signal::KILL);
     eventually("commands work again", async || {
-        let answer = client.graphql(REGISTER, json!({ "slug": "after-nats" })).await.1;
+        let answer = client
+            .graphql(REGISTER, json!({ "slug": "after-nats" }))
+            .await
+            .1;
         let code = &answer["errors"][0]["extensions"]["code"];
         answer.get("errors").is_none() || code == "SERVER_ALREADY_REGISTERED"
     })
@@ -65,7 +86,12 @@ async fn a_hanging_or_killed_server_is_answered_in_bounded_time_and_survived() {
     // The database dies and comes back.
     signal(pids.borrow().postgres, Signal::KILL);
     eventually("queries work again", async || {
-        client.graphql(SERVERS, json!({})).await.1.get("errors").is_none()
+        client
+            .graphql(SERVERS, json!({}))
+            .await
+            .1
+            .get("errors")
+            .is_none()
     })
     .await;
     eventually("the projectors have caught up", async || {
@@ -74,7 +100,10 @@ async fn a_hanging_or_killed_server_is_answered_in_bounded_time_and_survived() {
         text.contains("before") && text.contains("after-nats")
     })
     .await;
-    eventually("all is green", async || client.get("/readyz").await.status() == 200).await;
+    eventually("all is green", async || {
+        client.get("/readyz").await.status() == 200
+    })
+    .await;
     app.stop().await;
     supervisor.stop().await;
 }

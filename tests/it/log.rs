@@ -27,11 +27,15 @@ fn context() -> CommandContext {
 }
 
 fn register() -> TenantCommand {
-    TenantCommand::Register { display_name: "Acme".to_owned() }
+    TenantCommand::Register {
+        display_name: "Acme".to_owned(),
+    }
 }
 
 fn rename(display_name: &str) -> TenantCommand {
-    TenantCommand::Rename { display_name: display_name.to_owned() }
+    TenantCommand::Rename {
+        display_name: display_name.to_owned(),
+    }
 }
 
 async fn entries(log: &Log) -> Vec<bus::LogEntry> {
@@ -48,15 +52,28 @@ async fn entries(log: &Log) -> Vec<bus::LogEntry> {
 async fn commits_are_chained_numbered_and_in_order() {
     let (log, _servers, _folder) = log().await;
     let dispatcher = Dispatcher::new(log.clone());
-    let first = dispatcher.dispatch::<Tenant>(&context(), "acme", register()).await.unwrap();
-    let second = dispatcher.dispatch::<Tenant>(&context(), "acme", rename("B")).await.unwrap();
+    let first = dispatcher
+        .dispatch::<Tenant>(&context(), "acme", register())
+        .await
+        .unwrap();
+    let second = dispatcher
+        .dispatch::<Tenant>(&context(), "acme", rename("B"))
+        .await
+        .unwrap();
     assert_eq!((first.stream_sequence, first.aggregate_sequence), (1, 1));
     assert_eq!((second.stream_sequence, second.aggregate_sequence), (2, 2));
     let entries = entries(&log).await;
-    let commits: Vec<_> = entries.iter().map(|entry| entry.commit().unwrap()).collect();
+    let commits: Vec<_> = entries
+        .iter()
+        .map(|entry| entry.commit().unwrap())
+        .collect();
     assert_eq!(commits[0].previous_hash, None);
     assert_eq!(commits[1].previous_hash, Some(body_hash(&entries[0].body)));
-    assert!(entries[0].subject.ends_with(".acme.tenant.acme"), "{}", entries[0].subject);
+    assert!(
+        entries[0].subject.ends_with(".acme.tenant.acme"),
+        "{}",
+        entries[0].subject
+    );
     // The stored bytes are the canonical form of what they say.
     assert_eq!(commits[1].to_canonical().unwrap(), entries[1].body);
 }
@@ -70,9 +87,14 @@ async fn concurrent_writers_on_one_aggregate_never_both_win() {
         .await
         .unwrap();
     for round in 0..20 {
-        let (one, two) = (store.load("acme").await.unwrap(), store.load("acme").await.unwrap());
+        let (one, two) = (
+            store.load("acme").await.unwrap(),
+            store.load("acme").await.unwrap(),
+        );
         let event = |name: &str| {
-            vec![TenantEvent::Renamed(TenantRenamed { display_name: format!("{name} {round}") })]
+            vec![TenantEvent::Renamed(TenantRenamed {
+                display_name: format!("{name} {round}"),
+            })]
         };
         let (first, second) = (context(), context());
         let (a, b) = tokio::join!(
@@ -91,14 +113,20 @@ async fn concurrent_writers_on_one_aggregate_never_both_win() {
 async fn the_dispatcher_decides_again_when_somebody_was_first() {
     let (log, _servers, _folder) = log().await;
     let dispatchers: Vec<_> = (0..4).map(|_| Dispatcher::new(log.clone())).collect();
-    dispatchers[0].dispatch::<Tenant>(&context(), "acme", register()).await.unwrap();
+    dispatchers[0]
+        .dispatch::<Tenant>(&context(), "acme", register())
+        .await
+        .unwrap();
     let tasks = (0..24).map(|n| {
         let dispatcher = dispatchers[n % 4].clone();
         async move {
             let context = context();
             loop {
                 let name = format!("name {n}");
-                match dispatcher.dispatch::<Tenant>(&context, "acme", rename(&name)).await {
+                match dispatcher
+                    .dispatch::<Tenant>(&context, "acme", rename(&name))
+                    .await
+                {
                     Ok(_) => break,
                     Err(DispatchError::Conflict) => {}
                     Err(error) => panic!("{error}"),
@@ -109,7 +137,10 @@ async fn the_dispatcher_decides_again_when_somebody_was_first() {
     futures::future::join_all(tasks).await;
     let entries = entries(&log).await;
     assert_eq!(entries.len(), 25);
-    let sequences: Vec<_> = entries.iter().map(|entry| entry.commit().unwrap().sequence).collect();
+    let sequences: Vec<_> = entries
+        .iter()
+        .map(|entry| entry.commit().unwrap().sequence)
+        .collect();
     assert_eq!(sequences, (1..=25).collect::<Vec<_>>());
 }
 
@@ -126,7 +157,10 @@ async fn of_two_registrations_of_one_name_one_is_refused() {
         (Ok(_), Err(refused)) | (Err(refused), Ok(_)) => refused,
         other => panic!("{other:?}"),
     };
-    assert!(matches!(refused, DispatchError::Rejected(TenantError::AlreadyRegistered)));
+    assert!(matches!(
+        refused,
+        DispatchError::Rejected(TenantError::AlreadyRegistered)
+    ));
 }
 
 #[tokio::test]
@@ -135,10 +169,16 @@ async fn a_command_sent_twice_is_answered_once() {
     let command_id = CommandId(Uuid::now_v7());
     let sent = || context().with_command_id(command_id);
     let one = Dispatcher::new(log.clone());
-    let first = one.dispatch::<Tenant>(&sent(), "acme", register()).await.unwrap();
+    let first = one
+        .dispatch::<Tenant>(&sent(), "acme", register())
+        .await
+        .unwrap();
     // From the same process, and from one that has never seen it.
     for dispatcher in [one, Dispatcher::new(log.clone())] {
-        let again = dispatcher.dispatch::<Tenant>(&sent(), "acme", register()).await.unwrap();
+        let again = dispatcher
+            .dispatch::<Tenant>(&sent(), "acme", register())
+            .await
+            .unwrap();
         assert!(again.replayed);
         assert_eq!(again.commit_id, first.commit_id);
         assert_eq!(again.events, first.events);
@@ -152,24 +192,43 @@ async fn a_command_id_is_not_taken_for_another_object() {
     let dispatcher = Dispatcher::new(log.clone());
     let command_id = CommandId(Uuid::now_v7());
     let sent = context().with_command_id(command_id);
-    dispatcher.dispatch::<Tenant>(&sent, "acme", register()).await.unwrap();
-    let other = dispatcher.dispatch::<Tenant>(&sent, "other", register()).await;
-    assert!(matches!(other, Err(DispatchError::CommandIdReused)), "{other:?}");
+    dispatcher
+        .dispatch::<Tenant>(&sent, "acme", register())
+        .await
+        .unwrap();
+    let other = dispatcher
+        .dispatch::<Tenant>(&sent, "other", register())
+        .await;
+    assert!(
+        matches!(other, Err(DispatchError::CommandIdReused)),
+        "{other:?}"
+    );
 }
 
 #[tokio::test]
 async fn the_store_serves_cqrs_es_as_well() {
     let (log, _servers, _folder) = log().await;
     let dispatcher = Dispatcher::new(log.clone());
-    dispatcher.dispatch::<Tenant>(&context(), "acme", register()).await.unwrap();
+    dispatcher
+        .dispatch::<Tenant>(&context(), "acme", register())
+        .await
+        .unwrap();
     let store = JetStreamEventStore::<Tenant>::new(log, tenant());
     let loaded = store.load_aggregate("acme").await.unwrap();
-    let renamed = TenantEvent::Renamed(TenantRenamed { display_name: "B".to_owned() });
+    let renamed = TenantEvent::Renamed(TenantRenamed {
+        display_name: "B".to_owned(),
+    });
     let metadata = HashMap::from([("actor_kind".to_owned(), "operator".to_owned())]);
     let committed = store.commit(vec![renamed], loaded, metadata).await.unwrap();
     assert_eq!(committed[0].metadata["stream_sequence"], "2");
     let history = store.load_events("acme").await.unwrap();
-    assert_eq!(history.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(
+        history
+            .iter()
+            .map(|event| event.sequence)
+            .collect::<Vec<_>>(),
+        [1, 2]
+    );
 }
 
 #[tokio::test]
@@ -190,13 +249,22 @@ async fn a_stream_with_another_configuration_is_refused() {
         max_messages: 10,
         ..Default::default()
     };
-    async_nats::jetstream::new(client).create_stream(stream).await.unwrap();
+    async_nats::jetstream::new(client)
+        .create_stream(stream)
+        .await
+        .unwrap();
     let options = bus::LogOptions {
         stream: config.nats.stream.clone(),
         subject_root: config.nats.subject_root.clone(),
         ..bus::LogOptions::new(config.nats.url.clone())
     }
-    .with_user(config.nats.user.clone().unwrap(), config.nats.password.clone().unwrap());
+    .with_user(
+        config.nats.user.clone().unwrap(),
+        config.nats.password.clone().unwrap(),
+    );
     let refused = Log::connect(&options).await.unwrap_err();
-    assert!(matches!(refused, bus::BusError::StreamDiffers { .. }), "{refused}");
+    assert!(
+        matches!(refused, bus::BusError::StreamDiffers { .. }),
+        "{refused}"
+    );
 }

@@ -11,3 +11,4 @@ mod log;
 mod mcp;
 mod projections;
 mod support;
+mod up;

@@ -14,9 +14,13 @@ const REGISTER_TOOL: &str = "mutation($server: String!, $name: String!) {
     registerTool(input: { server: $server, name: $name, description: \"Counts things\" }) { sequence } }";
 
 async fn fill(installation: &Installation, tenant: &str) {
-    let publisher = installation.client(tenant, "publisher", &[Role::Publisher]).await;
+    let publisher = installation
+        .client(tenant, "publisher", &[Role::Publisher])
+        .await;
     for server in ["one", "two"] {
-        publisher.data(REGISTER_SERVER, json!({ "slug": server })).await;
+        publisher
+            .data(REGISTER_SERVER, json!({ "slug": server }))
+            .await;
         for n in 0..3 {
             let variables = json!({ "server": server, "name": format!("tool_{n}") });
             publisher.data(REGISTER_TOOL, variables).await;
@@ -39,7 +43,11 @@ async fn every_table_with_a_tenant_is_under_row_level_security() {
         .unwrap();
     assert!(rows.len() >= 6);
     for row in rows {
-        assert!(row.get::<bool, _>(1), "{} has no row-level security", row.get::<String, _>(0));
+        assert!(
+            row.get::<bool, _>(1),
+            "{} has no row-level security",
+            row.get::<String, _>(0)
+        );
     }
 }
 
@@ -50,10 +58,26 @@ async fn a_query_sees_its_tenant_only_and_cannot_write() {
     fill(&installation, "other").await;
     let acme = domain::id::TenantId::new("acme").unwrap();
     let mut connection = installation.app.state.reads.tenant(&acme).await.unwrap();
-    let rows = connection.fetch_all("SELECT DISTINCT tenant FROM catalog.tools").await.unwrap();
-    assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<String>>(), ["acme"]);
-    assert!(connection.execute("DELETE FROM catalog.tools").await.is_err());
-    assert!(connection.execute("SELECT * FROM metamcp.dead_letters").await.is_err());
+    let rows = connection
+        .fetch_all("SELECT DISTINCT tenant FROM catalog.tools")
+        .await
+        .unwrap();
+    assert_eq!(
+        rows.iter().map(|row| row.get(0)).collect::<Vec<String>>(),
+        ["acme"]
+    );
+    assert!(
+        connection
+            .execute("DELETE FROM catalog.tools")
+            .await
+            .is_err()
+    );
+    assert!(
+        connection
+            .execute("SELECT * FROM metamcp.dead_letters")
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -63,24 +87,41 @@ async fn a_rebuilt_model_equals_the_live_one_and_is_swapped_in() {
     let (log, database) = (&installation.app.state.log, &installation.app.database);
     for projector in registry::relational() {
         let name = projector.name();
-        let rebuilt =
-            rebuild(projector, log, database, Finish::SwapIfEqual, &|_, _| {}).await.unwrap();
+        let rebuilt = rebuild(projector, log, database, Finish::SwapIfEqual, &|_, _| {})
+            .await
+            .unwrap();
         assert!(rebuilt.is_equal() && rebuilt.swapped, "{name}: {rebuilt:?}");
-        assert!(rebuilt.tables.iter().any(|table| table.live.rows > 0), "{name} is empty");
+        assert!(
+            rebuilt.tables.iter().any(|table| table.live.rows > 0),
+            "{name} is empty"
+        );
     }
-    let search =
-        rebuild_search(&installation.app.index, database, Finish::SwapIfEqual, &|_, _| {}).await;
+    let search = rebuild_search(
+        &installation.app.index,
+        database,
+        Finish::SwapIfEqual,
+        &|_, _| {},
+    )
+    .await;
     let search = search.unwrap();
     assert_eq!(search.tables[0].live.rows, 6);
     // The swapped models go on: a new write arrives, and is found.
-    let publisher = installation.client("acme", "publisher", &[Role::Publisher]).await;
+    let publisher = installation
+        .client("acme", "publisher", &[Role::Publisher])
+        .await;
     let variables = json!({ "server": "one", "name": "weigh_parcels" });
     publisher.data(REGISTER_TOOL, variables).await;
     installation.settle().await;
     let found = publisher
-        .data("{ searchTools(query: \"weigh parcels\") { hits { tool { name } } } }", json!({}))
+        .data(
+            "{ searchTools(query: \"weigh parcels\") { hits { tool { name } } } }",
+            json!({}),
+        )
         .await;
-    assert_eq!(found["searchTools"]["hits"][0]["tool"]["name"], "weigh_parcels");
+    assert_eq!(
+        found["searchTools"]["hits"][0]["tool"]["name"],
+        "weigh_parcels"
+    );
 }
 
 #[tokio::test]
@@ -89,11 +130,21 @@ async fn a_damaged_model_is_noticed_and_mended() {
     fill(&installation, "acme").await;
     let (log, database) = (&installation.app.state.log, &installation.app.database);
     let mut connection = database.connect().await.unwrap();
-    connection.execute("UPDATE catalog.tools SET name = 'forged' WHERE name = 'tool_0'").await.unwrap();
-    let catalog = || registry::relational().into_iter().find(|p| p.name() == "catalog").unwrap();
+    connection
+        .execute("UPDATE catalog.tools SET name = 'forged' WHERE name = 'tool_0'")
+        .await
+        .unwrap();
+    let catalog = || {
+        registry::relational()
+            .into_iter()
+            .find(|p| p.name() == "catalog")
+            .unwrap()
+    };
     let refused = rebuild(catalog(), log, database, Finish::SwapIfEqual, &|_, _| {}).await;
     assert!(refused.unwrap_err().to_string().contains("tools"));
-    let mended = rebuild(catalog(), log, database, Finish::Swap, &|_, _| {}).await.unwrap();
+    let mended = rebuild(catalog(), log, database, Finish::Swap, &|_, _| {})
+        .await
+        .unwrap();
     assert!(mended.swapped && !mended.is_equal());
     let forged: i64 =
         sqlx::query_scalar("SELECT count(*) FROM catalog.tools WHERE name = 'forged'")
@@ -117,8 +168,11 @@ async fn a_replaced_log_halts_the_projectors() {
         .unwrap();
     connection
         .execute(
-            format!("UPDATE metamcp.checkpoints SET stream_sequence = {} WHERE projector = 'catalog'", head + 5)
-                .as_str(),
+            format!(
+                "UPDATE metamcp.checkpoints SET stream_sequence = {} WHERE projector = 'catalog'",
+                head + 5
+            )
+            .as_str(),
         )
         .await
         .unwrap();
@@ -127,7 +181,10 @@ async fn a_replaced_log_halts_the_projectors() {
     std::mem::replace(&mut installation.app, next).stop().await;
     let halted = |name: &str| {
         let health = installation.app.state.positions.health();
-        let one = health.into_iter().find(|one| one.projector == name).unwrap();
+        let one = health
+            .into_iter()
+            .find(|one| one.projector == name)
+            .unwrap();
         match one.state {
             projections::ProjectorState::Halted { reason } => Some(reason),
             _ => None,
@@ -135,7 +192,11 @@ async fn a_replaced_log_halts_the_projectors() {
     };
     let begun = std::time::Instant::now();
     while halted("access").is_none() || halted("catalog").is_none() {
-        assert!(begun.elapsed() < crate::support::PATIENCE, "{:?}", installation.app.state.positions.health());
+        assert!(
+            begun.elapsed() < crate::support::PATIENCE,
+            "{:?}",
+            installation.app.state.positions.health()
+        );
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert!(halted("access").unwrap().contains("another commit"));
@@ -145,17 +206,27 @@ async fn a_replaced_log_halts_the_projectors() {
 #[tokio::test]
 async fn one_of_two_instances_leads_and_the_other_takes_over() {
     let installation = Installation::start().await;
-    let (second, base) =
-        serve(&installation.config, &[ProcessRole::Api, ProcessRole::Projector]).await;
+    let (second, base) = serve(
+        &installation.config,
+        &[ProcessRole::Api, ProcessRole::Projector],
+    )
+    .await;
     fill(&installation, "acme").await;
     // What the first one projects, the second one sees.
     let head = installation.app.state.log.head().await.unwrap();
-    second.state.positions.wait_for("catalog", head, crate::support::PATIENCE).await.unwrap();
+    second
+        .state
+        .positions
+        .wait_for("catalog", head, crate::support::PATIENCE)
+        .await
+        .unwrap();
     installation.app.stop().await;
     let tenant = domain::id::TenantId::new("acme").unwrap();
     let actor = domain::envelope::Actor::system("test");
     let context = bus::CommandContext::new(tenant.clone(), actor);
-    let rename = domain::tenant::TenantCommand::Rename { display_name: "New".to_owned() };
+    let rename = domain::tenant::TenantCommand::Rename {
+        display_name: "New".to_owned(),
+    };
     let done = second
         .state
         .dispatcher
@@ -187,15 +258,26 @@ async fn a_commit_that_nobody_can_read_is_parked_and_stops_what_grants_rights() 
     .await
     .unwrap();
     let subject = format!("{}.acme.tool.broken", config.nats.subject_root);
-    let published = async_nats::jetstream::new(client).publish(subject, "no commit".into()).await;
+    let published = async_nats::jetstream::new(client)
+        .publish(subject, "no commit".into())
+        .await;
     let at = published.unwrap().await.unwrap().sequence;
     installation.reached("catalog", at).await;
     installation.reached("archive", at).await;
     let begun = std::time::Instant::now();
     loop {
         let health = installation.app.state.positions.health();
-        let of = |name: &str| health.iter().find(|one| one.projector == name).unwrap().clone();
-        let stopped = matches!(of("access").state, projections::ProjectorState::Halted { .. });
+        let of = |name: &str| {
+            health
+                .iter()
+                .find(|one| one.projector == name)
+                .unwrap()
+                .clone()
+        };
+        let stopped = matches!(
+            of("access").state,
+            projections::ProjectorState::Halted { .. }
+        );
         if of("catalog").parked == 1 && stopped {
             break;
         }

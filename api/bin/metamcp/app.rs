@@ -7,7 +7,9 @@ use api::config::{Config, EmbedderKind};
 use api::state::{AppState, Parts};
 use bus::{Dispatcher, Log, LogOptions};
 use metrics_exporter_prometheus::PrometheusHandle;
-use projections::search::embed::{CachedEmbedder, Embedder, MiniLm, NoEmbedder, OpenAi, OpenAiSettings};
+use projections::search::embed::{
+    CachedEmbedder, Embedder, MiniLm, NoEmbedder, OpenAi, OpenAiSettings,
+};
 use projections::search::{CurrentIndex, SearchProjector};
 use projections::{Database, Positions, registry, runner};
 use std::net::SocketAddr;
@@ -49,7 +51,11 @@ impl Backend {
             "the database cannot be migrated: check postgres.url and that PostgreSQL is running",
         )?;
         let log = Log::connect(&log_options(config)).await?;
-        Ok(Self { dispatcher: Dispatcher::new(log.clone()), log, database })
+        Ok(Self {
+            dispatcher: Dispatcher::new(log.clone()),
+            log,
+            database,
+        })
     }
 
     /// Opens the live search index with the configured embedder.
@@ -94,14 +100,20 @@ impl App {
         let guard = stop.clone().drop_guard();
         let backend = Backend::connect(&config).await?;
         let index = backend.open_index(&config).await?;
-        let Backend { log, dispatcher, database } = backend;
+        let Backend {
+            log,
+            dispatcher,
+            database,
+        } = backend;
         let positions = Positions::start(&database, &log, &stop);
         index.watch(&database, &stop);
         let mut tasks = Vec::new();
         if roles.contains(&Role::Projector) {
             let search = SearchProjector::new(index.clone(), embedded);
             let projectors = registry::projectors(search);
-            tasks.extend(runner::spawn(projectors, &log, &database, &positions, &stop));
+            tasks.extend(runner::spawn(
+                projectors, &log, &database, &positions, &stop,
+            ));
         }
         let tokens = Arc::new(Tokens::open(&config)?);
         tokio::spawn(Arc::clone(tokens.keys()).watch(stop.clone()));
@@ -129,7 +141,14 @@ impl App {
             }));
         }
         guard.disarm();
-        Ok(Self { state, index, database, address, tasks, stop })
+        Ok(Self {
+            state,
+            index,
+            database,
+            address,
+            tasks,
+            stop,
+        })
     }
 
     /// Stops in order: no new requests, those under way end, projectors end between two batches.
@@ -166,13 +185,14 @@ async fn embedder(config: &Config) -> anyhow::Result<Arc<dyn Embedder>> {
         EmbedderKind::None => return Ok(Arc::new(NoEmbedder)),
         EmbedderKind::MiniLm => {
             let folder = search.model_dir.clone();
-            let folder = folder
-                .unwrap_or_else(|| crate::doctor::model_dir(&crate::embedded::tools_dir()));
+            let folder =
+                folder.unwrap_or_else(|| crate::doctor::model_dir(&crate::embedded::tools_dir()));
             Arc::new(tokio::task::spawn_blocking(move || MiniLm::load(&folder)).await??)
         }
         EmbedderKind::OpenAi => {
             let openai = search.openai.clone();
-            let openai = openai.context("search.openai is missing: give endpoint, model and dimensions")?;
+            let openai =
+                openai.context("search.openai is missing: give endpoint, model and dimensions")?;
             Arc::new(OpenAi::new(OpenAiSettings {
                 endpoint: openai.endpoint,
                 model: openai.model,

@@ -56,13 +56,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         SearchMode::Hybrid => Mode::Hybrid,
     };
     let embedder: Arc<dyn Embedder> = match args.model {
-        Some(folder) => Arc::new(tokio::task::spawn_blocking(move || MiniLm::load(&folder)).await??),
+        Some(folder) => {
+            Arc::new(tokio::task::spawn_blocking(move || MiniLm::load(&folder)).await??)
+        }
         None if mode == Mode::Text => Arc::new(NoEmbedder),
         None => anyhow::bail!("this mode needs the embedding model: give its folder with --model"),
     };
     let scratch = Scratch::new(args.scratch)?;
-    let bar = ProgressBar::new_spinner()
-        .with_style(ProgressStyle::with_template("{spinner} {pos} tools embedded ({per_sec})")?);
+    let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template(
+        "{spinner} {pos} tools embedded ({per_sec})",
+    )?);
     let evaluation = Evaluation {
         corpus: &args.corpus,
         queries: &args.queries,
@@ -102,7 +105,9 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if self.temporary && let Err(error) = std::fs::remove_dir_all(&self.folder) {
+        if self.temporary
+            && let Err(error) = std::fs::remove_dir_all(&self.folder)
+        {
             tracing::warn!(%error, folder = %self.folder.display(), "scratch folder not removed");
         }
     }

@@ -136,9 +136,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 /// A command that ends: warnings and errors only.
-async fn quietly(
-    command: impl Future<Output = anyhow::Result<()>>,
-) -> anyhow::Result<ExitCode> {
+async fn quietly(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
     let telemetry = Telemetry::start(&quiet())?;
     let outcome = command.await;
     telemetry.stop().await;
@@ -153,7 +151,10 @@ fn quiet() -> TelemetryConfig {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the one place where the program says why it failed")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where the program says why it failed"
+)]
 fn fail(error: &anyhow::Error) -> ExitCode {
     let mut causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     // A transparent error repeats its source.

@@ -22,8 +22,13 @@ pub async fn provision(
 ) -> anyhow::Result<(PrincipalId, u64, bool)> {
     let mut last = 0;
     let context = CommandContext::new(tenant.clone(), actor.clone());
-    let register = TenantCommand::Register { display_name: tenant.to_string() };
-    match dispatcher.dispatch::<Tenant>(&context, tenant.as_str(), register).await {
+    let register = TenantCommand::Register {
+        display_name: tenant.to_string(),
+    };
+    match dispatcher
+        .dispatch::<Tenant>(&context, tenant.as_str(), register)
+        .await
+    {
         Ok(committed) => last = committed.stream_sequence,
         Err(DispatchError::Rejected(TenantError::AlreadyRegistered)) => {}
         Err(error) => bail!(error),
@@ -35,7 +40,10 @@ pub async fn provision(
         handle: owner.to_owned(),
         roles: vec![Role::Owner],
     });
-    match dispatcher.dispatch::<Principal>(&context, id.as_str(), register).await {
+    match dispatcher
+        .dispatch::<Principal>(&context, id.as_str(), register)
+        .await
+    {
         Ok(committed) => Ok((id, committed.stream_sequence, true)),
         Err(DispatchError::Rejected(PrincipalError::AlreadyRegistered)) => Ok((id, last, false)),
         Err(error) => bail!(error),

@@ -30,7 +30,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         "all" => registry::NAMES.to_vec(),
         name if registry::NAMES.contains(&name) => vec![name],
         name => {
-            let (name, known) = (name.to_owned(), format!("{}, all", registry::NAMES.join(", ")));
+            let (name, known) = (
+                name.to_owned(),
+                format!("{}, all", registry::NAMES.join(", ")),
+            );
             return Err(ProjectionError::Unknown { name, known }.into());
         }
     };
@@ -71,10 +74,19 @@ async fn one(
         bar.set_length(goal);
         bar.set_position(at);
     };
-    let relational = registry::relational().into_iter().find(|projector| projector.name() == name);
+    let relational = registry::relational()
+        .into_iter()
+        .find(|projector| projector.name() == name);
     let rebuilt = match relational {
         Some(projector) => {
-            rebuild(projector, &backend.log, &backend.database, finish, &progress).await
+            rebuild(
+                projector,
+                &backend.log,
+                &backend.database,
+                finish,
+                &progress,
+            )
+            .await
         }
         None => {
             let index = backend.open_index(config).await?;
@@ -87,7 +99,11 @@ async fn one(
 
 fn print(rebuilt: &Rebuilt) {
     for table in &rebuilt.tables {
-        let verdict = if table.live == table.rebuilt { "equal" } else { "DIFFERENT" };
+        let verdict = if table.live == table.rebuilt {
+            "equal"
+        } else {
+            "DIFFERENT"
+        };
         println!(
             "{}.{}: {verdict}; live {} rows {}, rebuilt {} rows {}",
             rebuilt.projector,
@@ -98,7 +114,11 @@ fn print(rebuilt: &Rebuilt) {
             table.rebuilt.digest,
         );
     }
-    let swapped = if rebuilt.swapped { "swapped in" } else { "the live model stays" };
+    let swapped = if rebuilt.swapped {
+        "swapped in"
+    } else {
+        "the live model stays"
+    };
     println!(
         "{} at position {} in {:.1} s: {swapped}",
         rebuilt.projector,

@@ -26,7 +26,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         true => Some(api::serve::bind(config.http.listen).await?),
         false => None,
     };
-    let app = App::start(config, &args.roles, listener, telemetry.metrics(), Arc::new(|_| {})).await?;
+    let app = App::start(
+        config,
+        &args.roles,
+        listener,
+        telemetry.metrics(),
+        Arc::new(|_| {}),
+    )
+    .await?;
     tracing::info!(address = ?app.address, roles = ?args.roles, "serving");
     asked_to_stop().await?;
     app.stop().await;

@@ -36,12 +36,21 @@ pub enum Command {
 
 pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Issue { installation, tenant, principal, hours } => {
+        Command::Issue {
+            installation,
+            tenant,
+            principal,
+            hours,
+        } => {
             let config = installation.config()?;
             let tenant = TenantId::new(tenant)?;
             let id = PrincipalId::derive(&tenant, &principal);
             let dispatcher = Backend::connect(&config).await?.dispatcher;
-            if dispatcher.load::<Principal>(&tenant, id.as_str()).await?.is_none() {
+            if dispatcher
+                .load::<Principal>(&tenant, id.as_str())
+                .await?
+                .is_none()
+            {
                 bail!("tenant {tenant} has no principal {principal}; register it first");
             }
             let ttl = hours.map(|hours| Duration::from_secs(hours.saturating_mul(3_600)));
@@ -51,7 +60,10 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::RotateKeys { installation } => {
             let tokens = Tokens::open(&installation.config()?)?;
-            let kid = tokens.keys().rotate().context("the new key cannot be written")?;
+            let kid = tokens
+                .keys()
+                .rotate()
+                .context("the new key cannot be written")?;
             println!("New tokens are signed with key {kid}.");
             Ok(())
         }

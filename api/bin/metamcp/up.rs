@@ -1,6 +1,9 @@
 //! `metamcp up`: everything on one machine. The same servers, statements and stream configuration as in
 //! production, only started for you.
-#![expect(clippy::print_stdout, reason = "the addresses and the token are the output")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the addresses and the token are the output"
+)]
 
 use crate::app::{App, Role};
 use crate::cli::write_private;
@@ -87,7 +90,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let told = bar.clone();
     let embedded = Arc::new(move |more: usize| told.inc(u64::try_from(more).unwrap_or(0)));
     let roles = [Role::Api, Role::Projector];
-    let app = App::start(config, &roles, Some(listener), telemetry.metrics(), embedded).await;
+    let app = App::start(
+        config,
+        &roles,
+        Some(listener),
+        telemetry.metrics(),
+        embedded,
+    )
+    .await;
     let app = match app {
         Ok(app) => app,
         Err(error) => {
@@ -151,7 +161,12 @@ async fn first_start(
     }
     for projector in projections::registry::NAMES {
         // A large index that is still behind does not hold up the rest; /readyz shows it.
-        if let Err(error) = app.state.positions.wait_for(projector, last, FIRST_INDEX).await {
+        if let Err(error) = app
+            .state
+            .positions
+            .wait_for(projector, last, FIRST_INDEX)
+            .await
+        {
             tracing::warn!(%error, "the read models are still catching up");
         }
     }
@@ -168,10 +183,16 @@ fn welcome(app: &App, dir: &DataDir, tenant: &TenantId, owner: &FirstOwner) -> a
     println!("  Data       {}\n", dir.path().display());
     if owner.is_new {
         let issued = app.state.tokens.issue(tenant, &owner.id, None)?;
-        println!("Token of administrator `admin` of tenant `{tenant}`, shown this once, good until {}:\n", issued.expires_at.to_rfc3339());
+        println!(
+            "Token of administrator `admin` of tenant `{tenant}`, shown this once, good until {}:\n",
+            issued.expires_at.to_rfc3339()
+        );
         println!("  {}\n", issued.token.expose_secret());
     } else {
-        println!("For a token: metamcp token issue --data-dir {}\n", dir.path().display());
+        println!(
+            "For a token: metamcp token issue --data-dir {}\n",
+            dir.path().display()
+        );
     }
     println!("Ctrl-C stops everything.");
     Ok(())
@@ -179,7 +200,7 @@ fn welcome(app: &App, dir: &DataDir, tenant: &TenantId, owner: &FirstOwner) -> a
 
 /// Where the private servers and the data directory are.
 fn point_at(config: &mut Config, dir: &DataDir, servers: &EmbeddedServers) {
-    config.nats.url = format!("nats://{}", servers.nats.address());
+    config.nats.url = servers.nats.address();
     config.nats.user = Some(NATS_USER.to_owned());
     config.nats.password = Some(servers.nats.password().to_owned().into());
     config.postgres.url = servers.postgres.url().into();
@@ -192,7 +213,11 @@ fn point_at(config: &mut Config, dir: &DataDir, servers: &EmbeddedServers) {
 fn as_yaml(config: &Config) -> String {
     let quote = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
     let mut yaml = String::from("# Written by `metamcp up` at each start; holds secrets.\n");
-    let password = config.nats.password.as_ref().map(|password| password.expose_secret());
+    let password = config
+        .nats
+        .password
+        .as_ref()
+        .map(|password| password.expose_secret());
     let mut section = |name: &str, keys: &[(&str, String)]| {
         yaml.push_str(&format!("{name}:\n"));
         for (key, value) in keys {
@@ -205,7 +230,13 @@ fn as_yaml(config: &Config) -> String {
         EmbedderKind::None => "none",
     };
     let mut http = vec![("listen", config.http.listen.to_string())];
-    http.extend(config.http.public_url.iter().map(|url| ("public_url", url.to_string())));
+    http.extend(
+        config
+            .http
+            .public_url
+            .iter()
+            .map(|url| ("public_url", url.to_string())),
+    );
     section("http", &http);
     section(
         "nats",
@@ -215,13 +246,21 @@ fn as_yaml(config: &Config) -> String {
             ("password", password.unwrap_or_default().to_owned()),
         ],
     );
-    section("postgres", &[("url", config.postgres.url.expose_secret().to_owned())]);
-    let mut search =
-        vec![("index_uri", config.search.index_uri.clone()), ("embedder", embedder.to_owned())];
+    section(
+        "postgres",
+        &[("url", config.postgres.url.expose_secret().to_owned())],
+    );
+    let mut search = vec![
+        ("index_uri", config.search.index_uri.clone()),
+        ("embedder", embedder.to_owned()),
+    ];
     let folder = config.search.model_dir.iter();
     search.extend(folder.map(|folder| ("model_dir", folder.display().to_string())));
     section("search", &search);
-    section("auth", &[("keys_dir", config.auth.keys_dir.display().to_string())]);
+    section(
+        "auth",
+        &[("keys_dir", config.auth.keys_dir.display().to_string())],
+    );
     yaml
 }
 

@@ -79,7 +79,7 @@ pub(super) fn minilm() -> Option<&'static MiniLm> {
     static MODEL: OnceLock<Option<MiniLm>> = OnceLock::new();
     MODEL
         .get_or_init(|| {
-            let folder = tools_folder().join("models/all-MiniLM-L6-v2");
+            let folder = model_folder();
             if !folder.exists() {
                 eprintln!(
                     "skipped: no embedding model in {} (fetch it with `./dev setup`)",
@@ -92,13 +92,15 @@ pub(super) fn minilm() -> Option<&'static MiniLm> {
         .as_ref()
 }
 
-fn tools_folder() -> PathBuf {
+/// Where `./dev setup` puts the model.
+pub(super) fn model_folder() -> PathBuf {
     let home = || PathBuf::from(std::env::var("HOME").unwrap_or_default()).join(".cache/metamcp");
     let system = PathBuf::from("/var/cache/metamcp");
-    std::env::var("METAMCP_TOOLS_DIR").map_or_else(
+    let tools = std::env::var("METAMCP_TOOLS_DIR").map_or_else(
         |_| if system.exists() { system } else { home() },
         PathBuf::from,
-    )
+    );
+    tools.join("models/all-MiniLM-L6-v2")
 }
 
 pub(super) fn cosine(a: &[f32], b: &[f32]) -> f32 {

@@ -17,12 +17,16 @@ const REGISTER_TOOL: &str = "mutation($input: RegisterToolInput!, $id: UUID) {
 /// Registers a server and answers its payload.
 async fn register_server(client: &Client, slug: &str) -> Value {
     let input = json!({ "slug": slug, "name": format!("The {slug} server") });
-    client.data(REGISTER_SERVER, json!({ "input": input })).await["registerServer"].take()
+    client
+        .data(REGISTER_SERVER, json!({ "input": input }))
+        .await["registerServer"]
+        .take()
 }
 
 /// Registers a tool and answers its payload. `more` adds to the input.
 async fn register_tool(client: &Client, server: &str, name: &str, more: Value) -> Value {
-    let mut input = json!({ "server": server, "name": name, "description": format!("Does {name}") });
+    let mut input =
+        json!({ "server": server, "name": name, "description": format!("Does {name}") });
     for (field, value) in more.as_object().cloned().unwrap_or_default() {
         input[field] = value;
     }
@@ -30,5 +34,10 @@ async fn register_tool(client: &Client, server: &str, name: &str, more: Value) -
 }
 
 fn names(nodes: &Value) -> Vec<&str> {
-    nodes.as_array().unwrap().iter().map(|node| node["name"].as_str().unwrap()).collect()
+    nodes
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| node["name"].as_str().unwrap())
+        .collect()
 }

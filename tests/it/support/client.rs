@@ -13,8 +13,15 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(base: &str, token: Option<String>) -> Self {
-        let http = reqwest::Client::builder().timeout(super::PATIENCE).build().unwrap();
-        Self { base: base.to_owned(), token, http }
+        let http = reqwest::Client::builder()
+            .timeout(super::PATIENCE)
+            .build()
+            .unwrap();
+        Self {
+            base: base.to_owned(),
+            token,
+            http,
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response {
@@ -42,7 +49,8 @@ impl Client {
     pub(crate) async fn code(&self, query: &str, variables: Value) -> String {
         let (status, answer) = self.graphql(query, variables).await;
         let code = answer["errors"][0]["extensions"]["code"].as_str();
-        code.unwrap_or_else(|| panic!("{status}: no error code in {answer:#}")).to_owned()
+        code.unwrap_or_else(|| panic!("{status}: no error code in {answer:#}"))
+            .to_owned()
     }
 
     pub(crate) fn authorize(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {

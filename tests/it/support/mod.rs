@@ -45,7 +45,13 @@ impl Installation {
         change(&mut config);
         let roles = [ProcessRole::Api, ProcessRole::Projector];
         let (app, base) = serve(&config, &roles).await;
-        Self { app, config, base, servers, _folder: folder }
+        Self {
+            app,
+            config,
+            base,
+            servers,
+            _folder: folder,
+        }
     }
 
     /// A client with a principal of its own that holds the roles.
@@ -64,8 +70,9 @@ impl Installation {
         let tenant = TenantId::new(tenant).unwrap();
         let dispatcher = &self.app.state.dispatcher;
         let actor = Actor::system("test");
-        let (_, mut at, _) =
-            metamcp::provision(dispatcher, &tenant, "founder", &actor).await.unwrap();
+        let (_, mut at, _) = metamcp::provision(dispatcher, &tenant, "founder", &actor)
+            .await
+            .unwrap();
         let id = PrincipalId::derive(&tenant, handle);
         let register = PrincipalCommand::Register(RegisterPrincipal {
             kind: PrincipalKind::User,
@@ -73,7 +80,10 @@ impl Installation {
             roles: roles.to_vec(),
         });
         let context = bus::CommandContext::new(tenant.clone(), actor);
-        if let Ok(done) = dispatcher.dispatch::<Principal>(&context, id.as_str(), register).await {
+        if let Ok(done) = dispatcher
+            .dispatch::<Principal>(&context, id.as_str(), register)
+            .await
+        {
             at = done.stream_sequence;
         }
         self.reached("access", at).await;
@@ -82,7 +92,12 @@ impl Installation {
     }
 
     pub(crate) async fn reached(&self, projector: &'static str, at: u64) {
-        self.app.state.positions.wait_for(projector, at, PATIENCE).await.unwrap();
+        self.app
+            .state
+            .positions
+            .wait_for(projector, at, PATIENCE)
+            .await
+            .unwrap();
     }
 
     /// Waits until every projector stands at the head of the log.
@@ -97,12 +112,15 @@ impl Installation {
 
 /// Serves on a free port.
 pub(crate) async fn serve(config: &Config, roles: &[ProcessRole]) -> (App, String) {
-    let listener = api::serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = api::serve::bind("127.0.0.1:0".parse().unwrap())
+        .await
+        .unwrap();
     let mut config = config.clone();
     config.http.listen = listener.local_addr().unwrap();
     let base = config.http.base_url().trim_end_matches('/').to_owned();
-    let app =
-        App::start(config, roles, Some(listener), metrics(), Arc::new(|_| {})).await.unwrap();
+    let app = App::start(config, roles, Some(listener), metrics(), Arc::new(|_| {}))
+        .await
+        .unwrap();
     (app, base)
 }
 
@@ -112,7 +130,10 @@ pub(crate) fn model() -> Option<PathBuf> {
     if folder.join("model.safetensors").is_file() {
         return Some(folder);
     }
-    println!("skipped: no embedding model at {}; run `./dev setup`", folder.display());
+    println!(
+        "skipped: no embedding model at {}; run `./dev setup`",
+        folder.display()
+    );
     None
 }
 
@@ -127,7 +148,9 @@ pub(crate) fn python() -> Option<PathBuf> {
 
 fn metrics() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
-    HANDLE.get_or_init(|| PrometheusBuilder::new().install_recorder().unwrap()).clone()
+    HANDLE
+        .get_or_init(|| PrometheusBuilder::new().install_recorder().unwrap())
+        .clone()
 }
 
 /// Search without vectors: what most tests need.

@@ -36,7 +36,12 @@ impl Servers {
         let dir = DataDir::open(folder.path().join("data")).unwrap();
         let options = Options { sync_always: false };
         let embedded = EmbeddedServers::start(&dir, &options).await.unwrap();
-        Self { embedded, next: AtomicU32::new(0), _dir: dir, _folder: folder }
+        Self {
+            embedded,
+            next: AtomicU32::new(0),
+            _dir: dir,
+            _folder: folder,
+        }
     }
 
     /// A configuration with a database and a stream that nobody else uses.
@@ -45,14 +50,17 @@ impl Servers {
         let name = format!("test_{number}");
         let url = self.embedded.postgres.url();
         let mut connection = PgConnection::connect(&url).await.unwrap();
-        connection.execute(format!("CREATE DATABASE {name}").as_str()).await.unwrap();
+        connection
+            .execute(format!("CREATE DATABASE {name}").as_str())
+            .await
+            .unwrap();
         connection.close().await.unwrap();
         let (server, _) = url.rsplit_once('/').unwrap();
 
         let mut config = Config::default();
         config.postgres.url = format!("{server}/{name}").into();
         config.postgres.max_connections = 6;
-        config.nats.url = format!("nats://{}", self.embedded.nats.address());
+        config.nats.url = self.embedded.nats.address();
         config.nats.user = Some(NATS_USER.to_owned());
         config.nats.password = Some(self.embedded.nats.password().to_owned().into());
         config.nats.stream = format!("TEST_{number}");

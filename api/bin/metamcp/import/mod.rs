@@ -5,22 +5,26 @@
 //!
 //! # Reading order
 //! `run.rs` (what happens), `catalogue.rs` (from a line to a command), `fields.rs` and `lines.rs` (bad input),
-//! `send.rs` (in flight, and while the log is away), `report.rs` (what is told), `command.rs` (the command line).
+//! `send.rs` (in flight, and while the log is away), `summary.rs` (what is told), `command.rs` (the command line).
 
 mod catalogue;
 mod command;
 mod fields;
 mod lines;
+mod patience;
 mod report;
+#[cfg(test)]
+mod report_tests;
 mod run;
 mod send;
 mod standing;
+mod summary;
 #[cfg(test)]
 mod tests;
 
 pub use command::{Args, run_command};
-pub use report::{Counts, Note, Severity, Summary};
 pub use run::run;
+pub use summary::{Counts, Note, Severity, Summary};
 
 use domain::id::TenantId;
 use semver::Version;

@@ -7,9 +7,10 @@
 
 use super::catalogue::{self, Parsed};
 use super::lines::{Line, Lines};
-use super::report::{Kind, Report, Summary};
+use super::report::{Kind, Report};
 use super::send::{Item, Loaded};
 use super::standing::{Duplicates, Servers};
+use super::summary::Summary;
 use super::{Cause, ImportError, Observer, Options};
 use bus::{CommandContext, Dispatcher};
 use domain::envelope::Actor;

@@ -2,6 +2,7 @@
 
 use super::Cause;
 use super::catalogue::Parsed;
+use super::patience::Patience;
 use super::report::{Kind, Outcome, Reason, Report};
 use super::run::Import;
 use super::standing::Servers;
@@ -12,11 +13,6 @@ use domain::{AggregateRoot, Rejection};
 use futures::stream::{Stream, StreamExt};
 use std::pin::pin;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
-
-/// Pauses between two attempts while the log is away.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What registers: the aggregates that a catalogue holds.
 pub(super) trait Registers: AggregateRoot {
@@ -233,30 +229,5 @@ impl Import<'_> {
             () = self.stop.cancelled() => Ok(false),
             () = tokio::time::sleep(pause) => Ok(true),
         }
-    }
-}
-
-/// The attempts of one command while the log is away.
-struct Patience {
-    until: Instant,
-    next: Duration,
-}
-
-impl Patience {
-    fn new(most: Duration) -> Self {
-        Self {
-            until: Instant::now() + most,
-            next: FIRST_PAUSE,
-        }
-    }
-
-    /// How long to wait before the next attempt; none when it has lasted long enough.
-    fn pause(&mut self) -> Option<Duration> {
-        if Instant::now() >= self.until {
-            return None;
-        }
-        let pause = self.next;
-        self.next = (pause * 2).min(LONGEST_PAUSE);
-        Some(pause)
     }
 }

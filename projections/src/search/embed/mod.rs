@@ -4,6 +4,7 @@
 //! Invariants: one embedder yields vectors of one length, scaled to length 1; the order of the answer is
 //! the order of the texts; the async runtime is never blocked.
 
+mod bert;
 mod cache;
 mod minilm;
 mod none;

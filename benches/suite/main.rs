@@ -1,6 +1,6 @@
 //! The benches: every figure beside a limit that is measured in the same run, on real servers.
 //!
-//! `cargo bench --profile dev --bench suite -- [filter ...] [--quick] [--full]`; see `README.md` here.
+//! `cargo bench --profile dev --bench suite -- [filter ...] [--quick] [--full]`; see `benches/README.md`.
 //! `harness.rs` measures and prints, `world.rs` starts servers and fills them, `wire.rs` speaks HTTP; every
 //! other file is one bench.
 

@@ -4,8 +4,8 @@
 
 use crate::corpus::Corpus;
 use crate::harness::{Goal, Report, Settings, both, median, metrics, millis, percentile};
-use crate::world::{World, dispatch, fetch, publish, seed, tenant};
 use crate::wire::{self, Wire};
+use crate::world::{World, dispatch, fetch, publish, seed, tenant};
 use anyhow::{Context as _, Result};
 use api::config::Config;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
@@ -47,10 +47,19 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
         }
     }
     let (middle, tail) = both(&runs);
-    report.times("ack to visible in GraphQL, 100 events/s, p50", &middle, Goal::AtMost(2.0));
+    report.times(
+        "ack to visible in GraphQL, 100 events/s, p50",
+        &middle,
+        Goal::AtMost(2.0),
+    );
     let p99 = median(&tail.ours);
     let texts = (millis(p99), "20 ms".to_owned());
-    report.line("ack to visible in GraphQL, 100 events/s, p99", texts, p99 / 0.020, Goal::AtMost(1.0));
+    report.line(
+        "ack to visible in GraphQL, 100 events/s, p99",
+        texts,
+        p99 / 0.020,
+        Goal::AtMost(1.0),
+    );
     report.times("… p99 beside the limit's p99", &tail, Goal::None);
     installation.app.stop().await;
     Ok(())
@@ -80,7 +89,13 @@ impl Installation {
         let owner = PrincipalId::derive(&tenant, "owner");
         let issued = app.state.tokens.issue(&tenant, &owner, None)?;
         let token = issued.token.expose_secret().to_owned();
-        let installation = Self { app, config, address, token, tenant };
+        let installation = Self {
+            app,
+            config,
+            address,
+            token,
+            tenant,
+        };
         installation.settle().await?;
         Ok(installation)
     }
@@ -89,7 +104,11 @@ impl Installation {
     pub(crate) async fn settle(&self) -> Result<()> {
         let head = self.app.state.log.head().await?;
         for projector in projections::registry::NAMES {
-            self.app.state.positions.wait_for(projector, head, 10 * PATIENCE).await?;
+            self.app
+                .state
+                .positions
+                .wait_for(projector, head, 10 * PATIENCE)
+                .await?;
         }
         Ok(())
     }
@@ -112,7 +131,10 @@ impl<'a> Ours<'a> {
             wires.push(Wire::connect(installation.address).await?);
         }
         let wires = Arc::new(Mutex::new(wires));
-        Ok(Self { installation, wires })
+        Ok(Self {
+            installation,
+            wires,
+        })
     }
 
     /// Registers tools, one a tick; p50 and p99 from acknowledgement to answer.
@@ -121,13 +143,23 @@ impl<'a> Ours<'a> {
         let mut running = Vec::new();
         for number in numbers {
             tick.tick().await;
-            let Installation { app, address, token, tenant, .. } = self.installation;
+            let Installation {
+                app,
+                address,
+                token,
+                tenant,
+                ..
+            } = self.installation;
             let (dispatcher, tenant) = (app.state.dispatcher.clone(), tenant.clone());
             let (address, token, wires) = (*address, token.clone(), Arc::clone(&self.wires));
             let (id, command) = corpus.tool(&tenant, number);
             let (server, name) = (Corpus::slug(number), corpus.tool_name(number));
             running.push(tokio::spawn(async move {
-                let mut wire = wires.lock().await.pop().context("all connections are busy")?;
+                let mut wire = wires
+                    .lock()
+                    .await
+                    .pop()
+                    .context("all connections are busy")?;
                 let at = dispatch::<Tool>(&dispatcher, &tenant, &id, command).await?;
                 let acknowledged = Instant::now();
                 let query = format!(
@@ -161,7 +193,12 @@ impl<'a> Raw<'a> {
     async fn new(world: &'a World, config: &'a Config) -> Result<Self> {
         let context = world.raw().await?;
         let messages = fetch(&context, &config.nats.stream, 1_000).await?;
-        Ok(Self { world, config, context, messages })
+        Ok(Self {
+            world,
+            config,
+            context,
+            messages,
+        })
     }
 
     /// Publishes, one a tick; p50 and p99 from acknowledgement to committed row.
@@ -182,7 +219,9 @@ impl<'a> Raw<'a> {
                 let message = message?;
                 let insert = "INSERT INTO public.bare VALUES ($1, $2)";
                 let position = i64::try_from(committed.len())?;
-                let insert = sqlx::query(insert).bind(position).bind(&message.payload[..]);
+                let insert = sqlx::query(insert)
+                    .bind(position)
+                    .bind(&message.payload[..]);
                 insert.execute(&mut connection).await?;
                 committed.push(Instant::now());
             }

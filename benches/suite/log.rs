@@ -22,7 +22,11 @@ pub(crate) async fn append(
     let corpus = Corpus::load(settings)?;
     let world = World::start(sync_always).await?;
     let raw = world.raw().await?;
-    let mode = if sync_always { "sync always" } else { "sync every 2 min" };
+    let mode = if sync_always {
+        "sync always"
+    } else {
+        "sync every 2 min"
+    };
     let usual = if sync_always { 6_000 } else { 20_000 };
     let count = settings.size(usual, 1_000);
 
@@ -50,7 +54,12 @@ pub(crate) async fn append(
         },
     )
     .await?;
-    report.rates(format!("append, 256 in flight, {mode}"), &pairs, "", Goal::AtLeast(0.7));
+    report.rates(
+        format!("append, 256 in flight, {mode}"),
+        &pairs,
+        "",
+        Goal::AtLeast(0.7),
+    );
     latency(settings, report, (&world, &raw), (&corpus, mode)).await
 }
 
@@ -60,10 +69,16 @@ type Appended = (f64, Vec<async_nats::Message>, api::config::Config);
 async fn ours_in_flight(world: &World, corpus: &Corpus, count: usize) -> Result<Appended> {
     let (config, tenant, raw) = (world.log_only(), tenant()?, world.raw().await?);
     let dispatcher = Dispatcher::new(log_of(&config).await?);
-    let jobs: Vec<_> = (0..count).map(|number| corpus.tool(&tenant, number)).collect();
+    let jobs: Vec<_> = (0..count)
+        .map(|number| corpus.tool(&tenant, number))
+        .collect();
     let rate = in_flight(jobs, move |(id, command): (String, ToolCommand)| {
         let (dispatcher, tenant) = (dispatcher.clone(), tenant.clone());
-        async move { dispatch::<Tool>(&dispatcher, &tenant, &id, command).await.map(drop) }
+        async move {
+            dispatch::<Tool>(&dispatcher, &tenant, &id, command)
+                .await
+                .map(drop)
+        }
     })
     .await?;
     let messages = fetch(&raw, &config.nats.stream, count).await?;
@@ -81,7 +96,9 @@ async fn latency(
     let serial_of_ours = async || {
         let (config, tenant) = (world.log_only(), tenant()?);
         let dispatcher = Dispatcher::new(log_of(&config).await?);
-        let jobs: Vec<_> = (0..count).map(|number| corpus.tool(&tenant, number)).collect();
+        let jobs: Vec<_> = (0..count)
+            .map(|number| corpus.tool(&tenant, number))
+            .collect();
         let times = tokio::spawn(async move {
             let mut times = Vec::with_capacity(jobs.len());
             for (id, command) in jobs {
@@ -114,7 +131,11 @@ async fn latency(
         Ok(median(&times.await??))
     };
     let pairs = alternate(settings.runs(), serial_of_raw, serial_of_ours).await?;
-    report.times(format!("append latency, serial, p50, {mode}"), &pairs, Goal::AtMost(1.5));
+    report.times(
+        format!("append latency, serial, p50, {mode}"),
+        &pairs,
+        Goal::AtMost(1.5),
+    );
     Ok(())
 }
 
@@ -130,7 +151,10 @@ pub(crate) async fn import(settings: &Settings, report: &mut Report) -> Result<(
         async || import_once(&world, &servers, &tools).await,
     )
     .await?;
-    let bench = format!("import of the {} ({count} tools), beside appends", corpus.name);
+    let bench = format!(
+        "import of the {} ({count} tools), beside appends",
+        corpus.name
+    );
     report.rates(bench, &pairs, "", Goal::AtLeast(0.8));
     Ok(())
 }
@@ -154,8 +178,15 @@ async fn import_once(world: &World, servers: &str, tools: &str) -> Result<f64> {
     )
     .await?;
     let registered = usize::try_from(summary.servers.registered + summary.tools.registered)?;
-    ensure!(registered > 0, "nothing was registered: {:?}", summary.rejected);
-    Ok(rate(registered, Duration::from_secs_f64(summary.elapsed_seconds)))
+    ensure!(
+        registered > 0,
+        "nothing was registered: {:?}",
+        summary.rejected
+    );
+    Ok(rate(
+        registered,
+        Duration::from_secs_f64(summary.elapsed_seconds),
+    ))
 }
 
 /// The catalogue's files; the sample is repeated under other servers' names until it is a catalogue.
@@ -165,7 +196,10 @@ fn files(corpus: &Corpus, settings: &Settings) -> (String, String) {
     if times <= 1 {
         let all = settings.size(usize::MAX, 1_000);
         let cut = |file: &str, most: usize| -> String {
-            file.lines().take(most).flat_map(|line| [line, "\n"]).collect()
+            file.lines()
+                .take(most)
+                .flat_map(|line| [line, "\n"])
+                .collect()
         };
         return (corpus.servers_file.clone(), cut(&corpus.tools_file, all));
     }
@@ -180,5 +214,8 @@ fn files(corpus: &Corpus, settings: &Settings) -> (String, String) {
         };
         (0..times).flat_map(again).collect()
     };
-    (repeat(&corpus.servers_file, "slug"), repeat(&corpus.tools_file, "server"))
+    (
+        repeat(&corpus.servers_file, "slug"),
+        repeat(&corpus.tools_file, "server"),
+    )
 }

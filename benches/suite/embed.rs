@@ -6,8 +6,8 @@ use crate::harness::{Goal, Report, Settings, alternate, rate};
 use anyhow::{Result, ensure};
 use projections::search::ToolDocument;
 use projections::search::embed::candle::{
-    BertModel, Config, D, DType, Device, Result as CandleResult, Tensor, Tokenizer, TruncationParams,
-    VarBuilder,
+    BertModel, Config, D, DType, Device, Result as CandleResult, Tensor, Tokenizer,
+    TruncationParams, VarBuilder,
 };
 use projections::search::embed::{Embedder, MiniLm};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,9 @@ const BATCH_TOKENS: usize = 1024;
 const MAX_TOKENS: usize = 128;
 
 pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
-    let Some(folder) = model_dir() else { return Ok(()) };
+    let Some(folder) = model_dir() else {
+        return Ok(());
+    };
     let corpus = Corpus::load(settings)?;
     let count = settings.size(256, 64);
     let numbers = 0..count;
@@ -74,7 +76,10 @@ pub(crate) fn model_dir() -> Option<PathBuf> {
     if folder.join("model.safetensors").is_file() {
         return Some(folder);
     }
-    eprintln!("skipped: no embedding model at {}; run `./dev setup`", folder.display());
+    eprintln!(
+        "skipped: no embedding model at {}; run `./dev setup`",
+        folder.display()
+    );
     None
 }
 
@@ -112,28 +117,48 @@ impl Bare {
         let variables = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu)?;
         let mut tokenizer = Tokenizer::from_bytes(read("tokenizer.json")?).map_err(failed)?;
         tokenizer.with_padding(None);
-        let truncation = TruncationParams { max_length: MAX_TOKENS, ..TruncationParams::default() };
-        tokenizer.with_truncation(Some(truncation)).map_err(failed)?;
+        let truncation = TruncationParams {
+            max_length: MAX_TOKENS,
+            ..TruncationParams::default()
+        };
+        tokenizer
+            .with_truncation(Some(truncation))
+            .map_err(failed)?;
         let model = BertModel::load(variables, &config)?;
         Ok(Self { model, tokenizer })
     }
 
     fn tokens(&self, texts: &[String]) -> Result<Vec<Vec<u32>>> {
         let one = |text: &String| {
-            let encoding = self.tokenizer.encode_fast(text.as_str(), true).map_err(failed)?;
+            let encoding = self
+                .tokenizer
+                .encode_fast(text.as_str(), true)
+                .map_err(failed)?;
             Ok(encoding.get_ids().to_vec())
         };
         texts.iter().map(one).collect()
     }
 
     /// All batches, so many at once.
-    async fn embed_all(self: &Arc<Self>, batches: Vec<Vec<Vec<u32>>>, at_once: usize) -> Result<()> {
+    async fn embed_all(
+        self: &Arc<Self>,
+        batches: Vec<Vec<Vec<u32>>>,
+        at_once: usize,
+    ) -> Result<()> {
         use futures::{StreamExt, TryStreamExt, stream};
         let one = |batch: Vec<Vec<u32>>| {
             let bare = Arc::clone(self);
-            async move { Ok::<_, anyhow::Error>(tokio::task::spawn_blocking(move || bare.embed(&batch)).await??) }
+            async move {
+                Ok::<_, anyhow::Error>(
+                    tokio::task::spawn_blocking(move || bare.embed(&batch)).await??,
+                )
+            }
         };
-        let done: Vec<_> = stream::iter(batches).map(one).buffer_unordered(at_once).try_collect().await?;
+        let done: Vec<_> = stream::iter(batches)
+            .map(one)
+            .buffer_unordered(at_once)
+            .try_collect()
+            .await?;
         ensure!(!done.is_empty(), "nothing was embedded");
         Ok(())
     }
@@ -143,7 +168,12 @@ impl Bare {
         let (mut ids, mut mask) = (Vec::new(), Vec::new());
         for tokens in batch {
             let padding = width - tokens.len();
-            ids.extend(tokens.iter().copied().chain(std::iter::repeat_n(0, padding)));
+            ids.extend(
+                tokens
+                    .iter()
+                    .copied()
+                    .chain(std::iter::repeat_n(0, padding)),
+            );
             let own = std::iter::repeat_n(1f32, tokens.len());
             mask.extend(own.chain(std::iter::repeat_n(0f32, padding)));
         }
@@ -151,7 +181,11 @@ impl Bare {
         let mask = Tensor::from_vec(mask, (batch.len(), width), &Device::Cpu)?;
         let hidden = self.model.forward(&ids, &ids.zeros_like()?, Some(&mask))?;
         let mask = mask.unsqueeze(D::Minus1)?;
-        hidden.broadcast_mul(&mask)?.sum(1)?.broadcast_div(&mask.sum(1)?)?.to_vec2()
+        hidden
+            .broadcast_mul(&mask)?
+            .sum(1)?
+            .broadcast_div(&mask.sum(1)?)?
+            .to_vec2()
     }
 }
 

@@ -103,7 +103,13 @@ impl Report {
     }
 
     /// Adds rates, where more is better.
-    pub(crate) fn rates(&mut self, bench: impl Into<String>, pairs: &Pairs, unit: &str, goal: Goal) {
+    pub(crate) fn rates(
+        &mut self,
+        bench: impl Into<String>,
+        pairs: &Pairs,
+        unit: &str,
+        goal: Goal,
+    ) {
         let text = |rates: &[f64]| format!("{:.0} {unit}/s", median(rates));
         let texts = (text(&pairs.ours), text(&pairs.raw));
         self.line(bench, texts, pairs.ratio(), goal);
@@ -132,8 +138,17 @@ impl fmt::Display for Row {
             Goal::None => (String::new(), None),
         };
         let met = met.map_or("", |met| if met { "met" } else { "missed" });
-        let Self { bench, ours, limit, ratio, .. } = self;
-        write!(f, "| {bench} | {ours} | {limit} | {ratio:.2} | {goal} | {met} |")
+        let Self {
+            bench,
+            ours,
+            limit,
+            ratio,
+            ..
+        } = self;
+        write!(
+            f,
+            "| {bench} | {ours} | {limit} | {ratio:.2} | {goal} | {met} |"
+        )
     }
 }
 
@@ -152,7 +167,12 @@ impl Pairs {
 
     /// The median of the pairs' ratios: a pair's two runs see the same noise.
     pub(crate) fn ratio(&self) -> f64 {
-        let ratios: Vec<f64> = self.ours.iter().zip(&self.raw).map(|(ours, raw)| ours / raw).collect();
+        let ratios: Vec<f64> = self
+            .ours
+            .iter()
+            .zip(&self.raw)
+            .map(|(ours, raw)| ours / raw)
+            .collect();
         median(&ratios)
     }
 }

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-const SAMPLE_SERVERS: &str = include_str!("../api/bin/metamcp/sample/servers.jsonl");
-const SAMPLE_TOOLS: &str = include_str!("../api/bin/metamcp/sample/tools.jsonl");
+const SAMPLE_SERVERS: &str = include_str!("../../api/bin/metamcp/sample/servers.jsonl");
+const SAMPLE_TOOLS: &str = include_str!("../../api/bin/metamcp/sample/tools.jsonl");
 /// Tools of one server.
 const TOOLS_OF_A_SERVER: usize = 50;
 
@@ -124,7 +124,10 @@ impl Corpus {
                     ..ServerProfile::default()
                 };
                 let id = ServerId::derive(tenant, &slug);
-                (id.into(), ServerCommand::Register(RegisterServer { slug, profile }))
+                (
+                    id.into(),
+                    ServerCommand::Register(RegisterServer { slug, profile }),
+                )
             })
             .collect()
     }

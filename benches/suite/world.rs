@@ -43,10 +43,20 @@ impl World {
 
     /// The same data, served in another mode: filled fast, measured safe.
     pub(crate) async fn restart(self, sync_always: bool) -> Result<Self> {
-        let Self { embedded, dir, folder, next } = self;
+        let Self {
+            embedded,
+            dir,
+            folder,
+            next,
+        } = self;
         embedded.stop().await;
         let embedded = EmbeddedServers::start(&dir, &Options { sync_always }).await?;
-        Ok(Self { embedded, dir, folder, next })
+        Ok(Self {
+            embedded,
+            dir,
+            folder,
+            next,
+        })
     }
 
     /// A configuration with a stream of its own, and no database yet.
@@ -67,7 +77,9 @@ impl World {
         let name = config.nats.stream.to_lowercase();
         let url = self.embedded.postgres.url();
         let mut connection = PgConnection::connect(&url).await?;
-        connection.execute(format!("CREATE DATABASE {name}").as_str()).await?;
+        connection
+            .execute(format!("CREATE DATABASE {name}").as_str())
+            .await?;
         connection.close().await?;
         let (server, _) = url.rsplit_once('/').context("the address of PostgreSQL")?;
         config.postgres.url = format!("{server}/{name}").into();
@@ -81,8 +93,8 @@ impl World {
     /// A JetStream client without anything of ours.
     pub(crate) async fn raw(&self) -> Result<Context> {
         let password = self.embedded.nats.password().to_owned();
-        let options = async_nats::ConnectOptions::new()
-            .user_and_password(NATS_USER.to_owned(), password);
+        let options =
+            async_nats::ConnectOptions::new().user_and_password(NATS_USER.to_owned(), password);
         let client = options.connect(self.embedded.nats.address()).await?;
         Ok(async_nats::jetstream::new(client))
     }
@@ -128,12 +140,18 @@ impl RawStream {
 /// Publishes and waits for the acknowledgement.
 pub(crate) async fn publish(raw: &Context, message: async_nats::Message) -> Result<u64> {
     let headers = message.headers.unwrap_or_default();
-    let sent = raw.publish_with_headers(message.subject, headers, message.payload).await?;
+    let sent = raw
+        .publish_with_headers(message.subject, headers, message.payload)
+        .await?;
     Ok(sent.await?.sequence)
 }
 
 /// Reads a stream from its beginning with the client library alone.
-pub(crate) async fn fetch(raw: &Context, stream: &str, count: usize) -> Result<Vec<async_nats::Message>> {
+pub(crate) async fn fetch(
+    raw: &Context,
+    stream: &str,
+    count: usize,
+) -> Result<Vec<async_nats::Message>> {
     let stream = raw.get_stream(stream).await?;
     let consumer = stream.create_consumer(OrderedConfig::default()).await?;
     let mut messages = consumer.messages().await?.take(count);
@@ -169,7 +187,9 @@ pub(crate) async fn dispatch<A: AggregateRoot>(
 ) -> Result<u64> {
     let context = CommandContext::new(tenant.clone(), Actor::system("bench"));
     let committed = dispatcher.dispatch::<A>(&context, id, command).await;
-    Ok(committed.map_err(|error| anyhow::anyhow!("{id}: {error}"))?.stream_sequence)
+    Ok(committed
+        .map_err(|error| anyhow::anyhow!("{id}: {error}"))?
+        .stream_sequence)
 }
 
 /// Registers servers and tools; one tool in eight gets a second version.
@@ -209,7 +229,9 @@ pub(crate) async fn seed(
 }
 
 fn next_version(command: &ToolCommand, number: usize) -> Option<ToolCommand> {
-    let ToolCommand::Register(register) = command else { return None };
+    let ToolCommand::Register(register) = command else {
+        return None;
+    };
     let mut definition = register.definition.clone();
     definition.description = definition.description.chars().take(3_000).collect();
     definition.description.push_str(" (second version)");

@@ -17,7 +17,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-const TABLES: [&str; 4] = ["catalog.servers", "catalog.tools", "catalog.tool_versions", "archive.events"];
+const TABLES: [&str; 4] = [
+    "catalog.servers",
+    "catalog.tools",
+    "catalog.tool_versions",
+    "archive.events",
+];
 
 pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
     let corpus = Corpus::load(settings)?;
@@ -42,9 +47,21 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
         readdress(&world, &mut config)?;
         let built = measure(settings, report, &world, &config).await?;
         let smallest = *smallest.get_or_insert(built);
-        let goal = if size >= 1_000_000 { Goal::AtLeast(0.85) } else { Goal::None };
-        let texts = (format!("{built:.0} events/s"), format!("{smallest:.0} events/s"));
-        report.line(format!("rebuild, rate at {size} beside the smallest"), texts, built / smallest, goal);
+        let goal = if size >= 1_000_000 {
+            Goal::AtLeast(0.85)
+        } else {
+            Goal::None
+        };
+        let texts = (
+            format!("{built:.0} events/s"),
+            format!("{smallest:.0} events/s"),
+        );
+        report.line(
+            format!("rebuild, rate at {size} beside the smallest"),
+            texts,
+            built / smallest,
+            goal,
+        );
         if size < 1_000_000 && settings.full || size < 100_000 && !settings.quick {
             world = world.restart(false).await?;
             readdress(&world, &mut config)?;
@@ -70,7 +87,8 @@ async fn measure(
     config: &Config,
 ) -> Result<f64> {
     let backend = Backend::connect(config).await?;
-    let projectors: [Arc<dyn Projector>; 2] = [Arc::new(CatalogProjector), Arc::new(ArchiveProjector)];
+    let projectors: [Arc<dyn Projector>; 2] =
+        [Arc::new(CatalogProjector), Arc::new(ArchiveProjector)];
     let head = backend.log.head().await?;
     let events = usize::try_from(head)?;
     live(&backend, &projectors, head).await?;
@@ -79,7 +97,11 @@ async fn measure(
     let rows = copy_out(&mut connection).await?;
     let (mut whole, mut built) = (Pairs::default(), Pairs::default());
     let (mut fetches, mut copies) = (Vec::new(), Vec::new());
-    let runs = if events >= 500_000 { 1 } else { settings.runs().min(5) };
+    let runs = if events >= 500_000 {
+        1
+    } else {
+        settings.runs().min(5)
+    };
     for run in 0..=runs {
         let begun = Instant::now();
         fetch(&raw, &config.nats.stream, events).await?;
@@ -99,11 +121,33 @@ async fn measure(
             copies.push(as_f64(events) / copied);
         }
     }
-    let goal = if events >= 50_000 { Goal::AtLeast(0.5) } else { Goal::None };
-    report.rates(format!("rebuild of catalog and archive, {events} events"), &whole, "events", goal);
-    report.rates("… of which until the last row is written", &built, "events", Goal::None);
-    let texts = (format!("{:.0} events/s", median(&fetches)), format!("{:.0} events/s", median(&copies)));
-    report.line("… the limit's parts: raw fetch, and COPY", texts, f64::NAN, Goal::None);
+    let goal = if events >= 50_000 {
+        Goal::AtLeast(0.5)
+    } else {
+        Goal::None
+    };
+    report.rates(
+        format!("rebuild of catalog and archive, {events} events"),
+        &whole,
+        "events",
+        goal,
+    );
+    report.rates(
+        "… of which until the last row is written",
+        &built,
+        "events",
+        Goal::None,
+    );
+    let texts = (
+        format!("{:.0} events/s", median(&fetches)),
+        format!("{:.0} events/s", median(&copies)),
+    );
+    report.line(
+        "… the limit's parts: raw fetch, and COPY",
+        texts,
+        f64::NAN,
+        Goal::None,
+    );
     Ok(median(&whole.ours))
 }
 
@@ -111,10 +155,17 @@ async fn measure(
 async fn live(backend: &Backend, projectors: &[Arc<dyn Projector>], head: u64) -> Result<()> {
     let stop = CancellationToken::new();
     let positions = Positions::start(&backend.database, &backend.log, &stop);
-    let running =
-        runner::spawn(projectors.to_vec(), &backend.log, &backend.database, &positions, &stop);
+    let running = runner::spawn(
+        projectors.to_vec(),
+        &backend.log,
+        &backend.database,
+        &positions,
+        &stop,
+    );
     for projector in projectors {
-        positions.wait_for(projector.name(), head, Duration::from_secs(1_200)).await?;
+        positions
+            .wait_for(projector.name(), head, Duration::from_secs(1_200))
+            .await?;
     }
     stop.cancel();
     for task in running {
@@ -128,7 +179,9 @@ async fn rebuild_once(backend: &Backend, projector: &Arc<dyn Projector>) -> Resu
     let begun = Instant::now();
     let applied = Mutex::new(0.0);
     let progress = |at: u64, goal: u64| {
-        if at == goal && let Ok(mut applied) = applied.lock() {
+        if at == goal
+            && let Ok(mut applied) = applied.lock()
+        {
             *applied = begun.elapsed().as_secs_f64();
         }
     };
@@ -149,7 +202,9 @@ async fn copy_out(connection: &mut PgConnection) -> Result<Vec<Vec<u8>>> {
     let mut tables = Vec::new();
     for table in TABLES {
         let mut rows = Vec::new();
-        let mut parts = connection.copy_out_raw(&format!("COPY {table} TO STDOUT")).await?;
+        let mut parts = connection
+            .copy_out_raw(&format!("COPY {table} TO STDOUT"))
+            .await?;
         while let Some(part) = parts.try_next().await? {
             rows.extend_from_slice(&part);
         }
@@ -161,7 +216,9 @@ async fn copy_out(connection: &mut PgConnection) -> Result<Vec<Vec<u8>>> {
 
 /// Seconds to copy the rows into empty tables of the same shape.
 async fn copy_in(connection: &mut PgConnection, tables: &[Vec<u8>]) -> Result<f64> {
-    connection.execute("DROP SCHEMA IF EXISTS bare CASCADE; CREATE SCHEMA bare").await?;
+    connection
+        .execute("DROP SCHEMA IF EXISTS bare CASCADE; CREATE SCHEMA bare")
+        .await?;
     for table in TABLES {
         let name = table.rsplit('.').next().unwrap_or(table);
         let create = format!("CREATE TABLE bare.{name} (LIKE {table} INCLUDING ALL)");
@@ -170,7 +227,9 @@ async fn copy_in(connection: &mut PgConnection, tables: &[Vec<u8>]) -> Result<f6
     let begun = Instant::now();
     for (table, rows) in TABLES.iter().zip(tables) {
         let name = table.rsplit('.').next().unwrap_or(table);
-        let mut copy = connection.copy_in_raw(&format!("COPY bare.{name} FROM STDIN")).await?;
+        let mut copy = connection
+            .copy_in_raw(&format!("COPY bare.{name} FROM STDIN"))
+            .await?;
         for part in rows.chunks(1 << 20) {
             copy.send(part).await?;
         }
