@@ -23,7 +23,7 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
         return Ok(());
     };
     let corpus = Corpus::load(settings)?;
-    let count = settings.size(256, 64);
+    let count = settings.size(128, 64);
     let numbers = 0..count;
     let texts: Vec<String> = numbers
         .map(|number| document(&corpus, number * 7).map(|document| document.embedding_text()))
@@ -33,7 +33,7 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     let tokens = bare.tokens(&texts)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let pairs = alternate(
-        settings.runs(),
+        settings.runs().min(5),
         async || {
             let batches = batches(tokens.clone());
             let begun = Instant::now();

@@ -74,7 +74,13 @@ impl World {
     /// A configuration with a stream, a database and a folder of its own.
     pub(crate) async fn config(&self) -> Result<Config> {
         let mut config = self.log_only();
-        let name = config.nats.stream.to_lowercase();
+        self.give_database(&mut config).await?;
+        Ok(config)
+    }
+
+    /// Gives a configuration an empty database, and what goes with it, where the servers listen now.
+    pub(crate) async fn give_database(&self, config: &mut Config) -> Result<()> {
+        let name = format!("bench_{}", self.next.fetch_add(1, Ordering::Relaxed));
         let url = self.embedded.postgres.url();
         let mut connection = PgConnection::connect(&url).await?;
         connection
@@ -83,11 +89,12 @@ impl World {
         connection.close().await?;
         let (server, _) = url.rsplit_once('/').context("the address of PostgreSQL")?;
         config.postgres.url = format!("{server}/{name}").into();
+        config.nats.url = self.embedded.nats.address();
         let folder = self.folder.path().join(name);
         config.search.index_uri = folder.join("search").display().to_string();
         config.search.embedder = EmbedderKind::None;
         config.auth.keys_dir = folder.join("keys");
-        Ok(config)
+        Ok(())
     }
 
     /// A JetStream client without anything of ours.

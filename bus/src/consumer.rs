@@ -10,8 +10,14 @@ use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy};
 use bytes::Bytes;
 use domain::envelope::{Commit, body_hash};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use std::time::Duration;
+
+/// So many entries at once are a replay, and not what several writers did in the same moment.
+const REPLAY: usize = 32;
+
+/// How long one pull waits at the server; a lost consumer is noticed within about this time.
+const PULL: Duration = Duration::from_secs(5);
 
 /// One message of the log, not decoded yet.
 #[derive(Debug, Clone)]
@@ -79,6 +85,7 @@ impl Log {
             },
             replay_policy: ReplayPolicy::Instant,
             description: Some("MetaMCP reader".to_owned()),
+            max_expires: PULL,
             ..OrderedConfig::default()
         };
         let consumer = self.stream().create_consumer(config).await;
@@ -123,11 +130,18 @@ impl LogReader {
         };
         batch.push(self.entry(first)?);
         while batch.len() < most {
-            // A replay delivers without pause; at the end of the log a millisecond is what a batch costs.
-            match tokio::time::timeout(Duration::from_millis(1), self.messages.next()).await {
-                Ok(Some(message)) => batch.push(self.entry(message)?),
-                Ok(None) => return Err(broken(None)),
-                Err(_elapsed) => break,
+            // At the end of the log nobody waits for what may come. A replay delivers almost without
+            // pause, and a full batch is worth a millisecond.
+            let next = if batch.len() < REPLAY {
+                self.messages.next().now_or_never()
+            } else {
+                let next = tokio::time::timeout(Duration::from_millis(1), self.messages.next());
+                next.await.ok()
+            };
+            match next {
+                Some(Some(message)) => batch.push(self.entry(message)?),
+                Some(None) => return Err(broken(None)),
+                None => break,
             }
         }
         Ok(batch)

@@ -57,6 +57,28 @@ pub(crate) async fn fence(
     }
 }
 
+/// [`fence`], and the schema of the model first in the transaction's search path, in one round trip.
+pub(crate) async fn enter(
+    connection: &mut PgConnection,
+    projector: &str,
+    expected: u64,
+    schema: &str,
+) -> Result<(), ProjectionError> {
+    let found: Option<(i64, String)> = sqlx::query_as(
+        "SELECT stream_sequence, set_config('search_path', quote_ident($2) || ', public', true)
+         FROM metamcp.checkpoints WHERE projector = $1 FOR UPDATE",
+    )
+    .bind(projector)
+    .bind(schema)
+    .fetch_optional(connection)
+    .await?;
+    if found.map(|(at, _)| to_u64(at)) == Some(expected) {
+        Ok(())
+    } else {
+        Err(ProjectionError::Deposed)
+    }
+}
+
 /// Moves a fenced checkpoint and announces it when the transaction commits.
 pub(crate) async fn advance(
     connection: &mut PgConnection,

@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the monitor looks.
 const MONITOR: Duration = Duration::from_millis(500);
+/// How often it looks until every projector was seen up to date: until then no request is let in.
+const MONITOR_AT_START: Duration = Duration::from_millis(50);
 
 /// What a projector is doing, as this instance sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,7 +188,7 @@ impl Positions {
     }
 
     /// A position only grows, whoever reports it.
-    fn reached(&self, projector: &str, stream_sequence: u64) {
+    pub(crate) fn reached(&self, projector: &str, stream_sequence: u64) {
         if let Some((_, position, _)) = self.entry(projector) {
             position.send_if_modified(|at| {
                 let grows = stream_sequence > *at;
@@ -233,7 +235,12 @@ async fn listen_once(positions: &Positions, pool: &PgPool) -> Result<(), sqlx::E
 async fn monitor(positions: Positions, pool: PgPool, log: Log) {
     loop {
         look(&positions, &pool, &log).await;
-        tokio::time::sleep(MONITOR).await;
+        let known = positions
+            .inner
+            .projectors
+            .iter()
+            .all(|(_, _, seen)| lock(seen).was_current);
+        tokio::time::sleep(if known { MONITOR } else { MONITOR_AT_START }).await;
     }
 }
 

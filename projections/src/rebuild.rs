@@ -101,6 +101,7 @@ pub async fn rebuild(
     if !runner.take_lead(&mut connection).await? {
         return Err(ProjectionError::Deposed);
     }
+    runner.relax(&mut connection).await?;
     sqlx::query("SELECT metamcp.clone_schema($1, $2)")
         .bind(live)
         .bind(&beside)

@@ -13,7 +13,7 @@ use crate::store::Database;
 use bus::{Log, LogEntry};
 use sqlx::{Connection, PgConnection, Row};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -22,7 +22,9 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 const FOLLOW: Duration = Duration::from_secs(1);
 /// First pause after a failure; it doubles up to [`MAX_BACKOFF`].
 const BACKOFF: Duration = Duration::from_millis(200);
-const MAX_BACKOFF: Duration = Duration::from_secs(10);
+const MAX_BACKOFF: Duration = Duration::from_secs(5);
+/// Silence after which a reader is compared with the head of the log.
+const QUIET: Duration = Duration::from_secs(3);
 
 /// A projector, and where it reads and writes.
 pub struct Runner {
@@ -85,10 +87,15 @@ impl Runner {
         let name = self.projector.name();
         let mut pause = BACKOFF;
         loop {
+            let begun = Instant::now();
             let outcome = tokio::select! {
                 () = stop.cancelled() => return,
                 outcome = self.lead(positions) => outcome,
             };
+            if begun.elapsed() > MAX_BACKOFF {
+                // It has run well in between: this failure is a new one.
+                pause = BACKOFF;
+            }
             match outcome {
                 Ok(()) => {
                     positions.set_state(name, ProjectorState::Following);
@@ -131,14 +138,23 @@ impl Runner {
         if !self.take_lead(&mut connection).await? {
             return Ok(());
         }
+        self.relax(&mut connection).await?;
         let mut at = checkpoint::read(&mut connection, &self.checkpoint).await?;
         self.check_log(&at).await?;
         let mut reader = self.log.read_from(at.stream_sequence + 1).await?;
         positions.set_state(self.projector.name(), ProjectorState::Running);
         tracing::info!(stream_sequence = at.stream_sequence, "the projector runs");
         loop {
-            let batch = reader.next_batch(self.projector.batch_size()).await?;
-            at = self.apply(&mut connection, &at, &batch).await?;
+            let arrived = reader.next_batch(self.projector.batch_size());
+            let Ok(batch) = tokio::time::timeout(QUIET, arrived).await else {
+                // Nothing came. When there is something, the reader has died quietly, or its batch was
+                // cut off by this very time-out: begin again from the checkpoint either way.
+                if self.log.head().await? > at.stream_sequence {
+                    reader = self.log.read_from(at.stream_sequence + 1).await?;
+                }
+                continue;
+            };
+            at = self.apply(&mut connection, &at, &batch?).await?;
             positions.set_state(self.projector.name(), ProjectorState::Running);
         }
     }
@@ -153,6 +169,17 @@ impl Runner {
             .fetch_one(connection)
             .await?;
         Ok(locked.try_get(0)?)
+    }
+
+    /// Rows and checkpoint are lost together when the database's machine fails, and come again from the
+    /// log: the last moments need not be on disk before the next batch. What decides permissions does.
+    pub(crate) async fn relax(&self, connection: &mut PgConnection) -> Result<(), ProjectionError> {
+        if self.projector.on_poison() == OnPoison::Park {
+            sqlx::query("SET synchronous_commit = off")
+                .execute(connection)
+                .await?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn check_log(&self, at: &Checkpoint) -> Result<(), ProjectionError> {
@@ -245,11 +272,8 @@ impl Runner {
             commit_hash: Some(last.hash.clone()),
         };
         let mut transaction = connection.begin().await?;
-        checkpoint::fence(&mut transaction, &self.checkpoint, from.stream_sequence).await?;
-        sqlx::query("SELECT set_config('search_path', quote_ident($1) || ', public', true)")
-            .bind(&self.schema)
-            .execute(&mut *transaction)
-            .await?;
+        let position = from.stream_sequence;
+        checkpoint::enter(&mut transaction, &self.checkpoint, position, &self.schema).await?;
         self.projector.apply(&mut transaction, &recorded).await?;
         checkpoint::advance(&mut transaction, &self.checkpoint, &to).await?;
         transaction.commit().await?;

@@ -43,6 +43,8 @@ impl Database {
     pub fn new(url: &SecretString) -> Result<Self, sqlx::Error> {
         let options = PgConnectOptions::from_str(url.expose_secret())?
             .application_name("metamcp")
+            // Not the default, which begins with a schema of the user's name: ours may be `metamcp`.
+            .options([("search_path", "public")])
             .log_statements(tracing::log::LevelFilter::Trace);
         Ok(Self { options })
     }

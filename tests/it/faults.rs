@@ -94,12 +94,18 @@ async fn a_hanging_or_killed_server_is_answered_in_bounded_time_and_survived() {
             .is_none()
     })
     .await;
-    eventually("the projectors have caught up", async || {
-        let found = client.graphql(SERVERS, json!({})).await.1;
-        let text = found.to_string();
-        text.contains("before") && text.contains("after-nats")
-    })
-    .await;
+    let head = app.state.log.head().await.unwrap();
+    let caught_up = app
+        .state
+        .positions
+        .wait_for("catalog", head, PATIENCE)
+        .await;
+    assert!(caught_up.is_ok(), "{:#?}", app.state.positions.health());
+    let found = client.data(SERVERS, json!({})).await.to_string();
+    assert!(
+        found.contains("before") && found.contains("after-nats"),
+        "{found}"
+    );
     eventually("all is green", async || {
         client.get("/readyz").await.status() == 200
     })

@@ -258,9 +258,8 @@ async fn a_commit_that_nobody_can_read_is_parked_and_stops_what_grants_rights() 
     .await
     .unwrap();
     let subject = format!("{}.acme.tool.broken", config.nats.subject_root);
-    let published = async_nats::jetstream::new(client)
-        .publish(subject, "no commit".into())
-        .await;
+    let jetstream = async_nats::jetstream::new(client);
+    let published = jetstream.publish(subject, "no commit".into()).await;
     let at = published.unwrap().await.unwrap().sequence;
     installation.reached("catalog", at).await;
     installation.reached("archive", at).await;

@@ -160,7 +160,8 @@ async fn from_an_empty_folder_to_a_found_tool_and_over_every_kind_of_end() {
 
     // Ctrl-C stops everything in order.
     first.signal(Signal::INT);
-    assert!(first.ended().await.success());
+    let status = first.ended().await;
+    assert!(status.success(), "{status}");
 
     // The next start shows no token, and everything is there. kill -9 loses nothing either.
     let mut again = up(&data, port, &[]).await;

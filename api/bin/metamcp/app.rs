@@ -58,14 +58,23 @@ impl Backend {
         })
     }
 
-    /// Opens the live search index with the configured embedder.
+    /// Opens the live search index with the configured embedder. A process that projects replaces an
+    /// index of another model; any other refuses it.
     ///
     /// # Errors
     /// When the model is missing or damaged, or the index belongs to another model.
-    pub async fn open_index(&self, config: &Config) -> anyhow::Result<CurrentIndex> {
+    pub async fn open_index(
+        &self,
+        config: &Config,
+        projects: bool,
+    ) -> anyhow::Result<CurrentIndex> {
         let embedder = embedder(config).await?;
         let mut connection = self.database.connect().await?;
-        Ok(CurrentIndex::open(&config.search.index_uri, embedder, &mut connection).await?)
+        let uri = &config.search.index_uri;
+        Ok(match projects {
+            true => CurrentIndex::open_or_replace(uri, embedder, &mut connection).await?,
+            false => CurrentIndex::open(uri, embedder, &mut connection).await?,
+        })
     }
 }
 
@@ -99,7 +108,9 @@ impl App {
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
         let backend = Backend::connect(&config).await?;
-        let index = backend.open_index(&config).await?;
+        let index = backend
+            .open_index(&config, roles.contains(&Role::Projector))
+            .await?;
         let Backend {
             log,
             dispatcher,

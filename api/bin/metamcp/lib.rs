@@ -13,6 +13,7 @@ mod maintain;
 mod provision;
 mod rebuild;
 mod serve;
+mod tenant;
 mod token;
 mod up;
 

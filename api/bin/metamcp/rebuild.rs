@@ -89,7 +89,7 @@ async fn one(
             .await
         }
         None => {
-            let index = backend.open_index(config).await?;
+            let index = backend.open_index(config, false).await?;
             rebuild_search(&index, &backend.database, finish, &progress).await
         }
     };

@@ -185,7 +185,9 @@ fn welcome(app: &App, dir: &DataDir, tenant: &TenantId, owner: &FirstOwner) -> a
         let issued = app.state.tokens.issue(tenant, &owner.id, None)?;
         println!(
             "Token of administrator `admin` of tenant `{tenant}`, shown this once, good until {}:\n",
-            issued.expires_at.to_rfc3339()
+            issued
+                .expires_at
+                .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
         );
         println!("  {}\n", issued.token.expose_secret());
     } else {

@@ -5,6 +5,7 @@
 
 use super::error::{code, finish, parse_failed, refusal};
 use super::limits;
+use super::nulls::settle;
 use super::schema::Schema;
 use super::session::Session;
 use crate::context::Caller;
@@ -135,6 +136,7 @@ async fn run(
         Err(_) => (refusal(past_deadline(&operation, deadline)), false),
     };
     finish(&mut response, limits);
+    settle(&mut response, operation.kind == "mutation");
     observe(&operation, &response, began);
     // An error without a path is the validation's, unless it is the deadline's.
     let refused = in_time && !response.is_ok() && response.errors.iter().all(|e| e.path.is_empty());

@@ -8,7 +8,7 @@
 //! 1. [`schema`], [`query`] and [`mutation`]: the roots. The committed `api/schema.graphql` shows it all.
 //! 2. [`server`], [`tool`], [`principal`], [`tenant`], [`search`], [`registry`], [`node`]: one file for each
 //!    type, with its entries. [`connection`] makes pages, [`loaders`] gathers what nested fields need.
-//! 3. [`handler`], [`limits`] and [`error`]: what a request passes on its way in and out; [`session`]: what
+//! 3. [`handler`], [`limits`], [`error`] and [`nulls`]: what a request passes on its way in and out; [`session`]: what
 //!    its resolvers share; [`page`]: GraphiQL.
 
 mod connection;
@@ -19,6 +19,7 @@ mod limits;
 mod loaders;
 mod mutation;
 mod node;
+mod nulls;
 mod page;
 mod principal;
 mod query;

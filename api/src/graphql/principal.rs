@@ -97,8 +97,8 @@ impl Viewer {
     }
 
     /// The tenant that you act in; null when you hold no role that may see it.
-    async fn tenant(&self, ctx: &Context<'_>) -> Result<Option<Tenant>, ApiError> {
-        own_tenant(Session::of(ctx)).await
+    async fn tenant(&self, ctx: &Context<'_>) -> Option<Result<Tenant, ApiError>> {
+        own_tenant(Session::of(ctx)).await.transpose()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::aggregate::Rejection;
 
 /// Longest display name, in characters.
-pub const MAX_DISPLAY_NAME: usize = 200;
+pub(super) const MAX_DISPLAY_NAME: usize = 200;
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,9 @@
 use super::{Compared, Finish, Rebuilt, TableChecksum};
 use crate::checkpoint::to_u64;
 use crate::error::ProjectionError;
-use crate::search::{CurrentIndex, NAME, SearchIndex, ToolDocument, all_documents, live_table};
+use crate::search::{
+    CurrentIndex, NAME, SearchIndex, ToolDocument, all_documents, live_table, other_table,
+};
 use crate::store::Database;
 use sqlx::{Connection, PgConnection};
 use std::collections::HashMap;
@@ -28,7 +30,7 @@ pub async fn rebuild_search(
     let begun = Instant::now();
     let mut connection = database.connect().await?;
     let old = live_table(&mut connection).await?;
-    let new = if old == "tools" { "tools_b" } else { "tools" };
+    let new = other_table(&old);
     index.drop_table(new).await?;
     let beside = index.open_beside(new).await?;
 

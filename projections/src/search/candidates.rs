@@ -50,11 +50,8 @@ impl Reader {
             .with_row_id()
             .select(Select::columns(&["_score"]))
             .limit(DEPTH);
-        candidates(
-            query.execute().await?.try_collect().await?,
-            "_score",
-            |score| score,
-        )
+        let batches: Vec<_> = query.execute().await?.try_collect().await?;
+        candidates(&batches, "_score", |score| score)
     }
 
     /// The nearest rows by cosine, by an exact scan.
@@ -77,11 +74,8 @@ impl Reader {
             .with_row_id()
             .select(Select::columns(&["_distance"]))
             .limit(DEPTH);
-        candidates(
-            query.execute().await?.try_collect().await?,
-            "_distance",
-            |distance| 1.0 - distance,
-        )
+        let batches: Vec<_> = query.execute().await?.try_collect().await?;
+        candidates(&batches, "_distance", |distance| 1.0 - distance)
     }
 
     /// The rows of fused candidates, in their order, each with its indexed text.
@@ -120,12 +114,12 @@ impl Reader {
 }
 
 fn candidates(
-    batches: Vec<RecordBatch>,
+    batches: &[RecordBatch],
     score: &str,
     convert: fn(f32) -> f32,
 ) -> Result<Vec<Candidate>, SearchError> {
     let mut out = Vec::new();
-    for batch in &batches {
+    for batch in batches {
         let (ids, scores) = (rows::row_ids(batch)?, rows::floats(batch, score)?);
         out.extend(
             ids.values()

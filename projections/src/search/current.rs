@@ -6,7 +6,7 @@ use super::error::SearchError;
 use super::index::SearchIndex;
 use crate::error::ProjectionError;
 use crate::store::Database;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ impl CurrentIndex {
     ///
     /// # Errors
     /// [`ProjectionError`] when Postgres or the index cannot be reached, or the table belongs to another
-    /// embedding model.
+    /// embedding model: then the process that projects has to start first, see [`Self::open_or_replace`].
     pub async fn open(
         uri: &str,
         embedder: Arc<dyn Embedder>,
@@ -40,6 +40,43 @@ impl CurrentIndex {
             embedder,
             live: Arc::new(RwLock::new((name, index))),
         })
+    }
+
+    /// The same for a process that projects: a table of another embedding model, or of an older layout, is
+    /// replaced by an empty one, and the projector begins again at the start of the log. Until it is done,
+    /// search finds what is indexed so far, and readiness shows the lag.
+    ///
+    /// # Errors
+    /// [`ProjectionError`] when Postgres or the index cannot be reached.
+    pub async fn open_or_replace(
+        uri: &str,
+        embedder: Arc<dyn Embedder>,
+        connection: &mut PgConnection,
+    ) -> Result<Self, ProjectionError> {
+        match Self::open(uri, Arc::clone(&embedder), connection).await {
+            Err(ProjectionError::Search(
+                SearchError::OtherModel { .. } | SearchError::OtherLayout { .. },
+            )) => {}
+            other => return other,
+        }
+        let old = live_table(connection).await?;
+        let new = other_table(&old);
+        tracing::warn!(%old, %new, "the search index is of another model or layout; indexing anew");
+        SearchIndex::drop(uri, new).await?;
+        SearchIndex::open(uri, new, Arc::clone(&embedder)).await?;
+        let mut transaction = connection.begin().await?;
+        sqlx::query("UPDATE search.index_table SET table_name = $1")
+            .bind(new)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query(
+            "UPDATE metamcp.checkpoints SET stream_sequence = 0, commit_hash = NULL WHERE projector = $1",
+        )
+        .bind(super::NAME)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Self::open(uri, embedder, connection).await
     }
 
     /// The index to ask now.
@@ -107,6 +144,11 @@ impl CurrentIndex {
         }
         Ok(())
     }
+}
+
+/// The table that a rebuild writes beside the live one.
+pub(crate) fn other_table(live: &str) -> &'static str {
+    if live == "tools" { "tools_b" } else { "tools" }
 }
 
 pub(crate) async fn live_table(connection: &mut PgConnection) -> Result<String, sqlx::Error> {

@@ -19,8 +19,6 @@ pub mod document;
 pub mod embed;
 pub mod error;
 pub mod evaluate;
-#[cfg(test)]
-mod harness;
 pub mod index;
 mod projector;
 pub mod query;
@@ -41,5 +39,5 @@ pub use index::SearchIndex;
 pub use projector::{NAME, SearchProjector};
 pub use query::{SearchAnswer, SearchFilter, SearchHit, SearchRequest};
 
-pub(crate) use current::live_table;
+pub(crate) use current::{live_table, other_table};
 pub(crate) use projector::all_documents;

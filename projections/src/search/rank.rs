@@ -1,9 +1,8 @@
 //! One order from two lists, pure.
 //!
 //! Both lists' scores are standardised over all candidates of the query (how many standard deviations
-//! above the mean) and added with equal weight. Ranks alone, as in reciprocal-rank fusion, forget whether the first
-//! hit is far ahead or one of many alike, and that costs about three points of NDCG@10 on the average of
-//! the benchmarks (`benches/search_quality.md`).
+//! above the mean) and added. Ranks alone, as in reciprocal-rank fusion, forget whether the first hit is
+//! far ahead or one of many alike, and that costs NDCG@10 (`benches/search_quality.md`).
 
 use std::collections::HashMap;
 
@@ -56,6 +55,8 @@ pub const TEXT_SPREAD: f32 = 3.0;
 pub const VECTOR_SPREAD: f32 = 0.06;
 /// As how many candidates the usual spread counts.
 const PRIOR: f32 = 10.0;
+/// Share of the vectors in a score; the rest is the words'.
+const VECTOR_SHARE: f32 = 0.55;
 
 /// Fuses the lists. Ties keep the order of the row ids, so that an answer is the same every time.
 #[must_use]
@@ -77,7 +78,8 @@ pub fn fuse(text: List<'_>, vector: List<'_>) -> Vec<Fused> {
     let by_text = text.standardised(fused.iter().map(|row| row.text));
     let by_vector = vector.standardised(fused.iter().map(|row| row.vector));
     for (row, score) in fused.iter_mut().zip(by_text.iter().zip(&by_vector)) {
-        row.score = 1.0 / (1.0 + (-(score.0 + score.1) / 2.0).exp());
+        let score = (1.0 - VECTOR_SHARE) * score.0 + VECTOR_SHARE * score.1;
+        row.score = 1.0 / (1.0 + (-score).exp());
     }
     fused.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
     fused

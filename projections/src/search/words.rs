@@ -14,9 +14,9 @@ pub fn words(text: &str) -> Vec<String> {
         .filter(|run| !run.is_empty())
     {
         if run.chars().any(is_unspaced) {
-            pairs(run, &mut out)
+            pairs(run, &mut out);
         } else {
-            parts(run, &mut out)
+            parts(run, &mut out);
         }
     }
     out.retain(|word| !is_function_word(word));

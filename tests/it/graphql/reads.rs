@@ -64,7 +64,7 @@ async fn filters_narrow_and_hidden_characters_in_them_harm_nothing() {
         json!({ "tags": ["vcs"], "category": "code" }),
     )
     .await;
-    register_tool(&client, "git", "100%_done", json!({}))
+    register_tool(&client, "git", "100_done", json!({}))
         .await
         .take();
     register_tool(&client, "mail", "send", json!({ "tags": ["vcs", "post"] })).await;

@@ -41,7 +41,10 @@ impl Client {
     /// The data of an operation that must succeed.
     pub(crate) async fn data(&self, query: &str, variables: Value) -> Value {
         let (status, mut answer) = self.graphql(query, variables).await;
-        assert!(answer.get("errors").is_none(), "{status}: {answer:#}");
+        assert!(
+            status == 200 && answer.get("errors").is_none(),
+            "{status}: {answer:#}"
+        );
         answer["data"].take()
     }
 

@@ -16,7 +16,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::ExposeSecret;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a test waits for something that takes milliseconds when all is well.
@@ -92,12 +92,13 @@ impl Installation {
     }
 
     pub(crate) async fn reached(&self, projector: &'static str, at: u64) {
-        self.app
-            .state
-            .positions
-            .wait_for(projector, at, PATIENCE)
-            .await
-            .unwrap();
+        let positions = &self.app.state.positions;
+        positions.wait_for(projector, at, PATIENCE).await.unwrap();
+        // A request is let in when the permissions are known to be current.
+        let begun = Instant::now();
+        while !positions.staleness("access").is_zero() && begun.elapsed() < PATIENCE / 10 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Waits until every projector stands at the head of the log.
