@@ -17,7 +17,7 @@ struct HeadersRef<'a>(&'a HeaderMap);
 
 impl Extractor for HeadersRef<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(|value| value.as_str())
+        self.0.get(key).map(async_nats::HeaderValue::as_str)
     }
 
     fn keys(&self) -> Vec<&str> {

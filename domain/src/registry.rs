@@ -93,12 +93,12 @@ pub fn decode_as<E: WireEvent>(stored: &StoredEvent) -> Result<E, DecodeError> {
             wire_type: stored.wire_type.clone(),
         });
     };
-    let data = upcast(upcasters(), stored, *current)?;
+    let data = upcast(&upcasters(), stored, *current)?;
     E::from_data(&stored.wire_type, data)
 }
 
 fn upcast<'a>(
-    steps: impl Iterator<Item = &'a Upcaster> + Clone,
+    steps: &(impl Iterator<Item = &'a Upcaster> + Clone),
     stored: &StoredEvent,
     current: u16,
 ) -> Result<Value, DecodeError> {
@@ -148,10 +148,10 @@ mod tests {
             version: 1,
             data: json!({"a": 1}),
         };
-        let data = upcast(steps.iter(), &old, 3).unwrap();
+        let data = upcast(&steps.iter(), &old, 3).unwrap();
         assert_eq!(data["c"], json!(2));
         assert!(matches!(
-            upcast(steps.iter(), &StoredEvent { version: 4, ..old }, 3),
+            upcast(&steps.iter(), &StoredEvent { version: 4, ..old }, 3),
             Err(DecodeError::UnknownVersion {
                 found: 4,
                 current: 3,

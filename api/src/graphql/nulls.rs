@@ -123,17 +123,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_field_that_is_never_null_takes_its_root_field_with_it() {
+        let other = json!([{ "name": 1 }, { "name": 2 }]);
         for fields in ["name server", "server"] {
-            let answer = data(
-                &format!("{{ items {{ {fields} }} other: items {{ name }} }}"),
-                false,
-            );
-            let other = json!([{ "name": 1 }, { "name": 2 }]);
-            assert_eq!(
-                answer.await,
-                json!({ "items": null, "other": other }),
-                "{fields}"
-            );
+            let source = format!("{{ items {{ {fields} }} other: items {{ name }} }}");
+            let expected = json!({ "items": null, "other": other });
+            assert_eq!(data(&source, false).await, expected, "{fields}");
         }
     }
 

@@ -23,9 +23,10 @@ impl Registry {
         Session::of(ctx).state.authorizer.policy_version()
     }
 
-    /// The position of the last commit in the log.
-    async fn head(&self, ctx: &Context<'_>) -> Result<Sequence, ApiError> {
-        Ok(Sequence(Session::of(ctx).state.log.head().await?))
+    /// The position of the last commit in the log; null, with an error, while the log is away.
+    async fn head(&self, ctx: &Context<'_>) -> Option<Result<Sequence, ApiError>> {
+        let head = Session::of(ctx).state.log.head().await;
+        Some(head.map(Sequence).map_err(ApiError::from))
     }
 
     /// How far each projector is.
