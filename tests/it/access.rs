@@ -91,10 +91,10 @@ async fn one_tenant_sees_nothing_of_another() {
         names(&other.data(SEARCH, json!({})).await),
         Vec::<String>::new()
     );
-    let absent = other
-        .data(TOOL, json!({ "server": "yard", "name": "count" }))
-        .await;
-    assert_eq!(absent["tool"], Value::Null);
+    let tool = json!({ "server": "yard", "name": "count" });
+    assert_eq!(other.code(TOOL, tool).await, "NOT_FOUND");
+    let server = "{ server(slug: \"yard\") { slug } }";
+    assert_eq!(other.code(server, json!({})).await, "NOT_FOUND");
     let retire = "mutation { retireTool(input: { server: \"yard\", name: \"count\", reason: \"mine\" }) { sequence } }";
     assert!(other.code(retire, json!({})).await.ends_with("NOT_FOUND"));
 }

@@ -10,5 +10,6 @@ mod import;
 mod log;
 mod mcp;
 mod projections;
+mod search;
 mod support;
 mod up;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 /// Which database.
 #[derive(Debug, clap::Args)]
-pub struct MigrateArgs {
+pub(crate) struct MigrateArgs {
     #[command(flatten)]
     installation: Installation,
 }

@@ -11,7 +11,7 @@ use projections::registry;
 
 /// Which read model, and what to do with the new one.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// `catalog`, `access`, `archive`, `search` or `all`.
     projection: String,
     /// Only compare; the live model stays.

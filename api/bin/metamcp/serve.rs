@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Which configuration and which roles.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Configuration file (YAML); variables `METAMCP__…` go over it.
     #[arg(long, env = "METAMCP_CONFIG")]
     config: Option<PathBuf>,

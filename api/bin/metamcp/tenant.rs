@@ -9,7 +9,7 @@ use domain::id::TenantId;
 
 /// What to do with tenants.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Register a tenant and its first owner; what is there already stays.
     Register {
         #[command(flatten)]

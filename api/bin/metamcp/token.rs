@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// What to do with tokens.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Print a new token of a principal.
     Issue {
         #[command(flatten)]

@@ -18,6 +18,7 @@ use domain::envelope::Actor;
 use domain::id::{PrincipalId, TenantId};
 use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::ExposeSecret;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -34,7 +35,7 @@ const FIRST_INDEX: Duration = Duration::from_secs(60);
 
 /// How to run.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Where everything is kept.
     #[arg(long, env = "METAMCP_DATA_DIR", default_value_os_t = DataDir::default_path())]
     data_dir: PathBuf,
@@ -119,7 +120,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Ok(None) => Ok(()),
         Err(error) => Err(error),
     };
-    println!("Stopping …");
+    // Whoever read the output may be gone, which must not keep anything from stopping in order.
+    let _ = writeln!(std::io::stdout(), "Stopping …");
     app.stop().await;
     supervisor.stop().await;
     telemetry.stop().await;
@@ -219,7 +221,7 @@ fn as_yaml(config: &Config) -> String {
         .nats
         .password
         .as_ref()
-        .map(|password| password.expose_secret());
+        .map(ExposeSecret::expose_secret);
     let mut section = |name: &str, keys: &[(&str, String)]| {
         yaml.push_str(&format!("{name}:\n"));
         for (key, value) in keys {

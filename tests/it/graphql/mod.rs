@@ -2,7 +2,6 @@
 
 mod reads;
 mod refusals;
-mod statements;
 mod tenants;
 mod writes;
 
