@@ -199,8 +199,11 @@ pub(crate) async fn alternate(
     Ok(pairs)
 }
 
-/// (raw, ours), each (p50, p99), of several pairs of runs: the pairs of p50 and those of p99.
-pub(crate) fn both(runs: &[((f64, f64), (f64, f64))]) -> (Pairs, Pairs) {
+/// The middle and the tail of one run: p50 and p99.
+pub(crate) type Percentiles = (f64, f64);
+
+/// (raw, ours) of several pairs of runs: the pairs of p50 and those of p99.
+pub(crate) fn both(runs: &[(Percentiles, Percentiles)]) -> (Pairs, Pairs) {
     let (mut middle, mut tail) = (Pairs::default(), Pairs::default());
     for ((raw_middle, raw_tail), (ours_middle, ours_tail)) in runs {
         middle.push(*raw_middle, *ours_middle);

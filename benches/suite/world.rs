@@ -246,5 +246,7 @@ fn next_version(command: &ToolCommand, number: usize) -> Option<ToolCommand> {
         tool_version: Version::new(2, 0, 0),
         definition,
     };
-    (number % 8 == 0).then(|| ToolCommand::PublishVersion(Box::new(publish)))
+    number
+        .is_multiple_of(8)
+        .then(|| ToolCommand::PublishVersion(Box::new(publish)))
 }

@@ -1,4 +1,10 @@
 //! The integration tests: one binary, real servers, a tree that mirrors the surfaces.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says why it is skipped"
+)]
 
 mod access;
 mod docs;
