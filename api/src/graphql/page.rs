@@ -14,6 +14,10 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; \
     font-src 'self' data: https://unpkg.com; img-src 'self' data: https://graphql.org; \
     worker-src 'self' blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
+/// The release whose files the page loads: the last line that runs without a bundler. Pinned, so that
+/// nothing else than what was looked at runs beside a person's token.
+const VERSION: &str = "4.1.2";
+
 /// Where the page shows that it loads; what replaces it stays when the scripts cannot be had.
 const LOADING: &str = "Loading...";
 const HINT: &str = r#"<div style="font: 16px/1.5 sans-serif; max-width: 46em; margin: 2em auto">
@@ -59,6 +63,7 @@ fn html() -> String {
     let page = GraphiQLSource::build()
         .endpoint("/graphql")
         .title("MetaMCP GraphiQL")
+        .version(VERSION)
         .finish();
     page.replace(LOADING, HINT).replace(LAST_OPTION, OPTIONS)
 }
@@ -91,6 +96,7 @@ mod tests {
             "the library's page has changed"
         );
         assert!(!page.contains(LOADING));
+        assert!(page.contains("graphiql@4.1.2/graphiql.min.js"), "{page}");
         assert!(page.contains("createUrl('/graphql')"), "{page}");
     }
 

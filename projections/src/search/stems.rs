@@ -30,8 +30,10 @@ impl Stems {
     }
 }
 
+/// The stems of a text. An indexed text repeats the words of strong fields; each is read once.
 fn stems(text: &str) -> Result<impl Iterator<Item = String> + use<>, SearchError> {
-    Ok(tokenize(text, &full_text_settings())?
-        .into_iter()
-        .map(|token| token.text))
+    let words: HashSet<&str> = text.split_whitespace().collect();
+    let words: Vec<&str> = words.into_iter().collect();
+    let tokens = tokenize(&words.join(" "), &full_text_settings())?;
+    Ok(tokens.into_iter().map(|token| token.text))
 }
