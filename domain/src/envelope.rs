@@ -82,9 +82,9 @@ impl StoredEvent {
     }
 }
 
-/// One commit, which is one message of the log.
+/// One commit, which is one message of the log: of events as they are stored, or of an aggregate's own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Commit {
+pub struct Commit<E = StoredEvent> {
     /// Unique, ordered by time.
     pub commit_id: CommitId,
     /// Whose it is.
@@ -107,7 +107,7 @@ pub struct Commit {
     /// Hex SHA-256 of the body of this aggregate's previous commit; null for the first.
     pub previous_hash: Option<String>,
     /// What happened, in order; nearly always one.
-    pub events: Vec<StoredEvent>,
+    pub events: Vec<E>,
 }
 
 /// A body that is not canonical JSON of a commit.
@@ -115,7 +115,7 @@ pub struct Commit {
 #[error("not a commit")]
 pub struct NotACommit(#[source] serde_json::Error);
 
-impl Commit {
+impl<E: Serialize> Commit<E> {
     /// The canonical bytes (RFC 8785) that are published and hashed.
     ///
     /// # Errors
@@ -123,7 +123,9 @@ impl Commit {
     pub fn to_canonical(&self) -> Result<Vec<u8>, NotACommit> {
         serde_json_canonicalizer::to_vec(self).map_err(NotACommit)
     }
+}
 
+impl Commit {
     /// Reads a body.
     ///
     /// # Errors

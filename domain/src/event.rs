@@ -104,7 +104,12 @@ macro_rules! wire_events {
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serde::Serialize::serialize(&$crate::envelope::StoredEvent::from_event(self), serializer)
+                use serde::ser::SerializeStruct;
+                let mut stored = serializer.serialize_struct("StoredEvent", 3)?;
+                stored.serialize_field("type", $crate::event::WireEvent::wire_type(self))?;
+                stored.serialize_field("version", &$crate::event::WireEvent::wire_version(self))?;
+                match self { $( Self::$variant(payload) => stored.serialize_field("data", payload)?, )+ }
+                stored.end()
             }
         }
 

@@ -187,7 +187,15 @@ impl Positions {
             .find(|(known, _, _)| *known == name)
     }
 
-    /// A position only grows, whoever reports it.
+    /// Where a projector that begins to run stands: behind what was announced when the database has lost
+    /// commits, as after a failover to a replica that had not received them.
+    pub(crate) fn begins_at(&self, projector: &str, stream_sequence: u64) {
+        if let Some((_, position, _)) = self.entry(projector) {
+            position.send_replace(stream_sequence);
+        }
+    }
+
+    /// While a projector runs its position only grows, whoever reports it.
     pub(crate) fn reached(&self, projector: &str, stream_sequence: u64) {
         if let Some((_, position, _)) = self.entry(projector) {
             position.send_if_modified(|at| {

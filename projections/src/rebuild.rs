@@ -101,7 +101,10 @@ pub async fn rebuild(
     if !runner.take_lead(&mut connection).await? {
         return Err(ProjectionError::Deposed);
     }
-    runner.relax(&mut connection).await?;
+    // Nobody hears of the copy before the swap, whose own commit brings it to the disk.
+    sqlx::query("SET synchronous_commit = off")
+        .execute(&mut connection)
+        .await?;
     sqlx::query("SELECT metamcp.clone_schema($1, $2)")
         .bind(live)
         .bind(&beside)

@@ -138,11 +138,12 @@ impl Runner {
         if !self.take_lead(&mut connection).await? {
             return Ok(());
         }
-        self.relax(&mut connection).await?;
+        let name = self.projector.name();
         let mut at = checkpoint::read(&mut connection, &self.checkpoint).await?;
         self.check_log(&at).await?;
+        positions.begins_at(name, at.stream_sequence);
         let mut reader = self.log.read_from(at.stream_sequence + 1).await?;
-        positions.set_state(self.projector.name(), ProjectorState::Running);
+        positions.set_state(name, ProjectorState::Running);
         tracing::info!(stream_sequence = at.stream_sequence, "the projector runs");
         loop {
             let arrived = reader.next_batch(self.projector.batch_size());
@@ -155,7 +156,9 @@ impl Runner {
                 continue;
             };
             at = self.apply(&mut connection, &at, &batch?).await?;
-            positions.set_state(self.projector.name(), ProjectorState::Running);
+            // Others hear of it by the announcement; here it is known already.
+            positions.reached(name, at.stream_sequence);
+            positions.set_state(name, ProjectorState::Running);
         }
     }
 
@@ -169,17 +172,6 @@ impl Runner {
             .fetch_one(connection)
             .await?;
         Ok(locked.try_get(0)?)
-    }
-
-    /// Rows and checkpoint are lost together when the database's machine fails, and come again from the
-    /// log: the last moments need not be on disk before the next batch. What decides permissions does.
-    pub(crate) async fn relax(&self, connection: &mut PgConnection) -> Result<(), ProjectionError> {
-        if self.projector.on_poison() == OnPoison::Park {
-            sqlx::query("SET synchronous_commit = off")
-                .execute(connection)
-                .await?;
-        }
-        Ok(())
     }
 
     pub(crate) async fn check_log(&self, at: &Checkpoint) -> Result<(), ProjectionError> {

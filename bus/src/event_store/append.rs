@@ -8,7 +8,7 @@ use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID};
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use domain::AggregateRoot;
-use domain::envelope::{Commit, StoredEvent, body_hash, to_micros};
+use domain::envelope::{Commit, body_hash, to_micros};
 use domain::id::CommitId;
 use uuid::Uuid;
 
@@ -60,7 +60,7 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
             correlation_id: command.correlation_id,
             recorded_at: to_micros(command.now),
             previous_hash: context.hash.clone(),
-            events: events.iter().map(StoredEvent::from_event).collect(),
+            events,
         };
         let body = commit.to_canonical().map_err(BusError::NotCanonical)?;
         let hash = body_hash(&body);
@@ -86,7 +86,7 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
         next.commands.insert(command.command_id, reference.clone());
         Ok(Appended {
             commit: reference,
-            events,
+            events: commit.events,
             next: Some(next),
         })
     }

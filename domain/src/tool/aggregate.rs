@@ -99,8 +99,7 @@ impl Tool {
         }
         check_name(&register.name)?;
         register.profile.check()?;
-        register.definition.check()?;
-        let definition_hash = register.definition.hash(&register.name)?;
+        let definition_hash = register.definition.checked_hash(&register.name)?;
         Ok(ToolEvent::Registered(Box::new(ToolRegistered {
             server_id: register.server_id,
             server: register.server,
@@ -123,14 +122,13 @@ impl Tool {
 
     fn publish_version(&self, publish: PublishToolVersion) -> Result<ToolEvent, ToolError> {
         let life = self.active()?;
-        publish.definition.check()?;
+        let definition_hash = publish.definition.checked_hash(&life.name)?;
         if publish.tool_version <= life.latest {
             return Err(ToolError::VersionNotAbove {
                 given: publish.tool_version,
                 latest: life.latest.clone(),
             });
         }
-        let definition_hash = publish.definition.hash(&life.name)?;
         if definition_hash == life.definition_hash {
             return Err(ToolError::DefinitionUnchanged {
                 latest: life.latest.clone(),

@@ -23,26 +23,31 @@ pub struct ToolDefinition {
 }
 
 impl ToolDefinition {
-    /// Hex SHA-256 over the canonical JSON of name, description and schemas: the identity that a pin
-    /// or an approval refers to.
+    /// Checks the definition and answers its identity: hex SHA-256 over the canonical JSON (RFC 8785) of
+    /// `{description, input_schema, name, output_schema}`, which a pin or an approval refers to.
     ///
     /// # Errors
-    /// [`ToolError::InvalidSchema`] when a schema holds a number that has no canonical form.
-    pub fn hash(&self, name: &str) -> Result<String, ToolError> {
-        let hashed = serde_json::json!({
-            "name": name,
-            "description": self.description,
-            "input_schema": self.input_schema,
-            "output_schema": self.output_schema,
-        });
-        let canonical =
-            serde_json_canonicalizer::to_vec(&hashed).map_err(|_| ToolError::InvalidSchema {
-                field: "input_schema",
-            })?;
-        Ok(hex::encode(Sha256::digest(canonical)))
+    /// [`ToolError`] for a text or a schema that breaks a rule.
+    pub fn checked_hash(&self, name: &str) -> Result<String, ToolError> {
+        self.check_description()?;
+        let input = canonical_schema("input_schema", self.input_schema.as_ref())?;
+        let output = canonical_schema("output_schema", self.output_schema.as_ref())?;
+        // The canonical form of an object is made of those of its members, sorted by name: each schema,
+        // the largest part by far, is written once for its check and for the hash.
+        let mut hash = Sha256::new();
+        hash.update(b"{\"description\":");
+        hash.update(canonical("description", &self.description)?);
+        hash.update(b",\"input_schema\":");
+        hash.update(input);
+        hash.update(b",\"name\":");
+        hash.update(canonical("name", &name)?);
+        hash.update(b",\"output_schema\":");
+        hash.update(output);
+        hash.update(b"}");
+        Ok(hex::encode(hash.finalize()))
     }
 
-    pub(super) fn check(&self) -> Result<(), ToolError> {
+    fn check_description(&self) -> Result<(), ToolError> {
         let found = self.description.chars().count();
         if self.description.trim().is_empty() {
             return Err(ToolError::Missing {
@@ -61,18 +66,19 @@ impl ToolDefinition {
                 field: "description",
             });
         }
-        check_schema("input_schema", self.input_schema.as_ref())?;
-        check_schema("output_schema", self.output_schema.as_ref())
+        Ok(())
     }
 }
 
-fn check_schema(field: &'static str, schema: Option<&Value>) -> Result<(), ToolError> {
-    let Some(schema) = schema else { return Ok(()) };
+/// The canonical form of a sound schema; `null` where there is none.
+fn canonical_schema(field: &'static str, schema: Option<&Value>) -> Result<Vec<u8>, ToolError> {
+    let Some(schema) = schema else {
+        return Ok(b"null".to_vec());
+    };
     if !schema.is_object() || !schema.get("type").is_none_or(|kind| kind == "object") {
         return Err(ToolError::InvalidSchema { field });
     }
-    let canonical =
-        serde_json_canonicalizer::to_vec(schema).map_err(|_| ToolError::InvalidSchema { field })?;
+    let canonical = canonical(field, schema)?;
     if canonical.len() > MAX_SCHEMA_BYTES {
         return Err(ToolError::SchemaTooLarge {
             field,
@@ -82,7 +88,11 @@ fn check_schema(field: &'static str, schema: Option<&Value>) -> Result<(), ToolE
     if !texts_are_clean(schema) {
         return Err(ToolError::HiddenCharacters { field });
     }
-    Ok(())
+    Ok(canonical)
+}
+
+fn canonical<T: Serialize>(field: &'static str, value: &T) -> Result<Vec<u8>, ToolError> {
+    serde_json_canonicalizer::to_vec(value).map_err(|_| ToolError::InvalidSchema { field })
 }
 
 fn texts_are_clean(value: &Value) -> bool {
@@ -93,5 +103,31 @@ fn texts_are_clean(value: &Value) -> bool {
             .iter()
             .all(|(key, value)| is_clean(key) && texts_are_clean(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_hash_is_that_of_the_whole_in_canonical_form() {
+        let definition = ToolDefinition {
+            description: "Adds \"two\" numbers é".into(),
+            input_schema: Some(
+                json!({"type": "object", "properties": {"b": {"maximum": 1e3}, "a": {}}}),
+            ),
+            output_schema: None,
+        };
+        let whole = json!({
+            "name": "add",
+            "description": definition.description,
+            "input_schema": definition.input_schema,
+            "output_schema": null,
+        });
+        let canonical = serde_json_canonicalizer::to_vec(&whole).unwrap();
+        let expected = hex::encode(Sha256::digest(canonical));
+        assert_eq!(definition.checked_hash("add").unwrap(), expected);
     }
 }

@@ -34,7 +34,7 @@ pub struct ToolRegistered {
     pub tool_version: Version,
     /// What a model reads.
     pub definition: ToolDefinition,
-    /// The definition's identity, see [`ToolDefinition::hash`].
+    /// The definition's identity, see [`ToolDefinition::checked_hash`].
     pub definition_hash: String,
 }
 
@@ -52,7 +52,7 @@ pub struct ToolVersionPublished {
     pub tool_version: Version,
     /// What a model reads.
     pub definition: ToolDefinition,
-    /// The definition's identity, see [`ToolDefinition::hash`].
+    /// The definition's identity, see [`ToolDefinition::checked_hash`].
     pub definition_hash: String,
 }
 
