@@ -105,7 +105,8 @@ impl Corpus {
                 description: self.description(number).to_owned(),
                 input_schema: line.input_schema.clone(),
                 output_schema: None,
-            },
+            }
+            .into(),
         };
         (id.into(), ToolCommand::Register(Box::new(register)))
     }

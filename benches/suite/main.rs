@@ -24,6 +24,10 @@ mod world;
 use anyhow::Result;
 use harness::{Report, Settings};
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let settings = Settings::from_arguments(std::env::args().skip(1))?;
     harness::observe_as_in_production()?;

@@ -32,7 +32,7 @@ impl World {
     pub(crate) async fn start(sync_always: bool) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let dir = DataDir::open(folder.path().join("data"))?;
-        let embedded = EmbeddedServers::start(&dir, &Options { sync_always }).await?;
+        let embedded = EmbeddedServers::start(&dir, &options(sync_always)).await?;
         Ok(Self {
             embedded,
             dir,
@@ -50,7 +50,7 @@ impl World {
             next,
         } = self;
         embedded.stop().await;
-        let embedded = EmbeddedServers::start(&dir, &Options { sync_always }).await?;
+        let embedded = EmbeddedServers::start(&dir, &options(sync_always)).await?;
         Ok(Self {
             embedded,
             dir,
@@ -123,6 +123,13 @@ impl World {
             root,
             log_root: log.nats.subject_root.clone(),
         })
+    }
+}
+
+fn options(sync_always: bool) -> Options {
+    Options {
+        sync_always,
+        ..Options::default()
     }
 }
 
@@ -239,12 +246,12 @@ fn next_version(command: &ToolCommand, number: usize) -> Option<ToolCommand> {
     let ToolCommand::Register(register) = command else {
         return None;
     };
-    let mut definition = register.definition.clone();
+    let mut definition = (*register.definition).clone();
     definition.description = definition.description.chars().take(3_000).collect();
     definition.description.push_str(" (second version)");
     let publish = PublishToolVersion {
         tool_version: Version::new(2, 0, 0),
-        definition,
+        definition: definition.into(),
     };
     number
         .is_multiple_of(8)

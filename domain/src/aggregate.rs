@@ -5,7 +5,7 @@ use cqrs_es::Aggregate;
 
 /// An aggregate that the dispatcher can drive.
 pub trait AggregateRoot:
-    Aggregate<Command: Clone + Send, Event: WireEvent, Services = (), Error: Rejection>
+    Aggregate<Command: Clone + Send + Sync, Event: WireEvent, Services = (), Error: Rejection>
     + Clone
     + 'static
 {

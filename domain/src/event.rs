@@ -22,7 +22,7 @@ pub trait WireEvent: DomainEvent + 'static {
     ///
     /// # Errors
     /// [`DecodeError`] when the type is not of this enum or the data do not fit it.
-    fn from_data(wire_type: &str, data: Value) -> Result<Self, DecodeError>;
+    fn from_data(wire_type: &str, data: &Value) -> Result<Self, DecodeError>;
 }
 
 /// Why a stored event could not be read.
@@ -82,9 +82,9 @@ macro_rules! wire_events {
                 data.unwrap_or(serde_json::Value::Null)
             }
 
-            fn from_data(wire_type: &str, data: serde_json::Value) -> Result<Self, $crate::event::DecodeError> {
+            fn from_data(wire_type: &str, data: &serde_json::Value) -> Result<Self, $crate::event::DecodeError> {
                 match wire_type {
-                    $( $wire => serde_json::from_value(data).map(Self::$variant).map_err(|source| {
+                    $( $wire => <$payload as serde::Deserialize>::deserialize(data).map(Self::$variant).map_err(|source| {
                         $crate::event::DecodeError::Data { wire_type: wire_type.to_owned(), source }
                     }), )+
                     _ => Err($crate::event::DecodeError::UnknownType { wire_type: wire_type.to_owned() }),

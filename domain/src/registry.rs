@@ -8,6 +8,7 @@ use crate::tenant::TenantEvent;
 use crate::tool::ToolEvent;
 use crate::{principal, server, tenant, tool};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// One step from an old wire form to the next: `(wire type, from version, step)`.
 pub type Upcaster = (&'static str, u16, fn(Value) -> Value);
@@ -94,15 +95,16 @@ pub fn decode_as<E: WireEvent>(stored: &StoredEvent) -> Result<E, DecodeError> {
         });
     };
     let data = upcast(&upcasters(), stored, *current)?;
-    E::from_data(&stored.wire_type, data)
+    E::from_data(&stored.wire_type, &data)
 }
 
-fn upcast<'a>(
+fn upcast<'a, 'e>(
     steps: &(impl Iterator<Item = &'a Upcaster> + Clone),
-    stored: &StoredEvent,
+    stored: &'e StoredEvent,
     current: u16,
-) -> Result<Value, DecodeError> {
-    let mut data = stored.data.clone();
+) -> Result<Cow<'e, Value>, DecodeError> {
+    // The current form, which is nearly every event, is read in place.
+    let mut data = Cow::Borrowed(&stored.data);
     for version in stored.version..current {
         let step = steps
             .clone()
@@ -110,7 +112,7 @@ fn upcast<'a>(
         let Some((_, _, step)) = step else {
             return Err(unknown_version(stored, current));
         };
-        data = step(data);
+        data = Cow::Owned(step(data.into_owned()));
     }
     if stored.version > current {
         Err(unknown_version(stored, current))

@@ -241,8 +241,9 @@ async fn listen_once(positions: &Positions, pool: &PgPool) -> Result<(), sqlx::E
 }
 
 async fn monitor(positions: Positions, pool: PgPool, log: Log) {
+    let mut before = None;
     loop {
-        look(&positions, &pool, &log).await;
+        before = look(&positions, &pool, &log, before).await;
         let known = positions
             .inner
             .projectors
@@ -252,8 +253,10 @@ async fn monitor(positions: Positions, pool: PgPool, log: Log) {
     }
 }
 
-/// The head is read before the checkpoints, so a projector that keeps up is seen at or beyond it.
-async fn look(positions: &Positions, pool: &PgPool, log: &Log) {
+/// Compares checkpoints with the head of the log as it was at the look before: while others write without
+/// a pause, a projector that keeps up is always a few commits behind the present head, and not stale.
+/// Answers the present head, for the next look.
+async fn look(positions: &Positions, pool: &PgPool, log: &Log, before: Option<u64>) -> Option<u64> {
     let head = tokio::time::timeout(Duration::from_secs(2), log.head()).await;
     let head = head.ok().and_then(Result::ok);
     let rows = sqlx::query_as::<_, (String, i64, i64)>(
@@ -280,7 +283,7 @@ async fn look(positions: &Positions, pool: &PgPool, log: &Log) {
         if let Some((_, _, parked)) = row {
             seen.parked = to_u64(*parked);
         }
-        let up_to_date = rows.is_some() && head.is_some_and(|head| at >= head);
+        let up_to_date = rows.is_some() && head.is_some_and(|head| at >= before.unwrap_or(head));
         seen.was_current |= up_to_date;
         seen.behind_since = match up_to_date {
             true => None,
@@ -290,6 +293,7 @@ async fn look(positions: &Positions, pool: &PgPool, log: &Log) {
         metrics::gauge!("metamcp_projector_lag", "projector" => *name).set(to_f64(lag));
         metrics::gauge!("metamcp_projector_parked", "projector" => *name).set(to_f64(seen.parked));
     }
+    head
 }
 
 /// A gauge is a float; counts beyond 2^53 do not occur.

@@ -167,6 +167,41 @@ async fn a_deactivated_principal_and_a_revoked_token_are_out_within_five_seconds
     }
 }
 
+/// A projector that keeps up is a few commits behind whenever somebody looks.
+#[tokio::test]
+async fn steady_writing_refuses_nobody() {
+    let installation =
+        Installation::start_with(|config| config.auth.max_access_lag = Duration::from_secs(1))
+            .await;
+    let writer = installation
+        .client("acme", "writer", &[Role::Publisher])
+        .await;
+    let reader = installation.client("other", "reader", &[Role::Agent]).await;
+    let writing = async {
+        let begun = Instant::now();
+        let mut number = 0;
+        while begun.elapsed() < Duration::from_secs(5) {
+            let slugs = (number..number + 8).map(|number| format!("server-{number}"));
+            let many = slugs.map(|slug| writer.graphql(REGISTER_SERVER, json!({ "slug": slug })));
+            for (status, answer) in futures::future::join_all(many).await {
+                assert_eq!(status, 200, "{answer}");
+            }
+            number += 8;
+        }
+        number
+    };
+    let reading = async {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(5) {
+            let (status, answer) = reader.graphql(VIEWER, json!({})).await;
+            assert_eq!(status, 200, "{answer}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let (written, ()) = tokio::join!(writing, reading);
+    assert!(written > 50, "{written}");
+}
+
 #[tokio::test]
 async fn the_last_owner_stays() {
     let installation = Installation::start().await;

@@ -9,7 +9,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-const FAST: Options = Options { sync_always: false };
+const FAST: Options = Options {
+    sync_always: false,
+    log_statements: false,
+};
 
 fn open(folder: &TempDir) -> DataDir {
     DataDir::open(folder.path()).expect("the data directory")

@@ -10,7 +10,7 @@ use crate::context::Caller;
 use crate::error::ApiError;
 use crate::state::AppState;
 use async_graphql::Context;
-use async_graphql::dataloader::DataLoader;
+use async_graphql::dataloader::{DataLoader, Loader};
 use domain::id::{PrincipalId, ServerId, ToolId};
 use domain::tool::Visibility;
 use projections::TenantConnection;
@@ -87,10 +87,12 @@ impl Session {
         Ok(self.loaders.load_one(ServerKey(id)).await?.map(Server))
     }
 
-    /// A tool that the caller may see.
+    /// A tool that the caller may see. Asked for one by one, so nothing is gathered first.
     pub(super) async fn tool(&self, id: ToolId) -> Result<Option<Tool>, ApiError> {
         self.authorize(Action::ReadTool, &Resource::any(ResourceKind::Tool))?;
-        Ok(self.loaders.load_one(ToolKey(id)).await?.map(Tool))
+        let key = ToolKey(id);
+        let mut found = self.loaders.loader().load(&[key.clone()]).await?;
+        Ok(found.remove(&key).map(Tool))
     }
 
     /// A principal that the caller may see.

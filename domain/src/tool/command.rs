@@ -3,6 +3,7 @@
 use super::{ToolDefinition, ToolProfile};
 use crate::id::ServerId;
 use semver::Version;
+use std::sync::Arc;
 
 /// A command to a tool.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +35,7 @@ pub struct RegisterTool {
     /// The version of this first definition.
     pub tool_version: Version,
     /// What a model reads.
-    pub definition: ToolDefinition,
+    pub definition: Arc<ToolDefinition>,
 }
 
 /// Publish a new definition.
@@ -43,5 +44,5 @@ pub struct PublishToolVersion {
     /// Its version, above every published one.
     pub tool_version: Version,
     /// What a model reads.
-    pub definition: ToolDefinition,
+    pub definition: Arc<ToolDefinition>,
 }

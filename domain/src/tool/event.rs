@@ -4,6 +4,7 @@ use super::{ToolDefinition, ToolProfile};
 use crate::id::ServerId;
 use semver::Version;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 wire_events! {
     /// An event of a tool.
@@ -33,7 +34,7 @@ pub struct ToolRegistered {
     /// The version of this definition.
     pub tool_version: Version,
     /// What a model reads.
-    pub definition: ToolDefinition,
+    pub definition: Arc<ToolDefinition>,
     /// The definition's identity, see [`ToolDefinition::checked_hash`].
     pub definition_hash: String,
 }
@@ -51,7 +52,7 @@ pub struct ToolVersionPublished {
     /// The version of this definition.
     pub tool_version: Version,
     /// What a model reads.
-    pub definition: ToolDefinition,
+    pub definition: Arc<ToolDefinition>,
     /// The definition's identity, see [`ToolDefinition::checked_hash`].
     pub definition_hash: String,
 }

@@ -22,7 +22,7 @@ fn registration() -> RegisterTool {
         name: "git_log".into(),
         profile: ToolProfile::default(),
         tool_version: Version::new(1, 0, 0),
-        definition: definition("Shows the history"),
+        definition: definition("Shows the history").into(),
     }
 }
 
@@ -53,7 +53,7 @@ fn retired() -> ToolEvent {
 fn publish(version: Version, description: &str) -> ToolCommand {
     ToolCommand::PublishVersion(Box::new(PublishToolVersion {
         tool_version: version,
-        definition: definition(description),
+        definition: definition(description).into(),
     }))
 }
 
@@ -176,7 +176,7 @@ fn rejects_definitions_that_a_model_should_not_read() {
         rejects(
             vec![],
             register(RegisterTool {
-                definition,
+                definition: definition.into(),
                 ..registration()
             }),
             error,
@@ -191,7 +191,7 @@ fn rejects_definitions_that_a_model_should_not_read() {
     rejects(
         vec![],
         register(RegisterTool {
-            definition,
+            definition: definition.into(),
             ..registration()
         }),
         ToolError::SchemaTooLarge {
@@ -206,7 +206,7 @@ fn publishes_only_a_higher_version_of_another_definition() {
     let two = Version::new(2, 0, 0);
     let expected = ToolEvent::VersionPublished(Box::new(ToolVersionPublished {
         tool_version: two.clone(),
-        definition: definition("Shows the log"),
+        definition: definition("Shows the log").into(),
         definition_hash: definition("Shows the log").checked_hash("git_log").unwrap(),
     }));
     accepts(

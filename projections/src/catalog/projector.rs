@@ -15,6 +15,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Keeps `servers`, `tools` and `tool_versions`.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ struct ToolRow {
     #[serde(flatten)]
     profile: ToolProfile,
     #[serde(flatten)]
-    definition: ToolDefinition,
+    definition: Arc<ToolDefinition>,
     definition_hash: String,
     tool_version: String,
     status: String,
@@ -251,7 +252,7 @@ impl<'a> Rows<'a> {
                 server: event.server.clone(),
                 name: event.name.clone(),
                 profile: event.profile.clone(),
-                definition: event.definition.clone(),
+                definition: Arc::clone(&event.definition),
                 definition_hash: event.definition_hash.clone(),
                 tool_version: event.tool_version.to_string(),
                 status: "active".to_owned(),
@@ -271,7 +272,7 @@ impl<'a> Rows<'a> {
             ToolEvent::Described(event) => row.profile = event.profile.clone(),
             ToolEvent::VersionPublished(event) => {
                 row.tool_version = event.tool_version.to_string();
-                row.definition = event.definition.clone();
+                row.definition = Arc::clone(&event.definition);
                 row.definition_hash.clone_from(&event.definition_hash);
                 let version = event.tool_version.to_string();
                 self.push_version(recorded, version, &event.definition, &event.definition_hash);

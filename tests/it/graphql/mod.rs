@@ -2,6 +2,7 @@
 
 mod reads;
 mod refusals;
+mod statements;
 mod tenants;
 mod writes;
 

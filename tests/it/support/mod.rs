@@ -39,7 +39,11 @@ impl Installation {
 
     /// Everything, with a changed configuration.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
-        let servers = Servers::shared().await;
+        Self::start_on(Servers::shared().await, change).await
+    }
+
+    /// Everything, on given servers.
+    pub(crate) async fn start_on(servers: Arc<Servers>, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = servers.fresh_config(folder.path()).await;
         change(&mut config);

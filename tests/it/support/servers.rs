@@ -3,7 +3,7 @@
 use api::config::Config;
 use metamcp::embedded::{DataDir, EmbeddedServers, NATS_USER, Options};
 use sqlx::{Connection, Executor, PgConnection};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use tempfile::TempDir;
@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 pub(crate) struct Servers {
     pub(crate) embedded: EmbeddedServers,
     next: AtomicU32,
-    _dir: DataDir,
+    dir: DataDir,
     _folder: TempDir,
 }
 
@@ -32,16 +32,29 @@ impl Servers {
 
     /// Servers of one's own, for tests that kill them.
     pub(crate) async fn start() -> Self {
+        Self::start_with(false).await
+    }
+
+    /// Servers of one's own, which log every statement when a test counts them.
+    pub(crate) async fn start_with(log_statements: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = DataDir::open(folder.path().join("data")).unwrap();
-        let options = Options { sync_always: false };
+        let options = Options {
+            sync_always: false,
+            log_statements,
+        };
         let embedded = EmbeddedServers::start(&dir, &options).await.unwrap();
         Self {
             embedded,
             next: AtomicU32::new(0),
-            _dir: dir,
+            dir,
             _folder: folder,
         }
+    }
+
+    /// What PostgreSQL writes.
+    pub(crate) fn postgres_log(&self) -> PathBuf {
+        self.dir.log_file("postgres")
     }
 
     /// A configuration with a database and a stream that nobody else uses.

@@ -40,10 +40,15 @@ pub struct Options {
     /// Whether an acknowledged write is on disk, in both servers. Tests that do not measure or
     /// prove durability may turn it off to be faster.
     pub sync_always: bool,
+    /// Whether PostgreSQL writes every statement to its log. Tests count them there.
+    pub log_statements: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sync_always: true }
+        Self {
+            sync_always: true,
+            log_statements: false,
+        }
     }
 }

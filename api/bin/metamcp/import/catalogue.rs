@@ -70,7 +70,7 @@ pub(super) fn tool(
         name,
         profile,
         tool_version: tool_version.clone(),
-        definition,
+        definition: definition.into(),
     };
     Ok(Parsed {
         record,

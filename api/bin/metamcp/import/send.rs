@@ -6,13 +6,14 @@ use super::patience::Patience;
 use super::report::{Kind, Outcome, Reason, Report};
 use super::run::Import;
 use super::standing::Servers;
-use bus::{BusError, CommandContext, DispatchError};
+use bus::{BusError, CommandContext, Committed, DispatchError};
 use domain::server::{Server, ServerError};
 use domain::tool::{Tool, ToolError};
 use domain::{AggregateRoot, Rejection};
 use futures::stream::{Stream, StreamExt};
 use std::pin::pin;
 use std::sync::atomic::Ordering;
+use tokio_util::task::AbortOnDropHandle;
 
 /// What registers: the aggregates that a catalogue holds.
 pub(super) trait Registers: AggregateRoot {
@@ -154,11 +155,7 @@ impl Import<'_> {
         context.correlation_id = self.correlation_id;
         let mut patience = Patience::new(self.options.patience);
         loop {
-            let error = match self
-                .dispatcher
-                .dispatch::<A>(&context, id, command.clone())
-                .await
-            {
+            let error = match self.dispatch::<A>(&context, id, command.clone()).await {
                 Ok(committed) => {
                     self.waiting.store(false, Ordering::Relaxed);
                     return Ok(Outcome::Registered(committed.stream_sequence));
@@ -194,6 +191,23 @@ impl Import<'_> {
             if !self.wait(&mut patience, error).await? {
                 return Ok(Outcome::Abandoned);
             }
+        }
+    }
+
+    /// As a task of its own, so that commands are decided on all cores.
+    async fn dispatch<A: Registers>(
+        &self,
+        context: &CommandContext,
+        id: &str,
+        command: A::Command,
+    ) -> Result<Committed<A::Event>, DispatchError<A::Error>> {
+        let (dispatcher, context, id) = (self.dispatcher.clone(), context.clone(), id.to_owned());
+        let task =
+            tokio::spawn(async move { dispatcher.dispatch::<A>(&context, &id, command).await });
+        match AbortOnDropHandle::new(task).await {
+            Ok(outcome) => outcome,
+            // Nobody aborts it while it is awaited, so it has panicked.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
 

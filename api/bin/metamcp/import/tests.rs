@@ -66,7 +66,7 @@ fn takes_a_tool_as_it_is() {
     );
     assert_eq!(record.profile.visibility, Visibility::Tenant);
     // White space in a schema can be meant.
-    let schema = record.definition.input_schema.unwrap();
+    let schema = record.definition.input_schema.as_ref().unwrap();
     assert_eq!(schema["properties"]["sep"]["default"], " \n");
     assert_eq!(record.definition.output_schema, None);
     assert!(warnings.is_empty());

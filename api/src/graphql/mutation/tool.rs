@@ -152,7 +152,7 @@ impl ToolMutations {
             name,
             profile,
             tool_version,
-            definition,
+            definition: definition.into(),
         };
         let command = ToolCommand::Register(Box::new(register));
         let sequence = send(session, &id, command, command_id).await?;
@@ -214,7 +214,7 @@ impl ToolMutations {
         };
         let publish = PublishToolVersion {
             tool_version,
-            definition,
+            definition: definition.into(),
         };
         let command = ToolCommand::PublishVersion(Box::new(publish));
         let sequence = send(session, &id, command, command_id).await?;
