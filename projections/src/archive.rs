@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use postgres_es::PostgresEventRepository;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
+use std::time::Duration;
 
 /// The projector's name.
 pub const NAME: &str = "archive";
@@ -49,6 +50,11 @@ impl Projector for ArchiveProjector {
 
     fn batch_size(&self) -> usize {
         1_000
+    }
+
+    /// Nobody waits for a row of the archive.
+    fn gathers(&self) -> Duration {
+        Duration::from_millis(25)
     }
 
     async fn apply(

@@ -7,6 +7,7 @@ use domain::AnyEvent;
 use domain::envelope::Commit;
 use domain::registry::decode;
 use sqlx::PgConnection;
+use std::time::Duration;
 
 /// What to do with a commit that cannot be applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,12 @@ pub trait Projector: Send + Sync {
     /// Most commits in one transaction.
     fn batch_size(&self) -> usize {
         500
+    }
+
+    /// How long commits may gather after a batch, so that steady writing costs few transactions. The first
+    /// commit after a silence never waits.
+    fn gathers(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// Applies commits in order, with set-based statements, inside the transaction that also moves the

@@ -155,10 +155,14 @@ impl Runner {
                 }
                 continue;
             };
-            at = self.apply(&mut connection, &at, &batch?).await?;
+            let batch = batch?;
+            at = self.apply(&mut connection, &at, &batch).await?;
             // Others hear of it by the announcement; here it is known already.
             positions.reached(name, at.stream_sequence);
             positions.set_state(name, ProjectorState::Running);
+            if batch.len() < self.projector.batch_size() {
+                tokio::time::sleep(self.projector.gathers()).await;
+            }
         }
     }
 

@@ -67,6 +67,12 @@ impl Projector for SearchProjector {
         WRITE
     }
 
+    /// A write to LanceDB makes a new version of the table, which costs the same for one document and for
+    /// many.
+    fn gathers(&self) -> Duration {
+        Duration::from_millis(50)
+    }
+
     async fn apply(
         &self,
         connection: &mut PgConnection,
