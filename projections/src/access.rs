@@ -29,6 +29,13 @@ impl Projector for AccessProjector {
         NAME
     }
 
+    fn listens_to(&self, event: &AnyEvent) -> bool {
+        match event {
+            AnyEvent::Tenant(_) | AnyEvent::Principal(_) => true,
+            AnyEvent::Server(_) | AnyEvent::Tool(_) => false,
+        }
+    }
+
     fn tables(&self) -> &'static [&'static str] {
         &["tenants", "principals"]
     }

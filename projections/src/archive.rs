@@ -6,6 +6,7 @@ use crate::checkpoint::to_i64;
 use crate::error::ProjectionError;
 use crate::projector::{OnPoison, Projector, Recorded};
 use async_trait::async_trait;
+use domain::AnyEvent;
 use postgres_es::PostgresEventRepository;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
@@ -38,6 +39,10 @@ struct Columns {
 impl Projector for ArchiveProjector {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn listens_to(&self, _: &AnyEvent) -> bool {
+        true
     }
 
     fn tables(&self) -> &'static [&'static str] {

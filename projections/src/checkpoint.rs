@@ -57,22 +57,27 @@ pub(crate) async fn fence(
     }
 }
 
-/// [`fence`], and the schema of the model first in the transaction's search path, in one round trip.
+/// [`fence`], the schema of the model first in the transaction's search path, and a commit that does not
+/// wait for the disk unless `durable`, in one round trip.
 pub(crate) async fn enter(
     connection: &mut PgConnection,
     projector: &str,
     expected: u64,
     schema: &str,
+    durable: bool,
 ) -> Result<(), ProjectionError> {
-    let found: Option<(i64, String)> = sqlx::query_as(
-        "SELECT stream_sequence, set_config('search_path', quote_ident($2) || ', public', true)
+    let found: Option<(i64, String, String)> = sqlx::query_as(
+        "SELECT stream_sequence, set_config('search_path', quote_ident($2) || ', public', true),
+                set_config('synchronous_commit',
+                           CASE WHEN $3 THEN current_setting('synchronous_commit') ELSE 'off' END, true)
          FROM metamcp.checkpoints WHERE projector = $1 FOR UPDATE",
     )
     .bind(projector)
     .bind(schema)
+    .bind(durable)
     .fetch_optional(connection)
     .await?;
-    if found.map(|(at, _)| to_u64(at)) == Some(expected) {
+    if found.map(|(at, _, _)| to_u64(at)) == Some(expected) {
         Ok(())
     } else {
         Err(ProjectionError::Deposed)

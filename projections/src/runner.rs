@@ -269,8 +269,22 @@ impl Runner {
         };
         let mut transaction = connection.begin().await?;
         let position = from.stream_sequence;
-        checkpoint::enter(&mut transaction, &self.checkpoint, position, &self.schema).await?;
-        self.projector.apply(&mut transaction, &recorded).await?;
+        let concerned = recorded
+            .iter()
+            .flat_map(|recorded| &recorded.events)
+            .any(|event| self.projector.listens_to(event));
+        // A checkpoint that moves alone need not wait for the disk: it comes again from the log.
+        checkpoint::enter(
+            &mut transaction,
+            &self.checkpoint,
+            position,
+            &self.schema,
+            concerned,
+        )
+        .await?;
+        if concerned {
+            self.projector.apply(&mut transaction, &recorded).await?;
+        }
         checkpoint::advance(&mut transaction, &self.checkpoint, &to).await?;
         transaction.commit().await?;
         Ok(to)

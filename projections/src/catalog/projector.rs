@@ -86,6 +86,13 @@ impl Projector for CatalogProjector {
         NAME
     }
 
+    fn listens_to(&self, event: &AnyEvent) -> bool {
+        match event {
+            AnyEvent::Server(_) | AnyEvent::Tool(_) => true,
+            AnyEvent::Tenant(_) | AnyEvent::Principal(_) => false,
+        }
+    }
+
     fn tables(&self) -> &'static [&'static str] {
         &["servers", "tools", "tool_versions"]
     }

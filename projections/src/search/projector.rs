@@ -54,6 +54,13 @@ impl Projector for SearchProjector {
         NAME
     }
 
+    fn listens_to(&self, event: &AnyEvent) -> bool {
+        match event {
+            AnyEvent::Server(_) | AnyEvent::Tool(_) => true,
+            AnyEvent::Tenant(_) | AnyEvent::Principal(_) => false,
+        }
+    }
+
     fn tables(&self) -> &'static [&'static str] {
         &[]
     }
