@@ -110,6 +110,15 @@ impl ToolDocument {
             self.description
         )
     }
+
+    /// The name alone for the embedding model, in prose: a part of the tool's vector is made of it.
+    #[must_use]
+    pub fn embedding_name(&self) -> String {
+        let title = self.title.as_deref().unwrap_or_default();
+        format!("{} {title}", spoken(&self.name))
+            .trim_end()
+            .to_owned()
+    }
 }
 
 /// What a JSON schema says about its parameters.
