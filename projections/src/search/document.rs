@@ -114,10 +114,7 @@ impl ToolDocument {
     /// The name alone for the embedding model, in prose: a part of the tool's vector is made of it.
     #[must_use]
     pub fn embedding_name(&self) -> String {
-        let title = self.title.as_deref().unwrap_or_default();
-        format!("{} {title}", spoken(&self.name))
-            .trim_end()
-            .to_owned()
+        spoken(&self.name)
     }
 }
 
