@@ -3,12 +3,14 @@
 use crate::authn::{PrincipalCache, Tokens};
 use crate::authz::Authorizer;
 use crate::config::Config;
+use crate::telemetry::SEARCH_SECONDS;
 use bus::{Dispatcher, Log};
 use metrics_exporter_prometheus::PrometheusHandle;
-use projections::search::CurrentIndex;
+use projections::search::{self, CurrentIndex, SearchAnswer, SearchError, SearchRequest};
 use projections::{Positions, ReadPool};
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The shared state of the API; dereferences to its [`Parts`].
 #[derive(Clone)]
@@ -44,6 +46,44 @@ impl AppState {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
     }
+
+    /// Searches for a surface, measures it, and says in the answer when the index is behind the log.
+    pub(crate) async fn search(
+        &self,
+        request: &SearchRequest,
+        surface: &'static str,
+    ) -> Result<SearchAnswer, SearchError> {
+        let began = Instant::now();
+        let mut answer = self.search.search(request).await?;
+        metrics::histogram!(SEARCH_SECONDS, "surface" => surface).record(began.elapsed());
+        let health = self.positions.health();
+        let health = health
+            .iter()
+            .find(|health| health.projector == search::NAME);
+        let behind = health.and_then(|health| {
+            behind(
+                health.position,
+                health.head,
+                self.positions.staleness(search::NAME),
+            )
+        });
+        answer.notice = match (answer.notice, behind) {
+            (Some(notice), Some(behind)) => Some(format!("{notice}; {behind}")),
+            (notice, behind) => notice.or(behind),
+        };
+        Ok(answer)
+    }
+}
+
+/// A write is in the index within a fraction of a second; what lasts longer is worth a word.
+const BEHIND: Duration = Duration::from_secs(2);
+
+fn behind(position: u64, head: u64, since: Duration) -> Option<String> {
+    (position < head && since >= BEHIND).then(|| {
+        format!(
+            "the search index has {position} of the log's {head} commits so far: tools may be missing"
+        )
+    })
 }
 
 impl Deref for AppState {
@@ -51,5 +91,18 @@ impl Deref for AppState {
 
     fn deref(&self) -> &Parts {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_that_stays_behind_is_worth_a_word() {
+        assert_eq!(behind(9, 9, Duration::MAX), None);
+        assert_eq!(behind(8, 9, Duration::from_millis(100)), None);
+        let notice = behind(8, 9, Duration::from_secs(3)).unwrap();
+        assert!(notice.contains("8 of the log's 9"), "{notice}");
     }
 }

@@ -1,6 +1,7 @@
 //! Connections. Projectors and migrations use the owner's; queries use one that is bound to a tenant by
 //! row-level security.
 
+use crate::checkpoint::to_u64;
 use crate::error::QueryError;
 use domain::id::TenantId;
 use secrecy::{ExposeSecret, SecretString};
@@ -69,6 +70,22 @@ impl Database {
         MIGRATIONS.run(&mut connection).await?;
         connection.close().await?;
         Ok(())
+    }
+
+    /// The last position that a projector has applied; 0 before its first.
+    ///
+    /// # Errors
+    /// When the database is away or was never migrated.
+    pub async fn position_of(&self, projector: &str) -> Result<u64, sqlx::Error> {
+        let mut connection = self.connect().await?;
+        let at: Option<i64> = sqlx::query_scalar(
+            "SELECT stream_sequence FROM metamcp.checkpoints WHERE projector = $1",
+        )
+        .bind(projector)
+        .fetch_optional(&mut connection)
+        .await?;
+        connection.close().await?;
+        Ok(at.map_or(0, to_u64))
     }
 
     /// A small pool of owner's connections, for what projects and reports.

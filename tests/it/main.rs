@@ -15,6 +15,7 @@ mod health;
 mod import;
 mod log;
 mod mcp;
+mod model_change;
 mod projections;
 mod search;
 mod support;

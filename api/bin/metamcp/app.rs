@@ -8,11 +8,12 @@ use api::state::{AppState, Parts};
 use bus::{Dispatcher, Log, LogOptions};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::search::embed::{
-    CachedEmbedder, Embedder, MiniLm, NoEmbedder, OpenAi, OpenAiSettings,
+    CachedEmbedder, EmbedError, Embedder, MiniLm, NoEmbedder, OpenAi, OpenAiSettings,
 };
 use projections::search::{CurrentIndex, SearchProjector};
 use projections::{Database, Positions, registry, runner};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -28,6 +29,14 @@ pub enum Role {
     Api,
     /// Keeps the read models and the search index.
     Projector,
+}
+
+/// Connects to the log alone, for commands that only command.
+///
+/// # Errors
+/// When it is away, refuses, or is not one to run on.
+pub(crate) async fn dispatcher(config: &Config) -> anyhow::Result<Dispatcher> {
+    Ok(Dispatcher::new(Log::connect(&log_options(config)).await?))
 }
 
 /// The parts that need no listener: what the maintenance commands use, too.
@@ -86,14 +95,15 @@ pub struct App {
     pub index: CurrentIndex,
     /// The read models' database.
     pub database: Database,
-    /// Where it listens, when it is an API.
+    /// Where it listens, when it was given a listener.
     pub address: Option<SocketAddr>,
     tasks: Vec<JoinHandle<()>>,
     stop: CancellationToken,
 }
 
 impl App {
-    /// Starts the roles. With a listener given, the API serves on it. `embedded` is told how many texts
+    /// Starts the roles. With a listener given, the API serves on it; without the role of the API, only
+    /// what operators ask for. `embedded` is told how many texts
     /// more the indexing has embedded.
     ///
     /// # Errors
@@ -141,9 +151,12 @@ impl App {
             config,
         });
         let mut address = None;
-        if let (true, Some(listener)) = (roles.contains(&Role::Api), listener) {
+        if let Some(listener) = listener {
             address = Some(listener.local_addr()?);
-            let router = api::router::router(&state, &stop);
+            let router = match roles.contains(&Role::Api) {
+                true => api::router::router(&state, &stop),
+                false => api::router::for_operators(&state),
+            };
             let serving = api::serve::serve(listener, router, stop.clone());
             tasks.push(tokio::spawn(async move {
                 if let Err(error) = serving.await {
@@ -178,6 +191,28 @@ impl Drop for App {
     }
 }
 
+/// Finds out before anything is started whether the configured embedder can be had.
+///
+/// # Errors
+/// What is missing or damaged, and how to mend it.
+pub(crate) async fn check_embedder(config: &Config) -> anyhow::Result<()> {
+    config.search.validate()?;
+    if config.search.embedder != EmbedderKind::MiniLm {
+        return Ok(());
+    }
+    let folder = model_folder(config);
+    let checked = tokio::task::spawn_blocking(move || crate::doctor::check_model(&folder)).await?;
+    checked.map_err(|(file, problem)| {
+        let path = file.display().to_string();
+        EmbedError::ModelFile { path, problem }.into()
+    })
+}
+
+fn model_folder(config: &Config) -> PathBuf {
+    let named = config.search.model_dir.clone();
+    named.unwrap_or_else(|| crate::doctor::model_dir(&crate::embedded::tools_dir()))
+}
+
 pub(crate) fn log_options(config: &Config) -> LogOptions {
     let nats = &config.nats;
     LogOptions {
@@ -195,9 +230,7 @@ async fn embedder(config: &Config) -> anyhow::Result<Arc<dyn Embedder>> {
     let inner: Arc<dyn Embedder> = match search.embedder {
         EmbedderKind::None => return Ok(Arc::new(NoEmbedder)),
         EmbedderKind::MiniLm => {
-            let folder = search.model_dir.clone();
-            let folder =
-                folder.unwrap_or_else(|| crate::doctor::model_dir(&crate::embedded::tools_dir()));
+            let folder = model_folder(config);
             Arc::new(tokio::task::spawn_blocking(move || MiniLm::load(&folder)).await??)
         }
         EmbedderKind::OpenAi => {

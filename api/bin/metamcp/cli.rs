@@ -49,6 +49,32 @@ impl Installation {
     }
 }
 
+impl Installation {
+    /// Reads the configuration of an installation that runs.
+    ///
+    /// # Errors
+    /// As [`Self::config`], and when the `metamcp up` that keeps the servers has been stopped.
+    pub fn running(&self) -> anyhow::Result<Config> {
+        let config = self.config()?;
+        let kept = self.config.is_none() && up::config_file(&self.data_dir).is_file();
+        if kept && DataDir::holder(&self.data_dir).is_none() {
+            let dir = self.data_dir.display();
+            anyhow::bail!("nothing runs on {dir}: start `metamcp up --data-dir {dir}` first");
+        }
+        Ok(config)
+    }
+
+    /// The arguments that name this installation to another command, each with a space before it.
+    #[must_use]
+    pub fn arguments(&self) -> String {
+        match &self.config {
+            Some(file) => format!(" --config {}", file.display()),
+            None if self.data_dir == DataDir::default_path() => String::new(),
+            None => format!(" --data-dir {}", self.data_dir.display()),
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start everything on this machine: private servers, API, projectors.

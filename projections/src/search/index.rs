@@ -20,7 +20,7 @@ use lancedb::query::{ExecutableQuery, QueryBase, Select};
 use sha2::{Digest, Sha256};
 
 use super::document::ToolDocument;
-use super::embed::Embedder;
+use super::embed::{Embedder, NoEmbedder};
 use super::error::SearchError;
 use super::rows;
 use super::vectors::Source;
@@ -73,6 +73,41 @@ impl SearchIndex {
             schema,
             donor: None,
         })
+    }
+
+    /// A table that is there, of whatever model, for full text alone, and the model that built it. `None`
+    /// when there is no such table, or when it is of another layout.
+    ///
+    /// # Errors
+    /// [`SearchError::Lance`] when it cannot be reached.
+    pub(super) async fn open_for_words(
+        uri: &str,
+        table: &str,
+    ) -> Result<Option<(Self, String)>, SearchError> {
+        let database = lancedb::connect(uri)
+            .read_consistency_interval(Duration::ZERO)
+            .execute()
+            .await?;
+        let table = match database.open_table(table).execute().await {
+            Ok(opened) => opened,
+            Err(lancedb::Error::TableNotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let schema = table.schema().await?;
+        let model = match (
+            schema.metadata().get(rows::META_LAYOUT),
+            schema.metadata().get(rows::META_MODEL),
+        ) {
+            (Some(layout), Some(model)) if layout == rows::LAYOUT => model.clone(),
+            _ => return Ok(None),
+        };
+        let index = Self {
+            table,
+            embedder: Arc::new(NoEmbedder),
+            schema,
+            donor: None,
+        };
+        Ok(Some((index, model)))
     }
 
     /// Takes vectors of unchanged texts from another table of the same model instead of making them

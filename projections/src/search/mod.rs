@@ -23,6 +23,7 @@ pub mod index;
 mod projector;
 pub mod query;
 pub mod rank;
+mod replaced;
 mod rows;
 mod stems;
 mod steps;

@@ -58,6 +58,28 @@ impl Installation {
         }
     }
 
+    /// Stopped and started again on the same data, with a changed configuration.
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Config)) -> Self {
+        let Self {
+            app,
+            mut config,
+            servers,
+            _folder,
+            ..
+        } = self;
+        app.stop().await;
+        change(&mut config);
+        let roles = [ProcessRole::Api, ProcessRole::Projector];
+        let (app, base) = serve(&config, &roles).await;
+        Self {
+            app,
+            config,
+            base,
+            servers,
+            _folder,
+        }
+    }
+
     /// A client with a principal of its own that holds the roles.
     pub(crate) async fn client(&self, tenant: &str, handle: &str, roles: &[Role]) -> Client {
         let token = self.token(tenant, handle, roles).await;
