@@ -1,7 +1,9 @@
 //! Keeps the catalogue. A batch loads the rows that it changes, folds its events over them in memory, and
-//! writes every touched row once: a constant number of statements, however many commits.
+//! writes every touched row once, and the image of each state between: a constant number of statements,
+//! however many commits.
 
 use super::NAME;
+use super::past::{Dated, Past, save_moments, supersede};
 use crate::checkpoint::to_i64;
 use crate::error::ProjectionError;
 use crate::projector::{OnPoison, Projector, Recorded};
@@ -17,7 +19,7 @@ use sqlx::types::Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Keeps `servers`, `tools` and `tool_versions`.
+/// Keeps `servers`, `tools` and `tool_versions`, what the first two were before, and `moments`.
 #[derive(Debug)]
 pub struct CatalogProjector;
 
@@ -35,6 +37,13 @@ struct ServerRow {
     retired_reason: Option<String>,
     registered_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    valid_from: i64,
+}
+
+impl Dated for ServerRow {
+    fn valid_from(&mut self) -> &mut i64 {
+        &mut self.valid_from
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,6 +63,13 @@ struct ToolRow {
     retired_reason: Option<String>,
     registered_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    valid_from: i64,
+}
+
+impl Dated for ToolRow {
+    fn valid_from(&mut self) -> &mut i64 {
+        &mut self.valid_from
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -75,6 +91,8 @@ struct VersionRow<'a> {
 struct Rows<'a> {
     servers: BTreeMap<Key, ServerRow>,
     tools: BTreeMap<Key, ToolRow>,
+    servers_past: Vec<Past<ServerRow>>,
+    tools_past: Vec<Past<ToolRow>>,
     versions: Vec<VersionRow<'a>>,
     /// Servers retired in this batch, whose tools go with them.
     retired: BTreeSet<Key>,
@@ -87,7 +105,14 @@ impl Projector for CatalogProjector {
     }
 
     fn tables(&self) -> &'static [&'static str] {
-        &["servers", "tools", "tool_versions"]
+        &[
+            "servers",
+            "servers_past",
+            "tools",
+            "tools_past",
+            "tool_versions",
+            "moments",
+        ]
     }
 
     fn on_poison(&self) -> OnPoison {
@@ -109,7 +134,8 @@ impl Projector for CatalogProjector {
                 }
             }
         }
-        rows.save(connection).await
+        rows.save(connection).await?;
+        save_moments(connection, batch).await
     }
 }
 
@@ -202,6 +228,7 @@ impl<'a> Rows<'a> {
     ) -> Result<(), ProjectionError> {
         let key = key(recorded);
         let at = recorded.commit.recorded_at;
+        let position = to_i64(recorded.stream_sequence);
         if let ServerEvent::Registered(event) = event {
             let row = ServerRow {
                 tenant: key.0.clone(),
@@ -212,11 +239,13 @@ impl<'a> Rows<'a> {
                 retired_reason: None,
                 registered_at: at,
                 updated_at: at,
+                valid_from: position,
             };
             self.servers.insert(key, row);
             return Ok(());
         }
         let row = self.servers.get_mut(&key).ok_or_else(|| absent(recorded))?;
+        supersede(row, &mut self.servers_past, position);
         row.updated_at = at;
         match event {
             ServerEvent::Registered(_) => {}
@@ -228,6 +257,7 @@ impl<'a> Rows<'a> {
                     tool.tenant == key.0 && tool.server_id == key.1 && tool.status == "active"
                 };
                 for tool in self.tools.values_mut().filter(its) {
+                    supersede(tool, &mut self.tools_past, position);
                     tool.status = "retired".to_owned();
                     tool.retired_reason = Some(event.reason.clone());
                     tool.updated_at = at;
@@ -244,6 +274,7 @@ impl<'a> Rows<'a> {
     ) -> Result<(), ProjectionError> {
         let key = key(recorded);
         let at = recorded.commit.recorded_at;
+        let position = to_i64(recorded.stream_sequence);
         if let ToolEvent::Registered(event) = event {
             let row = ToolRow {
                 tenant: key.0.clone(),
@@ -259,6 +290,7 @@ impl<'a> Rows<'a> {
                 retired_reason: None,
                 registered_at: at,
                 updated_at: at,
+                valid_from: position,
             };
             self.tools.insert(key, row);
             let version = event.tool_version.to_string();
@@ -266,6 +298,7 @@ impl<'a> Rows<'a> {
             return Ok(());
         }
         let row = self.tools.get_mut(&key).ok_or_else(|| absent(recorded))?;
+        supersede(row, &mut self.tools_past, position);
         row.updated_at = at;
         match event {
             ToolEvent::Registered(_) => {}
@@ -308,8 +341,24 @@ impl<'a> Rows<'a> {
     async fn save(self, connection: &mut PgConnection) -> Result<(), ProjectionError> {
         let servers: Vec<_> = self.servers.into_values().collect();
         save(connection, "servers", "server_id", SERVER_COLUMNS, &servers).await?;
+        save_past(
+            connection,
+            "servers_past",
+            "server_id",
+            SERVER_COLUMNS,
+            &self.servers_past,
+        )
+        .await?;
         let tools: Vec<_> = self.tools.into_values().collect();
         save(connection, "tools", "tool_id", TOOL_COLUMNS, &tools).await?;
+        save_past(
+            connection,
+            "tools_past",
+            "tool_id",
+            TOOL_COLUMNS,
+            &self.tools_past,
+        )
+        .await?;
         save(
             connection,
             "tool_versions",
@@ -335,6 +384,7 @@ const SERVER_COLUMNS: &[&str] = &[
     "retired_reason",
     "registered_at",
     "updated_at",
+    "valid_from",
 ];
 const TOOL_COLUMNS: &[&str] = &[
     "server_id",
@@ -353,6 +403,7 @@ const TOOL_COLUMNS: &[&str] = &[
     "retired_reason",
     "registered_at",
     "updated_at",
+    "valid_from",
 ];
 const VERSION_COLUMNS: &[&str] = &[
     "description",
@@ -364,6 +415,21 @@ const VERSION_COLUMNS: &[&str] = &[
     "actor_kind",
     "actor_id",
 ];
+
+/// Writes images beside the table that they were rows of: the same columns, one of them now in the key.
+async fn save_past<T: Serialize>(
+    connection: &mut PgConnection,
+    table: &str,
+    id: &str,
+    columns: &[&str],
+    rows: &[T],
+) -> Result<(), ProjectionError> {
+    let key = format!("{id}, valid_from");
+    let mut columns = columns.to_vec();
+    columns.retain(|column| *column != "valid_from");
+    columns.push("valid_to");
+    save(connection, table, &key, &columns, rows).await
+}
 
 /// Writes rows with one statement: they travel as one JSON document and Postgres makes rows of it.
 async fn save<T: Serialize>(
