@@ -220,8 +220,10 @@ fn select(moment: Moment) -> String {
     let rows = match moment {
         Moment::Now => "access.principals WHERE true".to_owned(),
         Moment::At(_) => moment.either(
-            &format!("SELECT {COLUMNS}, valid_from, {FOREVER} AS valid_to FROM access.principals"),
-            "SELECT principal_id, live.kind, live.handle, past.roles, past.active,
+            &format!(
+                "SELECT tenant, {COLUMNS}, valid_from, {FOREVER} AS valid_to FROM access.principals"
+            ),
+            "SELECT tenant, principal_id, live.kind, live.handle, past.roles, past.active,
                     past.tokens_revoked_before, live.registered_at, past.updated_at,
                     past.valid_from, past.valid_to
              FROM access.principals_past AS past

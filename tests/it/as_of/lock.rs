@@ -80,7 +80,7 @@ async fn a_lockfile_holds_until_a_tool_comes_goes_or_changes() {
     assert_eq!(again, text);
     let (same, code) = run(&["--check"]).await;
     assert_eq!(code, Some(0), "{same}");
-    assert!(same.contains("3 tools"), "{same}");
+    assert!(same.contains("tools pinned: 3"), "{same}");
 
     tool(&client, "git", "new").await;
     change(

@@ -91,9 +91,9 @@ async fn check(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
         say(&format!("{difference}\n"));
     }
     if differences.is_empty() {
+        let tools = locked.tools.len();
         say(&format!(
-            "{} tools are as {name} pins them.\n",
-            locked.tools.len()
+            "Nothing differs from {name}, tools pinned: {tools}.\n"
         ));
         return Ok(ExitCode::SUCCESS);
     }
