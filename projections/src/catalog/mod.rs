@@ -5,6 +5,7 @@ mod pins;
 mod projector;
 mod queries;
 mod rows;
+mod save;
 mod server_queries;
 
 pub use past::position_at;

@@ -4,6 +4,7 @@
 
 use super::NAME;
 use super::past::{Dated, Past, save_moments, supersede};
+use super::save::{SERVER_COLUMNS, TOOL_COLUMNS, VERSION_COLUMNS, save, save_past};
 use crate::checkpoint::to_i64;
 use crate::error::ProjectionError;
 use crate::projector::{OnPoison, Projector, Recorded};
@@ -13,7 +14,6 @@ use domain::AnyEvent;
 use domain::server::{ServerEvent, ServerProfile};
 use domain::tool::{ToolDefinition, ToolEvent, ToolProfile};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -368,93 +368,4 @@ impl<'a> Rows<'a> {
         )
         .await
     }
-}
-
-/// The columns that an upsert sets.
-const SERVER_COLUMNS: &[&str] = &[
-    "slug",
-    "name",
-    "description",
-    "homepage",
-    "license",
-    "transport",
-    "category",
-    "tags",
-    "status",
-    "retired_reason",
-    "registered_at",
-    "updated_at",
-    "valid_from",
-];
-const TOOL_COLUMNS: &[&str] = &[
-    "server_id",
-    "server",
-    "name",
-    "title",
-    "description",
-    "input_schema",
-    "output_schema",
-    "definition_hash",
-    "tool_version",
-    "category",
-    "tags",
-    "visibility",
-    "status",
-    "retired_reason",
-    "registered_at",
-    "updated_at",
-    "valid_from",
-];
-const VERSION_COLUMNS: &[&str] = &[
-    "description",
-    "input_schema",
-    "output_schema",
-    "definition_hash",
-    "stream_sequence",
-    "published_at",
-    "actor_kind",
-    "actor_id",
-];
-
-/// Writes images beside the table that they were rows of: the same columns, one of them now in the key.
-async fn save_past<T: Serialize>(
-    connection: &mut PgConnection,
-    table: &str,
-    id: &str,
-    columns: &[&str],
-    rows: &[T],
-) -> Result<(), ProjectionError> {
-    let key = format!("{id}, valid_from");
-    let mut columns = columns.to_vec();
-    columns.retain(|column| *column != "valid_from");
-    columns.push("valid_to");
-    save(connection, table, &key, &columns, rows).await
-}
-
-/// Writes rows with one statement: they travel as one JSON document and Postgres makes rows of it.
-async fn save<T: Serialize>(
-    connection: &mut PgConnection,
-    table: &str,
-    id: &str,
-    columns: &[&str],
-    rows: &[T],
-) -> Result<(), ProjectionError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let set: Vec<_> = columns
-        .iter()
-        .map(|column| format!("{column} = EXCLUDED.{column}"))
-        .collect();
-    let (columns, set) = (columns.join(", "), set.join(", "));
-    let document: Value = serde_json::to_value(rows).unwrap_or(Value::Null);
-    sqlx::query(&format!(
-        "INSERT INTO {table} (tenant, {id}, {columns})
-         SELECT tenant, {id}, {columns} FROM json_populate_recordset(NULL::{table}, $1::json)
-         ON CONFLICT (tenant, {id}) DO UPDATE SET {set}"
-    ))
-    .bind(document.to_string())
-    .execute(connection)
-    .await?;
-    Ok(())
 }
