@@ -23,6 +23,7 @@ use sqlx::{Connection, Executor, PgConnection};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// Rows of a page, so few that most lists have several.
 const PAGE: usize = 2;
@@ -209,11 +210,11 @@ fn tool_command(
     (server, name): (String, String),
     number: u64,
 ) -> ToolCommand {
-    let definition = ToolDefinition {
+    let definition = Arc::new(ToolDefinition {
         description: format!("does {number}"),
         input_schema: Some(serde_json::json!({ "type": "object", "title": number })),
         output_schema: None,
-    };
+    });
     let visibility = match number % 2 {
         0 => Visibility::Tenant,
         _ => Visibility::Maintainers,
