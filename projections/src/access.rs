@@ -2,6 +2,7 @@
 //! its projector stops at a commit that it cannot apply instead of passing it over.
 
 mod grants;
+mod past;
 
 pub use grants::{Grant, grants, grants_of};
 
@@ -54,6 +55,7 @@ impl Projector for AccessProjector {
                 match event {
                     AnyEvent::Tenant(event) => apply_tenant(connection, recorded, event).await?,
                     AnyEvent::Principal(event) => {
+                        past::supersede(connection, recorded).await?;
                         apply_principal(connection, recorded, event).await?;
                         grants::apply(connection, recorded, event).await?;
                     }
@@ -130,20 +132,13 @@ async fn apply_principal(
     };
     let (assignment, value) = change;
     let done = sqlx::query(&format!(
-        "WITH superseded AS (
-             INSERT INTO principals_past (tenant, principal_id, roles, active, tokens_revoked_before,
-                                          updated_at, valid_from, valid_to)
-             SELECT tenant, principal_id, roles, active, tokens_revoked_before, updated_at, valid_from, $5
-             FROM principals WHERE tenant = $1 AND principal_id = $2 AND valid_from < $5
-         )
-         UPDATE principals SET {assignment}, updated_at = $3, valid_from = $5
+        "UPDATE principals SET {assignment}, updated_at = $3
          WHERE tenant = $1 AND principal_id = $2"
     ))
     .bind(recorded.commit.tenant.as_str())
     .bind(&recorded.commit.aggregate_id)
     .bind(recorded.commit.recorded_at)
     .bind(value)
-    .bind(to_i64(recorded.stream_sequence))
     .execute(connection)
     .await?;
     exactly_one(recorded, done.rows_affected())
