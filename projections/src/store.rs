@@ -3,6 +3,7 @@
 
 use crate::checkpoint::to_u64;
 use crate::error::QueryError;
+use crate::moment::Moment;
 use domain::id::TenantId;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::pool::PoolConnection;
@@ -136,7 +137,10 @@ impl ReadPool {
                 .execute(&mut *connection)
                 .await;
             match bound {
-                Ok(_) => return Ok(TenantConnection { connection }),
+                Ok(_) => {
+                    let moment = Moment::Now;
+                    return Ok(TenantConnection { connection, moment });
+                }
                 Err(error) => {
                     // It is dead: do not give it back.
                     drop(connection.detach());
@@ -158,10 +162,25 @@ impl ReadPool {
     }
 }
 
-/// A connection that sees the rows of one tenant. The only thing that queries accept.
+/// A connection that sees the rows of one tenant at one moment. The only thing that queries accept.
 #[derive(Debug)]
 pub struct TenantConnection {
     connection: PoolConnection<Postgres>,
+    moment: Moment,
+}
+
+impl TenantConnection {
+    /// Looks at another moment. The queries of `catalog` and `access` answer as of it.
+    #[must_use]
+    pub fn at(self, moment: Moment) -> Self {
+        Self { moment, ..self }
+    }
+
+    /// The moment that it looks at: now, unless [`TenantConnection::at`] said otherwise.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        self.moment
+    }
 }
 
 impl Deref for TenantConnection {

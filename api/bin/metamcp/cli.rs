@@ -1,7 +1,7 @@
 //! The index of the command line.
 
 use crate::embedded::DataDir;
-use crate::{bench_search, doctor, import, maintain, rebuild, serve, tenant, token, up};
+use crate::{bench_search, doctor, import, lock, maintain, rebuild, serve, tenant, token, up};
 use api::config::{Config, TelemetryConfig};
 use api::telemetry::Telemetry;
 use clap::{Args, Parser, Subcommand};
@@ -88,6 +88,8 @@ enum Command {
     Import(ImportCommand),
     /// Build a read model anew from the log, compare it with the live one, and swap.
     Rebuild(rebuild::Args),
+    /// Pin the versions and definitions of tools in a file, or say what differs from one.
+    Lock(lock::Args),
     /// Register the first tenant of an installation.
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -130,6 +132,7 @@ pub fn run(cli: Cli) -> ExitCode {
         | Command::Migrate(_)
         | Command::Import(_)
         | Command::Rebuild(_)
+        | Command::Lock(_)
         | Command::Tenant(_)
         | Command::Token(_)
         | Command::Bench(_) => {}
@@ -159,6 +162,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             code
         }
         Command::Rebuild(args) => quietly(rebuild::run(args)).await,
+        Command::Lock(args) => Ok(lock::run(args, &quiet()).await),
         Command::Tenant(command) => quietly(tenant::run(command)).await,
         Command::Token(command) => quietly(token::run(command)).await,
         Command::Bench(BenchCommand::Search(args)) => quietly(bench_search::run(args)).await,

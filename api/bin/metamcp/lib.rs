@@ -9,6 +9,7 @@ pub mod cli;
 pub mod doctor;
 pub mod embedded;
 pub mod import;
+mod lock;
 mod maintain;
 mod provision;
 mod rebuild;

@@ -84,8 +84,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     check_embedder(&config).await?;
     let telemetry = Telemetry::start(&config.telemetry)?;
     let mut asked = pin!(asked_to_stop());
+    let options = Options::default();
     let servers = tokio::select! {
-        servers = EmbeddedServers::start(&dir, &Options::default()) => servers?,
+        servers = EmbeddedServers::start(&dir, &options) => servers?,
         stopped = &mut asked => {
             // What was begun ends with the future that began it, and is begun anew at the next start.
             say_stopping();

@@ -12,7 +12,9 @@ pub use policy::{PolarAuthorizer, PolicyError};
 pub use resource::{Action, Resource, ResourceKind};
 
 use crate::context::Caller;
+use domain::principal::Role;
 use domain::tool::Visibility;
+use std::collections::BTreeSet;
 
 /// Decides what callers may do.
 pub trait Authorizer: Send + Sync {
@@ -22,6 +24,10 @@ pub trait Authorizer: Send + Sync {
     /// [`Denied`], which becomes 403, or 404 when the caller may not even see the object.
     fn authorize(&self, caller: &Caller, action: Action, resource: &Resource)
     -> Result<(), Denied>;
+
+    /// Whether somebody who holds just these roles may: a question about others or about the past, after
+    /// which nothing is done, so nothing is logged.
+    fn permits(&self, roles: &BTreeSet<Role>, action: Action, resource: &Resource) -> bool;
 
     /// The visibilities of the tools that the caller may read; for filters of queries and searches.
     fn visibilities(&self, caller: &Caller) -> Vec<Visibility>;

@@ -37,7 +37,7 @@ fn the_table_equals_the_policy_for_every_set_of_roles() {
         for (action, resource) in cases() {
             let policy = ask(&oso, &roles, action, &resource).unwrap();
             assert_eq!(
-                authorizer.allows(&roles, action, &resource),
+                authorizer.permits(&roles, action, &resource),
                 policy,
                 "{roles:?} {action} {resource:?}"
             );

@@ -6,14 +6,18 @@
 //!
 //! # Reading order
 //! 1. [`schema`], [`query`] and [`mutation`]: the roots. The committed `api/schema.graphql` shows it all.
-//! 2. [`server`], [`tool`], [`principal`], [`tenant`], [`search`], [`registry`], [`node`]: one file for each
-//!    type, with its entries. [`connection`] makes pages, [`loaders`] gathers what nested fields need.
+//! 2. [`server`], [`tool`], [`principal`], [`tenant`], [`search`], [`registry`], [`node`], [`grant`],
+//!    [`access_at`]: one file for each type, with its entries. [`as_of`]: the moment that an entry looks at.
+//!    [`connection`] makes pages, [`loaders`] gathers what nested fields need.
 //! 3. [`handler`], [`limits`], [`error`] and [`nulls`]: what a request passes on its way in and out; [`session`]: what
 //!    its resolvers share; [`page`]: GraphiQL.
 
+mod access_at;
+mod as_of;
 mod connection;
 mod enums;
 mod error;
+mod grant;
 mod handler;
 mod limits;
 mod loaders;

@@ -1,5 +1,6 @@
 //! Principals: the type, its list, its look-up, and the viewer.
 
+use super::as_of::AsOf;
 use super::connection::{DEFAULT_FIRST, PageOf, connection, cost, page_request};
 use super::enums::{PrincipalKind, Role};
 use super::node::NodeId;
@@ -122,6 +123,7 @@ impl PrincipalQueries {
         #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
+        #[graphql(desc = "As of which moment; now when left out.")] as_of: Option<AsOf>,
     ) -> Result<Option<PrincipalConnection>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(
@@ -129,8 +131,9 @@ impl PrincipalQueries {
             &Resource::any(ResourceKind::Principal),
         )?;
         session.caught_up(access::NAME, min_sequence).await?;
+        let moment = session.moment(access::NAME, as_of).await?;
         let request = page_request(session, first, after)?;
-        let mut reads = session.reads().await?;
+        let mut reads = session.reads().await?.at(moment);
         let page = access::principals(&mut reads, &request).await?;
         let continues = request.after.is_some();
         Ok(Some(connection(page, continues, EmptyFields, Principal)))
@@ -144,12 +147,14 @@ impl PrincipalQueries {
         #[graphql(desc = "Its handle.")] handle: String,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
+        #[graphql(desc = "As of which moment; now when left out.")] as_of: Option<AsOf>,
     ) -> Result<Option<Principal>, ApiError> {
         let session = Session::of(ctx);
         session.caught_up(access::NAME, min_sequence).await?;
+        let moment = session.moment(access::NAME, as_of).await?;
         let id = PrincipalId::derive(&session.caller.tenant, handle.trim());
         session
-            .principal(id)
+            .principal_at(id, moment)
             .await?
             .ok_or(ApiError::NotFound)
             .map(Some)

@@ -1,5 +1,7 @@
 //! The root of all queries. Each entry stands beside the type to which it leads.
 
+use super::access_at::AccessQueries;
+use super::grant::GrantQueries;
 use super::node::NodeQueries;
 use super::principal::PrincipalQueries;
 use super::registry::RegistryQueries;
@@ -17,4 +19,6 @@ pub(super) struct Query(
     SearchQueries,
     NodeQueries,
     RegistryQueries,
+    GrantQueries,
+    AccessQueries,
 );

@@ -1,5 +1,6 @@
 //! The schema: roots, limits and the snapshot.
 
+use super::grant::GrantConnection;
 use super::limits::MAX_RECURSION;
 use super::mutation::Mutation;
 use super::principal::PrincipalConnection;
@@ -32,6 +33,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
         .override_output_type_description::<ServerConnection>("A page of servers.")
         .override_output_type_description::<ToolConnection>("A page of tools.")
         .override_output_type_description::<PrincipalConnection>("A page of principals.")
+        .override_output_type_description::<GrantConnection>("A page of grants.")
         .override_output_type_description::<PageInfo>("Where a page stands in its list.")
 }
 
