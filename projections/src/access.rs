@@ -50,7 +50,7 @@ impl Projector for AccessProjector {
                     AnyEvent::Principal(event) => {
                         apply_principal(connection, recorded, event).await?;
                     }
-                    AnyEvent::Server(_) | AnyEvent::Tool(_) => {}
+                    AnyEvent::Server(_) | AnyEvent::Tool(_) | AnyEvent::Denial(_) => {}
                 }
             }
         }

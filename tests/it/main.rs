@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod audit;
 mod docs;
 mod embedded;
 mod faults;

@@ -83,7 +83,8 @@ impl Session {
 
     /// A server of the caller's tenant.
     pub(super) async fn server(&self, id: ServerId) -> Result<Option<Server>, ApiError> {
-        self.authorize(Action::ReadServer, &Resource::server())?;
+        let resource = Resource::server().named(id.as_str());
+        self.authorize(Action::ReadServer, &resource)?;
         Ok(self.loaders.load_one(ServerKey(id)).await?.map(Server))
     }
 

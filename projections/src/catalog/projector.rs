@@ -105,7 +105,7 @@ impl Projector for CatalogProjector {
                 match event {
                     AnyEvent::Server(event) => rows.apply_server(recorded, event)?,
                     AnyEvent::Tool(event) => rows.apply_tool(recorded, event)?,
-                    AnyEvent::Tenant(_) | AnyEvent::Principal(_) => {}
+                    AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => {}
                 }
             }
         }
@@ -131,7 +131,7 @@ async fn load<'a>(
                 }
                 AnyEvent::Server(_) => drop(servers.insert(key.clone())),
                 AnyEvent::Tool(_) => drop(tools.insert(key.clone())),
-                AnyEvent::Tenant(_) | AnyEvent::Principal(_) => {}
+                AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => {}
             }
         }
     }

@@ -93,7 +93,8 @@ impl Projector for SearchProjector {
                     // A new server has no tools yet.
                     AnyEvent::Server(ServerEvent::Registered(_))
                     | AnyEvent::Tenant(_)
-                    | AnyEvent::Principal(_) => {}
+                    | AnyEvent::Principal(_)
+                    | AnyEvent::Denial(_) => {}
                 }
             }
         }

@@ -1,0 +1,236 @@
+//! Denials are events: who, what, when, which decision, by which policy. A flood leaves few, and a refusal
+//! stands whether or not it can be recorded.
+
+use super::{all, audit};
+use crate::support::{Client, Installation, Servers, without_model};
+use domain::principal::Role;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+const RETIRE: &str = "mutation { retireServer(input: { slug: \"git\" }) { sequence } }";
+
+async fn denials(auditor: &Client, installation: &Installation) -> Vec<Value> {
+    let at = installation.settle().await;
+    audit(auditor, json!({ "aggregate": "denial" }), at).await
+}
+
+#[tokio::test]
+async fn a_denial_says_who_what_when_which_decision_and_which_policy() {
+    let installation = Installation::start().await;
+    let auditor = installation.client("acme", "aud", &[Role::Auditor]).await;
+    let agent = installation.client("acme", "bob", &[Role::Agent]).await;
+    let publisher = installation.client("acme", "pub", &[Role::Publisher]).await;
+    super::register_server(&publisher, "git").await;
+    assert_eq!(agent.code(RETIRE, json!({})).await, "FORBIDDEN");
+
+    // The answer waited for the record: it is in the log now.
+    let found = denials(&auditor, &installation).await;
+    assert_eq!(all(&found, "type"), ["denial.recorded"]);
+    let policy = auditor
+        .data("{ registry { policyVersion } }", json!({}))
+        .await;
+    let servers = auditor
+        .data(
+            "{ server(slug: \"git\") { history { nodes { aggregateId } } } }",
+            json!({}),
+        )
+        .await;
+    let denial = &found[0];
+    assert_eq!(denial["actor"]["kind"], "USER");
+    assert_eq!(denial["data"]["principal_id"], denial["actor"]["id"]);
+    assert_eq!(denial["data"]["action"], "retire_server");
+    assert_eq!(denial["data"]["resource_kind"], "server");
+    assert_eq!(
+        denial["data"]["resource_id"],
+        servers["server"]["history"]["nodes"][0]["aggregateId"]
+    );
+    assert_eq!(denial["data"]["decision"], "forbidden");
+    assert_eq!(
+        denial["data"]["policy_version"],
+        policy["registry"]["policyVersion"]
+    );
+    assert_eq!(denial["data"]["times"], 1);
+    let of_bob = audit(&auditor, json!({ "actor": "bob" }), 0).await;
+    assert_eq!(of_bob, found);
+}
+
+#[tokio::test]
+async fn what_is_hidden_from_a_caller_is_denied_as_hidden() {
+    let installation = Installation::start().await;
+    let auditor = installation.client("acme", "aud", &[Role::Auditor]).await;
+    let publisher = installation.client("acme", "pub", &[Role::Publisher]).await;
+    let agent = installation.client("acme", "bob", &[Role::Agent]).await;
+    super::register_server(&publisher, "git").await;
+    let hide =
+        "mutation { registerTool(input: { server: \"git\", name: \"purge\", description: \"x\",
+        visibility: MAINTAINERS }) { sequence } }";
+    publisher.data(hide, json!({})).await;
+    let retire =
+        "mutation { retireTool(input: { server: \"git\", name: \"purge\" }) { sequence } }";
+    assert_eq!(agent.code(retire, json!({})).await, "NOT_FOUND");
+    let found = denials(&auditor, &installation).await;
+    assert_eq!(found[0]["data"]["decision"], "hidden");
+    assert_eq!(found[0]["data"]["action"], "retire_tool");
+}
+
+#[tokio::test]
+async fn a_denial_over_mcp_is_recorded_too() {
+    let installation = Installation::start().await;
+    let auditor = installation.client("acme", "aud", &[Role::Auditor]).await;
+    let nobody = installation.client("acme", "nobody", &[]).await;
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+        "name": "search_tools", "arguments": { "query": "anything" },
+        "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                   "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+                   "io.modelcontextprotocol/clientCapabilities": {} } } });
+    let request = nobody.http.post(format!("{}/mcp", nobody.base)).json(&call);
+    let request = nobody
+        .authorize(request)
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", "search_tools");
+    let answer = request.send().await.unwrap();
+    let correlation = answer.headers()["correlation-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(answer["result"]["isError"], true, "{answer:#}");
+    let found = denials(&auditor, &installation).await;
+    assert_eq!(all(&found, "correlationId"), [&correlation]);
+    assert_eq!(found[0]["data"]["action"], "search_tools");
+}
+
+#[tokio::test]
+async fn a_flood_of_denials_becomes_one_event_and_a_count() {
+    let installation =
+        Installation::start_with(|config| config.limits.denial_window = Duration::from_secs(3600))
+            .await;
+    let auditor = installation.client("acme", "aud", &[Role::Auditor]).await;
+    let agent = installation.client("acme", "bob", &[Role::Agent]).await;
+    let first = agent.code(RETIRE, json!({})).await;
+    assert_eq!(first, "FORBIDDEN");
+    let flood = (0..49).map(|_| agent.code(RETIRE, json!({})));
+    for code in futures::future::join_all(flood).await {
+        assert_eq!(code, "FORBIDDEN");
+    }
+    // Many objects, one after the other: from some number on they are one.
+    for number in 0..30 {
+        let slug = format!("s{number}");
+        let query = "mutation($slug: String!) { describeServer(input: { slug: $slug, name: \"x\" })
+            { sequence } }";
+        assert_eq!(
+            agent.code(query, json!({ "slug": slug })).await,
+            "FORBIDDEN"
+        );
+    }
+    let found = denials(&auditor, &installation).await;
+    let action = |name: &str| found.iter().filter(|d| d["data"]["action"] == name).count();
+    assert_eq!(action("retire_server"), 1);
+    assert_eq!(action("describe_server"), api::authz::MOST_OBJECTS + 1);
+
+    // The counts are written when the window ends, or the process.
+    let Installation { app, config, .. } = installation;
+    app.stop().await;
+    let log = Servers::log(&config).await;
+    let mut reader = log.read_from(1).await.unwrap();
+    let head = log.head().await.unwrap();
+    let (mut times, mut seen) = (0, 0);
+    while seen < head {
+        for entry in reader.next_batch(100).await.unwrap() {
+            seen = entry.stream_sequence;
+            let commit = entry.commit().unwrap();
+            for event in commit
+                .events
+                .iter()
+                .filter(|_| commit.aggregate == "denial")
+            {
+                times += event.data["times"].as_u64().unwrap();
+            }
+        }
+    }
+    assert_eq!(times, 80, "every refusal is counted once");
+}
+
+#[tokio::test]
+async fn counts_are_written_when_the_window_ends() {
+    let installation =
+        Installation::start_with(|config| config.limits.denial_window = Duration::from_secs(2))
+            .await;
+    let auditor = installation.client("acme", "aud", &[Role::Auditor]).await;
+    let agent = installation.client("acme", "bob", &[Role::Agent]).await;
+    // Two refusals of one window, whatever the clock says: the third try at the latest.
+    for _ in 0..3 {
+        for _ in 0..2 {
+            agent.code(RETIRE, json!({})).await;
+        }
+    }
+    let begun = Instant::now();
+    loop {
+        let found = denials(&auditor, &installation).await;
+        let times: u64 = found
+            .iter()
+            .map(|d| d["data"]["times"].as_u64().unwrap())
+            .sum();
+        if times == 6 {
+            let repeated = found
+                .iter()
+                .find(|d| d["type"] == "denial.repeated")
+                .unwrap();
+            assert!(repeated["data"]["total"].as_u64().unwrap() >= 2);
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(15), "{found:#?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_stands_and_is_bounded_in_time_while_the_log_is_away() {
+    let mut servers = Servers::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = servers.fresh_config(folder.path()).await;
+    without_model(&mut config);
+    config.auth.max_access_lag = Duration::from_secs(600);
+    let roles = [metamcp::app::Role::Api, metamcp::app::Role::Projector];
+    let (app, base) = crate::support::serve(&config, &roles).await;
+    let dispatcher = &app.state.dispatcher;
+    let tenant = domain::id::TenantId::new("acme").unwrap();
+    let actor = domain::envelope::Actor::system("test");
+    metamcp::provision(dispatcher, &tenant, "founder", &actor)
+        .await
+        .unwrap();
+    let id = domain::id::PrincipalId::derive(&tenant, "bob");
+    let register =
+        domain::principal::PrincipalCommand::Register(domain::principal::RegisterPrincipal {
+            kind: domain::principal::PrincipalKind::User,
+            handle: "bob".into(),
+            roles: vec![Role::Agent],
+        });
+    let context = bus::CommandContext::new(tenant.clone(), actor);
+    let done = dispatcher
+        .dispatch::<domain::principal::Principal>(&context, id.as_str(), register)
+        .await
+        .unwrap();
+    let patience = crate::support::PATIENCE;
+    let positions = &app.state.positions;
+    positions
+        .wait_for("access", done.stream_sequence, patience)
+        .await
+        .unwrap();
+    let token = app.state.tokens.issue(&tenant, &id, None).unwrap();
+    let token = secrecy::ExposeSecret::expose_secret(&token.token).to_owned();
+    let agent = Client::new(&base, Some(token));
+    let begun = Instant::now();
+    while positions.staleness("access") > Duration::ZERO && begun.elapsed() < patience {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    servers.embedded.nats.kill().await;
+    let list = "{ principals { nodes { handle } } }";
+    let begun = Instant::now();
+    assert_eq!(agent.code(list, json!({})).await, "FORBIDDEN");
+    assert!(begun.elapsed() < api::authz::SETTLE + Duration::from_secs(2));
+    app.stop().await;
+}
