@@ -2,8 +2,14 @@
 //! stands whether or not it can be recorded.
 
 use super::{all, audit};
-use crate::support::{Client, Installation, Servers, without_model};
-use domain::principal::Role;
+use crate::support::{Client, Installation, PATIENCE, Servers, serve};
+use bus::CommandContext;
+use domain::envelope::Actor;
+use domain::id::TenantId;
+use domain::principal::{Principal, PrincipalCommand, Role};
+use metamcp::app::Role as ProcessRole;
+use rustix::process::{Pid, Signal, kill_process};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -187,50 +193,54 @@ async fn counts_are_written_when_the_window_ends() {
 }
 
 #[tokio::test]
-async fn a_refusal_stands_and_is_bounded_in_time_while_the_log_is_away() {
-    let mut servers = Servers::start().await;
+async fn a_refusal_stands_while_the_log_hangs_and_is_recorded_afterwards() {
+    let servers = Servers::start().await;
     let folder = tempfile::tempdir().unwrap();
     let mut config = servers.fresh_config(folder.path()).await;
-    without_model(&mut config);
+    config.limits.denial_window = Duration::from_secs(2);
     config.auth.max_access_lag = Duration::from_secs(600);
-    let roles = [metamcp::app::Role::Api, metamcp::app::Role::Projector];
-    let (app, base) = crate::support::serve(&config, &roles).await;
+    let roles = [ProcessRole::Api, ProcessRole::Projector];
+    let (app, base) = serve(&config, &roles).await;
+    let tenant = TenantId::new("acme").unwrap();
     let dispatcher = &app.state.dispatcher;
-    let tenant = domain::id::TenantId::new("acme").unwrap();
-    let actor = domain::envelope::Actor::system("test");
-    metamcp::provision(dispatcher, &tenant, "founder", &actor)
+    let (bob, at, _) = metamcp::provision(dispatcher, &tenant, "bob", &Actor::system("test"))
         .await
         .unwrap();
-    let id = domain::id::PrincipalId::derive(&tenant, "bob");
-    let register =
-        domain::principal::PrincipalCommand::Register(domain::principal::RegisterPrincipal {
-            kind: domain::principal::PrincipalKind::User,
-            handle: "bob".into(),
-            roles: vec![Role::Agent],
-        });
-    let context = bus::CommandContext::new(tenant.clone(), actor);
+    // Nobody but its owner may say that it is no owner any more.
+    let context = CommandContext::new(tenant.clone(), Actor::system("test"));
+    let revoke = PrincipalCommand::RevokeRole(Role::Owner);
     let done = dispatcher
-        .dispatch::<domain::principal::Principal>(&context, id.as_str(), register)
-        .await
-        .unwrap();
-    let patience = crate::support::PATIENCE;
+        .dispatch::<Principal>(&context, bob.as_str(), revoke)
+        .await;
+    let at = at.max(done.unwrap().stream_sequence);
     let positions = &app.state.positions;
-    positions
-        .wait_for("access", done.stream_sequence, patience)
-        .await
-        .unwrap();
-    let token = app.state.tokens.issue(&tenant, &id, None).unwrap();
-    let token = secrecy::ExposeSecret::expose_secret(&token.token).to_owned();
-    let agent = Client::new(&base, Some(token));
+    positions.wait_for("access", at, PATIENCE).await.unwrap();
+    let token = app.state.tokens.issue(&tenant, &bob, None).unwrap();
+    let bob = Client::new(&base, Some(token.token.expose_secret().to_owned()));
     let begun = Instant::now();
-    while positions.staleness("access") > Duration::ZERO && begun.elapsed() < patience {
+    while positions.staleness("access") == Duration::MAX && begun.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
-    servers.embedded.nats.kill().await;
-    let list = "{ principals { nodes { handle } } }";
+    let nats = Pid::from_raw(i32::try_from(servers.embedded.nats.pid()).unwrap()).unwrap();
+    kill_process(nats, Signal::STOP).unwrap();
     let begun = Instant::now();
-    assert_eq!(agent.code(list, json!({})).await, "FORBIDDEN");
-    assert!(begun.elapsed() < api::authz::SETTLE + Duration::from_secs(2));
+    let code = bob
+        .code("{ principals { nodes { handle } } }", json!({}))
+        .await;
+    let elapsed = begun.elapsed();
+    kill_process(nats, Signal::CONT).unwrap();
+    assert_eq!(code, "FORBIDDEN");
+    assert!(
+        elapsed < api::authz::SETTLE + Duration::from_secs(1),
+        "{elapsed:?}"
+    );
+
+    // The window ends, and what was missing is written: once.
+    let mut reader = app.state.log.read_from(at + 1).await.unwrap();
+    let next = tokio::time::timeout(PATIENCE, reader.next_batch(1)).await;
+    let commit = next.unwrap().unwrap()[0].commit().unwrap();
+    assert_eq!(commit.events[0].wire_type, "denial.recorded");
+    assert_eq!(commit.events[0].data["times"], 1);
     app.stop().await;
 }
