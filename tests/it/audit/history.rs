@@ -6,7 +6,7 @@ use domain::principal::Role;
 use serde_json::{Value, json};
 
 const TOOL_HISTORY: &str =
-    "query($first: Int, $after: String, $direction: Direction, $at: Sequence) {
+    "query($first: Int = 20, $after: String, $direction: Direction = DESC, $at: Sequence) {
     tool(server: \"git\", name: \"log\") {
         history(first: $first, after: $after, direction: $direction, minSequence: $at) {
             nodes { sequence type at actor { kind id } aggregateSequence

@@ -310,3 +310,52 @@ async fn connections_subscriptions_and_documents_are_bounded() {
         );
     }
 }
+
+/// The ring is short and the writers are quick: whether or not a client is overrun, it is told, and hears
+/// everything once.
+#[tokio::test]
+async fn a_client_that_is_overrun_is_told_so_and_goes_on_without_a_gap() {
+    let installation = Installation::start_with(|config| config.limits.live_buffer = 1).await;
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    let tenant = domain::id::TenantId::new("acme").unwrap();
+    let mut idle = installation.app.state.feed.follow(&tenant).unwrap();
+
+    let filter = json!({ "aggregate": "server" });
+    let mut live = Live::subscribed(&owner, EVENTS, json!({ "filter": filter, "from": 1 })).await;
+    let writers = (0..3).map(|writer| {
+        let owner = owner.clone();
+        tokio::spawn(async move {
+            for number in 0..10 {
+                register_server(&owner, &format!("w{writer}-{number}")).await;
+            }
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    let mut heard: Vec<Value> = Vec::new();
+    while heard.len() < 30 {
+        let mut message = live.message().await;
+        let payload = message["payload"].take();
+        if let Some(error) = payload["errors"].get(0) {
+            assert_eq!(error["extensions"]["code"], "SLOW_CONSUMER", "{payload:#}");
+            let after = heard.last().map(|event| event["cursor"].clone());
+            let start = match after {
+                Some(after) => json!({ "filter": filter, "after": after }),
+                None => json!({ "filter": filter, "from": 1 }),
+            };
+            live = Live::subscribed(&owner, EVENTS, start).await;
+        } else {
+            heard.push(payload["data"]["events"].clone());
+        }
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let at = installation.settle().await;
+    let logged = audit(&owner, filter, at).await;
+    let cursors = |events: &[Value]| -> Vec<Value> {
+        events.iter().map(|event| event["cursor"].clone()).collect()
+    };
+    assert_eq!(cursors(&heard), cursors(&logged));
+    // Who never listened is told that it has missed something, before anything else.
+    assert_eq!(idle.next().await.unwrap_err(), bus::feed::Missed::Behind);
+}

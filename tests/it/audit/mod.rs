@@ -8,7 +8,7 @@ mod log;
 use crate::support::Client;
 use serde_json::{Value, json};
 
-const AUDIT_LOG: &str = "query($first: Int, $after: String, $filter: AuditFilter, $direction: Direction,
+const AUDIT_LOG: &str = "query($first: Int = 20, $after: String, $filter: AuditFilter, $direction: Direction = DESC,
                                $at: Sequence) {
     auditLog(first: $first, after: $after, filter: $filter, direction: $direction, minSequence: $at) {
         nodes { sequence index at actor { kind id } type version aggregate aggregateId aggregateSequence
