@@ -48,7 +48,7 @@ fn principal(state: &mut Value, event: &PrincipalEvent) {
         PrincipalEvent::RoleGranted(event) => roles(state, |roles| roles.push(json!(event.role))),
         PrincipalEvent::RoleRevoked(event) => {
             roles(state, |roles| {
-                roles.retain(|role| *role != json!(event.role))
+                roles.retain(|role| *role != json!(event.role));
             });
         }
         PrincipalEvent::Deactivated(_) => put(state, &json!({ "active": false })),
