@@ -3,7 +3,7 @@
 -- A plain column for the actor, because a condition on an expression over json cannot use an index under
 -- row-level security: json operators are not leakproof. Each index ends with the place of the event, so
 -- that a page costs the same at any depth; the first one has the moment too, so that a window of time is
--- found without reading the rows outside of it.
+-- found without reading the rows outside of it. The new column rewrites the archive once.
 ALTER TABLE archive.events
     ADD COLUMN actor_id text GENERATED ALWAYS AS (metadata -> 'actor' ->> 'id') STORED;
 
