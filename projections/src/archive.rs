@@ -61,7 +61,7 @@ impl Projector for ArchiveProjector {
         1_000
     }
 
-    /// Nobody waits for a row of the archive.
+    /// Who reads the log's history waits no longer than this for its last commit.
     fn gathers(&self) -> Duration {
         Duration::from_millis(25)
     }
