@@ -112,7 +112,7 @@ async fn a_denial_over_mcp_is_recorded_too() {
 async fn a_flood_of_denials_becomes_one_event_and_a_count() {
     // One window from 1970 on: none ends while the test runs.
     let installation = Installation::start_with(|config| {
-        config.limits.denial_window = Duration::from_secs(1 << 32)
+        config.limits.denial_window = Duration::from_secs(1 << 32);
     })
     .await;
     let auditor = installation.client("acme", "aud", &[Role::Auditor]).await;
