@@ -1,10 +1,10 @@
 //! What every handler shares. Cheap to clone; built once at start-up.
 
 use crate::authn::{PrincipalCache, Tokens};
-use crate::authz::Authorizer;
+use crate::authz::{Authorizer, Denials};
 use crate::config::Config;
 use crate::telemetry::SEARCH_SECONDS;
-use bus::{Dispatcher, Log};
+use bus::{Dispatcher, Feed, Log};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::search::{self, CurrentIndex, SearchAnswer, SearchError, SearchRequest};
 use projections::{Positions, ReadPool};
@@ -30,8 +30,12 @@ pub struct Parts {
     pub positions: Positions,
     /// The live search index.
     pub search: CurrentIndex,
-    /// Who may do what.
+    /// Who may do what; what it refuses goes on record.
     pub authorizer: Arc<dyn Authorizer>,
+    /// The record of refusals, for answers that wait for it.
+    pub denials: Denials,
+    /// The live end of the log.
+    pub feed: Feed,
     /// Issues and verifies tokens.
     pub tokens: Arc<Tokens>,
     /// The principals of recent requests.

@@ -39,7 +39,7 @@ impl Projector for AccessProjector {
     fn listens_to(&self, event: &AnyEvent) -> bool {
         match event {
             AnyEvent::Tenant(_) | AnyEvent::Principal(_) => true,
-            AnyEvent::Server(_) | AnyEvent::Tool(_) => false,
+            AnyEvent::Server(_) | AnyEvent::Tool(_) | AnyEvent::Denial(_) => false,
         }
     }
 
@@ -66,7 +66,7 @@ impl Projector for AccessProjector {
                         apply_principal(connection, recorded, event).await?;
                         grants::apply(connection, recorded, event).await?;
                     }
-                    AnyEvent::Server(_) | AnyEvent::Tool(_) => {}
+                    AnyEvent::Server(_) | AnyEvent::Tool(_) | AnyEvent::Denial(_) => {}
                 }
             }
         }

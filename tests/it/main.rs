@@ -8,6 +8,7 @@
 
 mod access;
 mod as_of;
+mod audit;
 mod docs;
 mod embedded;
 mod faults;

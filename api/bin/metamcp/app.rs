@@ -2,10 +2,10 @@
 
 use anyhow::Context;
 use api::authn::{PrincipalCache, Tokens};
-use api::authz::PolarAuthorizer;
+use api::authz::{DenialRecorder, Denials, PolarAuthorizer, RecordingAuthorizer};
 use api::config::{Config, EmbedderKind};
 use api::state::{AppState, Parts};
-use bus::{Dispatcher, Log, LogOptions};
+use bus::{Dispatcher, Feed, Log, LogOptions};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::search::embed::{
     CachedEmbedder, EmbedError, Embedder, MiniLm, NoEmbedder, OpenAi, OpenAiSettings,
@@ -98,6 +98,9 @@ pub struct App {
     /// Where it listens, when it was given a listener.
     pub address: Option<SocketAddr>,
     tasks: Vec<JoinHandle<()>>,
+    /// Ends last: until then, requests are refused and want to be on record.
+    recorder: Option<DenialRecorder>,
+    feed: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -138,13 +141,18 @@ impl App {
         }
         let tokens = Arc::new(Tokens::open(&config)?);
         tokio::spawn(Arc::clone(tokens.keys()).watch(stop.clone()));
+        let (denials, recorder) = Denials::start(dispatcher.clone(), config.limits.denial_window);
+        let policy = PolarAuthorizer::load(config.auth.policy_dir.as_deref())?;
+        let (feed, feeding) = Feed::start(&log, config.limits.live_buffer);
         let state = AppState::new(Parts {
             dispatcher,
             log,
+            feed,
+            authorizer: Arc::new(RecordingAuthorizer::new(Arc::new(policy), denials.clone())),
+            denials,
             reads: database.read_pool(config.postgres.max_connections),
             positions,
             search: index.clone(),
-            authorizer: Arc::new(PolarAuthorizer::load(config.auth.policy_dir.as_deref())?),
             tokens,
             principals: PrincipalCache::new(config.auth.access_cache_ttl),
             metrics,
@@ -171,6 +179,8 @@ impl App {
             database,
             address,
             tasks,
+            recorder: Some(recorder),
+            feed: feeding,
             stop,
         })
     }
@@ -182,12 +192,19 @@ impl App {
             // A task that panicked has said so; there is nothing left to stop in it.
             let _ = task.await;
         }
+        if let Some(recorder) = self.recorder.take() {
+            recorder.stop().await;
+        }
     }
 }
 
 impl Drop for App {
     fn drop(&mut self) {
         self.stop.cancel();
+        self.feed.abort();
+        if let Some(recorder) = &self.recorder {
+            recorder.stop_token().cancel();
+        }
     }
 }
 

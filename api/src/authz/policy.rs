@@ -218,6 +218,7 @@ fn ask(
         owner,
         own,
         existing: _,
+        id: _,
     } = resource;
     let resource = PolarResource {
         kind: kind.to_string(),

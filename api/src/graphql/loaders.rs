@@ -5,6 +5,7 @@ use crate::error::ApiError;
 use async_graphql::dataloader::Loader;
 use domain::id::{PrincipalId, ServerId, TenantId, ToolId};
 use domain::tool::Visibility;
+use projections::archive::history::{HistoryEntry, HistoryRange, histories};
 use projections::{Moment, Page, QueryError, ReadPool, TenantConnection, access, catalog};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -54,6 +55,14 @@ pub(super) struct PrincipalKey(pub(super) PrincipalId);
 /// The caller's tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct OwnTenant;
+
+/// A part of the history of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct HistoryOf {
+    pub(super) aggregate: &'static str,
+    pub(super) id: String,
+    pub(super) range: HistoryRange,
+}
 
 impl Loader<ServerKey> for Loaders {
     type Value = catalog::Server;
@@ -175,5 +184,34 @@ impl Loader<OwnTenant> for Loaders {
             .map(|tenant| (OwnTenant, tenant))
             .into_iter()
             .collect())
+    }
+}
+
+impl Loader<HistoryOf> for Loaders {
+    type Value = Arc<Page<HistoryEntry>>;
+    type Error = ApiError;
+
+    /// One statement for each part of histories that a query names.
+    async fn load(&self, keys: &[HistoryOf]) -> Result<HashMap<HistoryOf, Self::Value>, ApiError> {
+        let mut parts: BTreeMap<(&'static str, &HistoryRange), Vec<String>> = BTreeMap::new();
+        for key in keys {
+            let part = parts.entry((key.aggregate, &key.range)).or_default();
+            part.push(key.id.clone());
+        }
+        let mut reads = self.reads.tenant(&self.tenant).await?;
+        let mut pages = HashMap::with_capacity(keys.len());
+        for ((aggregate, range), ids) in parts {
+            let found = histories(&mut reads, aggregate, &ids, range).await?;
+            pages.extend(found.into_iter().map(|(id, page)| {
+                let range = range.clone();
+                let key = HistoryOf {
+                    aggregate,
+                    id,
+                    range,
+                };
+                (key, Arc::new(page))
+            }));
+        }
+        Ok(pages)
     }
 }

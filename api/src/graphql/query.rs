@@ -1,6 +1,7 @@
 //! The root of all queries. Each entry stands beside the type to which it leads.
 
 use super::access_at::AccessQueries;
+use super::audit::AuditQueries;
 use super::grant::GrantQueries;
 use super::node::NodeQueries;
 use super::principal::PrincipalQueries;
@@ -21,4 +22,5 @@ pub(super) struct Query(
     RegistryQueries,
     GrantQueries,
     AccessQueries,
+    AuditQueries,
 );

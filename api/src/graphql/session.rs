@@ -111,7 +111,8 @@ impl Session {
         id: ServerId,
         moment: Moment,
     ) -> Result<Option<Server>, ApiError> {
-        self.authorize(Action::ReadServer, &Resource::server())?;
+        let resource = Resource::server().named(id.as_str());
+        self.authorize(Action::ReadServer, &resource)?;
         let found = self.loaders_at(moment).load_one(ServerKey(id)).await?;
         Ok(found.map(Server))
     }
@@ -129,7 +130,7 @@ impl Session {
     ) -> Result<Option<Tool>, ApiError> {
         self.authorize(Action::ReadTool, &Resource::any(ResourceKind::Tool))?;
         let (key, loaders) = (ToolKey(id), self.loaders_at(moment));
-        let mut found = loaders.loader().load(&[key.clone()]).await?;
+        let mut found = loaders.loader().load(std::slice::from_ref(&key)).await?;
         Ok(found.remove(&key).map(Tool))
     }
 

@@ -4,7 +4,8 @@ use super::as_of::AsOf;
 use super::connection::{
     DEFAULT_FIRST, OrderInput, PageOf, connection, cost, filter_text, page_request,
 };
-use super::enums::{ActorKind, Status, Visibility};
+use super::enums::{ActorKind, Direction, Status, Visibility};
+use super::history::{self, HistoryConnection, HistoryPart};
 use super::loaders::VersionsOf;
 use super::node::NodeId;
 use super::scalars::Sequence;
@@ -123,6 +124,28 @@ impl Tool {
     async fn updated_at(&self) -> DateTime<Utc> {
         self.0.updated_at
     }
+
+    /// What has happened to it and what each event changed. For those who keep or audit the
+    /// registry.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Newest or oldest first.", default_with = "Direction::Desc")]
+        direction: Direction,
+        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
+        min_sequence: Option<Sequence>,
+    ) -> Option<Result<HistoryConnection, ApiError>> {
+        let part = HistoryPart {
+            first,
+            after,
+            direction,
+            min_sequence,
+        };
+        Some(history::of_tool(Session::of(ctx), &self.0, part).await)
+    }
 }
 
 /// One published definition.
@@ -171,9 +194,9 @@ impl ToolVersion {
 #[derive(SimpleObject)]
 pub(super) struct Actor {
     /// What kind of actor.
-    kind: ActorKind,
+    pub(super) kind: ActorKind,
     /// The principal's id in the log, or the name of the part of the system that acted.
-    id: String,
+    pub(super) id: String,
 }
 
 impl From<&domain::envelope::Actor> for Actor {

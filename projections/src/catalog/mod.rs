@@ -90,7 +90,7 @@ impl Sort {
 }
 
 /// A pattern for ILIKE that finds the text itself.
-fn contains(text: &str) -> String {
+pub(crate) fn contains(text: &str) -> String {
     let escaped = text
         .replace('\\', "\\\\")
         .replace('%', "\\%")

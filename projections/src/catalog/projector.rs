@@ -107,7 +107,7 @@ impl Projector for CatalogProjector {
     fn listens_to(&self, event: &AnyEvent) -> bool {
         match event {
             AnyEvent::Server(_) | AnyEvent::Tool(_) => true,
-            AnyEvent::Tenant(_) | AnyEvent::Principal(_) => false,
+            AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => false,
         }
     }
 
@@ -137,7 +137,7 @@ impl Projector for CatalogProjector {
                 match event {
                     AnyEvent::Server(event) => rows.apply_server(recorded, event)?,
                     AnyEvent::Tool(event) => rows.apply_tool(recorded, event)?,
-                    AnyEvent::Tenant(_) | AnyEvent::Principal(_) => {}
+                    AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => {}
                 }
             }
         }
@@ -164,7 +164,7 @@ async fn load<'a>(
                 }
                 AnyEvent::Server(_) => drop(servers.insert(key.clone())),
                 AnyEvent::Tool(_) => drop(tools.insert(key.clone())),
-                AnyEvent::Tenant(_) | AnyEvent::Principal(_) => {}
+                AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => {}
             }
         }
     }

@@ -57,7 +57,7 @@ impl Projector for SearchProjector {
     fn listens_to(&self, event: &AnyEvent) -> bool {
         match event {
             AnyEvent::Server(_) | AnyEvent::Tool(_) => true,
-            AnyEvent::Tenant(_) | AnyEvent::Principal(_) => false,
+            AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => false,
         }
     }
 
@@ -100,7 +100,8 @@ impl Projector for SearchProjector {
                     // A new server has no tools yet.
                     AnyEvent::Server(ServerEvent::Registered(_))
                     | AnyEvent::Tenant(_)
-                    | AnyEvent::Principal(_) => {}
+                    | AnyEvent::Principal(_)
+                    | AnyEvent::Denial(_) => {}
                 }
             }
         }

@@ -2,9 +2,11 @@
 //! the same time, a database and a stream for each test.
 
 mod client;
+mod live;
 mod servers;
 
 pub(crate) use client::Client;
+pub(crate) use live::{Heard, Live};
 pub(crate) use servers::Servers;
 
 use api::config::{Config, EmbedderKind};
