@@ -9,7 +9,8 @@
 //! 2. [`envelope`]: the commit, which is the unit of the log.
 //! 3. [`tool`], [`server`], [`principal`], [`tenant`]: one folder per aggregate, the same files in each
 //!    (`command.rs`, `event.rs`, `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
-//! 4. [`registry`]: from a wire name and version to a typed event, through the upcasters.
+//! 4. [`personal`]: what names a person, and how events carry it. [`undo`]: what takes an event back.
+//! 5. [`registry`]: from a wire name and version to a typed event, through the upcasters.
 //!
 //! # Glossary
 //! | word | meaning |
@@ -22,6 +23,8 @@
 //! | `aggregate_sequence` | position of a commit in one aggregate, from 1 |
 //! | `event_version` | schema of an event's wire form |
 //! | `tool_version` | semantic version of a tool's definition |
+//! | subject | the person that personal fields are about: a principal |
+//! | sealed | encrypted under the subject's key; unreadable once that key is destroyed |
 //! | upcaster | turns an old wire form into the next one |
 //! | upstream | an MCP server that a tenant has registered |
 
@@ -31,12 +34,14 @@ pub mod envelope;
 mod event;
 pub mod id;
 mod named;
+pub mod personal;
 pub mod principal;
 pub mod registry;
 pub mod server;
 pub mod tenant;
 pub mod text;
 pub mod tool;
+pub mod undo;
 
 pub use aggregate::{AggregateRoot, Rejection};
 pub use event::{DecodeError, WireEvent};
