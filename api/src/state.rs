@@ -6,7 +6,7 @@ use crate::config::Config;
 use bus::{Dispatcher, Log};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::search::CurrentIndex;
-use projections::{Positions, ReadPool};
+use projections::{Positions, ReadPool, Vault};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ pub struct Parts {
     pub search: CurrentIndex,
     /// Who may do what.
     pub authorizer: Arc<dyn Authorizer>,
+    /// Seals personal fields.
+    pub vault: Vault,
     /// Issues and verifies tokens.
     pub tokens: Arc<Tokens>,
     /// The principals of recent requests.

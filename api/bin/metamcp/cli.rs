@@ -1,7 +1,7 @@
 //! The index of the command line.
 
 use crate::embedded::DataDir;
-use crate::{bench_search, doctor, import, maintain, rebuild, serve, tenant, token, up};
+use crate::{bench_search, doctor, import, maintain, privacy, rebuild, serve, tenant, token, up};
 use api::config::{Config, TelemetryConfig};
 use api::telemetry::Telemetry;
 use clap::{Args, Parser, Subcommand};
@@ -65,6 +65,9 @@ enum Command {
     /// Register the first tenant of an installation.
     #[command(subcommand)]
     Tenant(tenant::Command),
+    /// Erase a person, hand out what is known of one, rotate the key of the keys.
+    #[command(subcommand)]
+    Privacy(privacy::Command),
     /// Issue tokens and rotate signing keys.
     #[command(subcommand)]
     Token(token::Command),
@@ -105,6 +108,7 @@ pub fn run(cli: Cli) -> ExitCode {
         | Command::Import(_)
         | Command::Rebuild(_)
         | Command::Tenant(_)
+        | Command::Privacy(_)
         | Command::Token(_)
         | Command::Bench(_) => {}
     }
@@ -134,6 +138,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Rebuild(args) => quietly(rebuild::run(args)).await,
         Command::Tenant(command) => quietly(tenant::run(command)).await,
+        Command::Privacy(command) => quietly(privacy::run(command)).await,
         Command::Token(command) => quietly(token::run(command)).await,
         Command::Bench(BenchCommand::Search(args)) => quietly(bench_search::run(args)).await,
         Command::Schema | Command::Doctor { .. } => Ok(ExitCode::SUCCESS),

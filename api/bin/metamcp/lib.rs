@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod embedded;
 pub mod import;
 mod maintain;
+mod privacy;
 mod provision;
 mod rebuild;
 mod serve;
@@ -17,4 +18,4 @@ mod tenant;
 mod token;
 mod up;
 
-pub use provision::provision;
+pub use provision::{provision, provision_tenant};

@@ -32,7 +32,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     let backend = Backend::connect(&installation.config()?).await?;
     let tenant = TenantId::new(tenant)?;
     let actor = Actor::operator("cli");
-    let (_, _, is_new) = provision(&backend.dispatcher, &tenant, &owner, &actor).await?;
+    let (_, _, is_new) =
+        provision(&backend.dispatcher, &backend.vault, &tenant, &owner, &actor).await?;
     let outcome = if is_new {
         "is registered"
     } else {

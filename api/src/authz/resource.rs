@@ -68,6 +68,8 @@ words! {
         ReactivatePrincipal = "reactivate_principal",
         /// Refuse a principal's tokens issued so far.
         RevokeTokens = "revoke_tokens",
+        /// Forget a principal.
+        ErasePrincipal = "erase_principal",
         /// See the tenant.
         ReadTenant = "read_tenant",
         /// Rename the tenant.
@@ -109,7 +111,8 @@ impl Action {
             | Self::RevokeRole
             | Self::DeactivatePrincipal
             | Self::ReactivatePrincipal
-            | Self::RevokeTokens => ResourceKind::Principal,
+            | Self::RevokeTokens
+            | Self::ErasePrincipal => ResourceKind::Principal,
             Self::ReadTenant | Self::RenameTenant => ResourceKind::Tenant,
         }
     }
