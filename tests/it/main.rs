@@ -9,12 +9,14 @@
 mod access;
 mod docs;
 mod embedded;
+mod evolution;
 mod faults;
 mod graphql;
 mod health;
 mod import;
 mod log;
 mod mcp;
+mod privacy;
 mod projections;
 mod search;
 mod support;

@@ -10,7 +10,7 @@ pub mod doctor;
 pub mod embedded;
 pub mod import;
 mod maintain;
-mod privacy;
+pub mod privacy;
 mod provision;
 mod rebuild;
 mod serve;

@@ -2,13 +2,13 @@
 //! and every event that is about it or that it caused. Read from the log itself, and written as it is
 //! read: no more than a batch is in memory.
 
-use crate::app::Backend;
-use bus::LogEntry;
+use bus::{Log, LogEntry};
 use domain::AnyEvent;
 use domain::envelope::{Actor, ActorKind, Commit};
 use domain::id::{PrincipalId, TenantId};
 use domain::personal::{Personal, PersonalField};
 use domain::principal::{PrincipalEvent, PrincipalRegistered};
+use projections::Vault;
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -24,14 +24,19 @@ struct Summary {
     unreadable: Vec<u64>,
 }
 
-pub(super) async fn write(
-    backend: &Backend,
+/// Writes what is known of a person.
+///
+/// # Errors
+/// When the log or the vault is away, or the writer fails.
+pub async fn export(
+    log: &Log,
+    vault: &Vault,
     tenant: &TenantId,
     subject: &PrincipalId,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<()> {
-    let head = backend.log.head().await?;
-    let mut reader = backend.log.read_from(1).await?;
+    let head = log.head().await?;
+    let mut reader = log.read_from(1).await?;
     let (mut summary, mut at, mut first) = (Summary::default(), 0, true);
     write!(out, "{{\"events\": [")?;
     while at < head {
@@ -40,7 +45,7 @@ pub(super) async fn write(
             if at > head {
                 break;
             }
-            for event in of_entry(backend, tenant, subject, &entry, &mut summary).await? {
+            for event in of_entry(vault, tenant, subject, &entry, &mut summary).await? {
                 let comma = if std::mem::take(&mut first) { "" } else { "," };
                 write!(out, "{comma}\n  {event}")?;
             }
@@ -59,7 +64,7 @@ pub(super) async fn write(
 
 /// The events of an entry that concern the person. A message that is no commit is only noted.
 async fn of_entry(
-    backend: &Backend,
+    vault: &Vault,
     tenant: &TenantId,
     subject: &PrincipalId,
     entry: &LogEntry,
@@ -78,7 +83,7 @@ async fn of_entry(
         let mut data = stored.data.clone();
         if own && let Ok(AnyEvent::Principal(event)) = domain::registry::decode(stored) {
             if let PrincipalEvent::Registered(registered) = &event {
-                data = opened(backend, tenant, subject, registered).await?;
+                data = opened(vault, tenant, subject, registered).await?;
                 summary.principal = data.clone();
                 summary.principal["id"] = json!(subject);
                 summary.principal["registered_at"] = json!(commit.recorded_at);
@@ -109,18 +114,13 @@ fn acted(actor: &Actor, subject: &PrincipalId) -> bool {
 
 /// The registration with its personal fields readable; null for what was erased.
 async fn opened(
-    backend: &Backend,
+    vault: &Vault,
     tenant: &TenantId,
     subject: &PrincipalId,
     event: &PrincipalRegistered,
 ) -> anyhow::Result<Value> {
     let read = async |field, value: Option<&Personal>| match value {
-        Some(value) => {
-            backend
-                .vault
-                .read(tenant, subject.as_str(), field, value)
-                .await
-        }
+        Some(value) => vault.read(tenant, subject.as_str(), field, value).await,
         None => Ok(None),
     };
     Ok(json!({
