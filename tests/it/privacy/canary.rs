@@ -13,6 +13,9 @@ use std::time::Instant;
 /// Personal values that occur nowhere else.
 const PERSON: [&str; 3] = ["zyx-canary-handle", "Zyx Canaryname", "zyx@canary.example"];
 
+/// A tool's title that was replaced before the erasure.
+const REPLACED: &str = "zyxreplacedtitle";
+
 fn person() -> serde_json::Value {
     json!({ "handle": PERSON[0], "name": PERSON[1], "email": PERSON[2], "kind": "USER" })
 }
@@ -92,8 +95,25 @@ async fn nothing_of_an_erased_person_is_left_in_the_clear() {
     let server =
         "mutation { registerServer(input: { slug: \"git\", name: \"Git\" }) { sequence } }";
     owner.data(server, json!({})).await;
+    let title = |mutation: &str, title: &str| {
+        format!("mutation {{ {mutation} title: \"{title}\" }}) {{ sequence }} }}")
+    };
+    let tool = "server: \"git\", name: \"log\",";
+    let register = format!("registerTool(input: {{ {tool} description: \"Shows commits\",");
+    owner.data(&title(&register, REPLACED), json!({})).await;
+    let describe = format!("describeTool(input: {{ {tool}");
+    installation.settle().await;
+    owner
+        .data(&title(&describe, "Another title"), json!({}))
+        .await;
     owner.data(REGISTER, person()).await;
     installation.settle().await;
+    let index = Path::new(&installation.config.search.index_uri);
+    let replaced = texts(&[REPLACED]);
+    assert!(
+        !in_files(index, &replaced).is_empty(),
+        "an old version has the old title"
+    );
     let log = &installation.app.state.log;
     let mut connection = installation.app.database.connect().await.unwrap();
     let needles = texts(&PERSON);
@@ -118,8 +138,12 @@ async fn nothing_of_an_erased_person_is_left_in_the_clear() {
         in_tables(&mut connection, &needles).await,
         Vec::<String>::new()
     );
-    let index = Path::new(&installation.config.search.index_uri);
     assert_eq!(in_files(index, &needles), Vec::<String>::new());
+    assert_eq!(
+        in_files(index, &replaced),
+        Vec::<String>::new(),
+        "old versions are gone"
+    );
     let servers = installation.servers.data_dir();
     for folder in ["nats", "logs"] {
         let folder = servers.join(folder);
