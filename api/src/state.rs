@@ -7,7 +7,7 @@ use crate::telemetry::SEARCH_SECONDS;
 use bus::{Dispatcher, Feed, Log};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::search::{self, CurrentIndex, SearchAnswer, SearchError, SearchRequest};
-use projections::{Positions, ReadPool};
+use projections::{Positions, ReadPool, Vault};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,6 +36,8 @@ pub struct Parts {
     pub denials: Denials,
     /// The live end of the log.
     pub feed: Feed,
+    /// Seals personal fields.
+    pub vault: Vault,
     /// Issues and verifies tokens.
     pub tokens: Arc<Tokens>,
     /// The principals of recent requests.

@@ -163,7 +163,7 @@ async fn import_once(world: &World, servers: &str, tools: &str) -> Result<f64> {
     let (config, tenant) = (world.log_only(), tenant()?);
     let dispatcher = Dispatcher::new(log_of(&config).await?);
     let actor = Actor::system("bench");
-    metamcp::provision(&dispatcher, &tenant, "owner", &actor).await?;
+    metamcp::provision_tenant(&dispatcher, &tenant, &actor).await?;
     let options = import::Options::default();
     let stop = CancellationToken::new();
     let summary = import::run(

@@ -84,7 +84,7 @@ impl Installation {
         let app = App::start(config.clone(), &roles, Some(listener), metrics(), silent).await?;
         let (tenant, actor) = (tenant()?, Actor::system("bench"));
         let dispatcher = &app.state.dispatcher;
-        metamcp::provision(dispatcher, &tenant, "owner", &actor).await?;
+        metamcp::provision(dispatcher, &app.state.vault, &tenant, "owner", &actor).await?;
         seed(dispatcher, corpus, &tenant, 0..tools).await?;
         let owner = PrincipalId::derive(&tenant, "owner");
         let issued = app.state.tokens.issue(&tenant, &owner, None)?;

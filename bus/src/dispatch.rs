@@ -4,6 +4,10 @@
 //! costs one conflict and a reload, never a wrong answer: a refusal that a cached aggregate gave is
 //! decided again on a fresh one before the caller hears it.
 
+mod undo;
+
+pub use undo::UndoError;
+
 use crate::error::BusError;
 use crate::event_store::{AggregateContext, AppendError, Appended, JetStreamEventStore};
 use crate::stream::Log;
@@ -192,7 +196,7 @@ impl Dispatcher {
         A: AggregateRoot,
     {
         let store = JetStreamEventStore::<A>::new(self.log.clone(), context.tenant.clone());
-        let key = format!("{}.{}.{aggregate_id}", context.tenant, A::TYPE);
+        let key = cache_key::<A>(&context.tenant, aggregate_id);
         let mut loaded = self
             .first_load::<A>(&store, &key, aggregate_id, &command)
             .await?;
@@ -264,6 +268,10 @@ impl Dispatcher {
             Ok(Loaded::Fresh(store.load(aggregate_id).await?))
         }
     }
+}
+
+fn cache_key<A: AggregateRoot>(tenant: &TenantId, aggregate_id: &str) -> String {
+    format!("{tenant}.{}.{aggregate_id}", A::TYPE)
 }
 
 /// A short, growing pause, so that writers of one object do not meet again at once. The commit's own

@@ -19,7 +19,7 @@ pub mod subject;
 mod trace;
 
 pub use consumer::{LogEntry, LogReader};
-pub use dispatch::{CommandContext, Committed, DispatchError, Dispatcher};
+pub use dispatch::{CommandContext, Committed, DispatchError, Dispatcher, UndoError};
 pub use error::BusError;
 pub use feed::Feed;
 pub use stream::{Log, LogOptions};

@@ -9,8 +9,9 @@
 //! 2. [`envelope`]: the commit, which is the unit of the log.
 //! 3. [`tool`], [`server`], [`principal`], [`tenant`], [`denial`]: one folder per aggregate, the same files in each
 //!    (`command.rs`, `event.rs`, `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
-//! 4. [`registry`]: from a wire name and version to a typed event, through the upcasters.
-//! 5. [`state`] and [`diff`]: an object folded from its events for people, and what an event changed in it.
+//! 4. [`personal`]: what names a person, and how events carry it. [`undo`]: what takes an event back.
+//! 5. [`registry`]: from a wire name and version to a typed event, through the upcasters.
+//! 6. [`state`] and [`diff`]: an object folded from its events for people, and what an event changed in it.
 //!
 //! # Glossary
 //! | word | meaning |
@@ -23,6 +24,8 @@
 //! | `aggregate_sequence` | position of a commit in one aggregate, from 1 |
 //! | `event_version` | schema of an event's wire form |
 //! | `tool_version` | semantic version of a tool's definition |
+//! | subject | the person that personal fields are about: a principal |
+//! | sealed | encrypted under the subject's key; unreadable once that key is destroyed |
 //! | upcaster | turns an old wire form into the next one |
 //! | upstream | an MCP server that a tenant has registered |
 //! | denial | what one principal was refused on one object in one window of time |
@@ -35,6 +38,7 @@ mod event;
 pub mod denial;
 pub mod id;
 mod named;
+pub mod personal;
 pub mod principal;
 pub mod registry;
 pub mod server;
@@ -42,6 +46,7 @@ pub mod state;
 pub mod tenant;
 pub mod text;
 pub mod tool;
+pub mod undo;
 
 pub use aggregate::{AggregateRoot, Rejection};
 pub use event::{DecodeError, WireEvent};

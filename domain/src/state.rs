@@ -4,6 +4,7 @@
 //! A member that has no value is absent. Names are those of the log.
 
 use crate::denial::DenialEvent;
+use crate::personal::Personal;
 use crate::principal::PrincipalEvent;
 use crate::registry::AnyEvent;
 use crate::server::ServerEvent;
@@ -42,8 +43,17 @@ fn tenant(state: &mut Value, event: &TenantEvent) {
 fn principal(state: &mut Value, event: &PrincipalEvent) {
     match event {
         PrincipalEvent::Registered(event) => {
-            put(state, event);
-            put(state, &json!({ "active": true }));
+            put(
+                state,
+                &json!({
+                    "kind": event.kind,
+                    "handle": shown(&event.handle),
+                    "display_name": event.display_name.as_ref().map(shown),
+                    "email": event.email.as_ref().map(shown),
+                    "roles": event.roles,
+                    "active": true,
+                }),
+            );
         }
         PrincipalEvent::RoleGranted(event) => roles(state, |roles| roles.push(json!(event.role))),
         PrincipalEvent::RoleRevoked(event) => {
@@ -59,7 +69,18 @@ fn principal(state: &mut Value, event: &PrincipalEvent) {
                 &json!({ "tokens_revoked_before": event.issued_before }),
             );
         }
+        PrincipalEvent::Erased(_) => {
+            put(
+                state,
+                &json!({ "roles": [], "active": false, "erased": true }),
+            );
+        }
     }
+}
+
+/// A sealed field is told as such: a history outlives the key, and must read the same before and after.
+fn shown(field: &Personal) -> &str {
+    field.plain().unwrap_or("sealed")
 }
 
 fn server(state: &mut Value, event: &ServerEvent) {

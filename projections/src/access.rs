@@ -1,5 +1,7 @@
 //! Read model `access`: tenants, principals and their roles. Authentication and authorization read it, so
-//! its projector stops at a commit that it cannot apply instead of passing it over.
+//! its projector stops at a commit that it cannot apply instead of passing it over. It also is the one
+//! place that shows personal fields in plain: erasing a person wipes them here and destroys the key, in
+//! the transaction that moves the checkpoint.
 
 mod grants;
 mod past;
@@ -12,11 +14,13 @@ use crate::moment::{FOREVER, Moment};
 use crate::page::{Keyset, Page, PageRequest};
 use crate::projector::{OnPoison, Projector, Recorded};
 use crate::store::TenantConnection;
+use crate::vault;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::AnyEvent;
 use domain::id::{PrincipalId, TenantId};
-use domain::principal::{PrincipalEvent, PrincipalKind, Role};
+use domain::personal::{Personal, erased_handle};
+use domain::principal::{PrincipalEvent, PrincipalKind, PrincipalRegistered, Role};
 use domain::tenant::TenantEvent;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -49,6 +53,10 @@ impl Projector for AccessProjector {
 
     fn on_poison(&self) -> OnPoison {
         OnPoison::Stop
+    }
+
+    fn sees_personal_fields(&self) -> bool {
+        true
     }
 
     /// One statement per event: principals are few, and most of the log is about tools.
@@ -105,24 +113,8 @@ async fn apply_principal(
     event: &PrincipalEvent,
 ) -> Result<(), ProjectionError> {
     let change = match event {
-        PrincipalEvent::Registered(event) => {
-            let roles: Vec<&str> = event.roles.iter().map(|role| role.as_str()).collect();
-            let done = sqlx::query(
-                "INSERT INTO principals (tenant, principal_id, kind, handle, roles, active,
-                                         registered_at, updated_at, valid_from)
-                 VALUES ($1, $2, $3, $4, $5, true, $6, $6, $7)",
-            )
-            .bind(recorded.commit.tenant.as_str())
-            .bind(&recorded.commit.aggregate_id)
-            .bind(event.kind.as_str())
-            .bind(&event.handle)
-            .bind(roles)
-            .bind(recorded.commit.recorded_at)
-            .bind(to_i64(recorded.stream_sequence))
-            .execute(connection)
-            .await?;
-            return exactly_one(recorded, done.rows_affected());
-        }
+        PrincipalEvent::Registered(event) => return register(connection, recorded, event).await,
+        PrincipalEvent::Erased(_) => return erase(connection, recorded).await,
         // The new value travels as text, so that one statement shape serves all.
         PrincipalEvent::RoleGranted(event) => {
             ("roles = array_append(roles, $4)", event.role.to_string())
@@ -149,6 +141,71 @@ async fn apply_principal(
     .execute(connection)
     .await?;
     exactly_one(recorded, done.rows_affected())
+}
+
+/// A field that cannot be read is as it will be after the erasure, so that a model built anew later ends
+/// up with the same rows.
+async fn register(
+    connection: &mut PgConnection,
+    recorded: &Recorded,
+    event: &PrincipalRegistered,
+) -> Result<(), ProjectionError> {
+    let id = &recorded.commit.aggregate_id;
+    let roles: Vec<&str> = event.roles.iter().map(|role| role.as_str()).collect();
+    let handle = event.handle.plain().map(str::to_owned);
+    let done = sqlx::query(
+        "INSERT INTO principals (tenant, principal_id, kind, handle, display_name, email, roles,
+                                 active, registered_at, updated_at, valid_from)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, true, $8, $8, $9)",
+    )
+    .bind(recorded.commit.tenant.as_str())
+    .bind(id)
+    .bind(event.kind.as_str())
+    .bind(handle.unwrap_or_else(|| erased_handle(id)))
+    .bind(event.display_name.as_ref().and_then(Personal::plain))
+    .bind(event.email.as_ref().and_then(Personal::plain))
+    .bind(roles)
+    .bind(recorded.commit.recorded_at)
+    .bind(to_i64(recorded.stream_sequence))
+    .execute(connection)
+    .await?;
+    exactly_one(recorded, done.rows_affected())
+}
+
+/// Wipes the row and destroys the key. A copy that an interrupted rebuild has left is wiped, too; one
+/// that is being built comes to the same rows by itself.
+async fn erase(connection: &mut PgConnection, recorded: &Recorded) -> Result<(), ProjectionError> {
+    let (commit, id) = (&recorded.commit, &recorded.commit.aggregate_id);
+    let done = sqlx::query(
+        "UPDATE principals
+         SET handle = $3, display_name = NULL, email = NULL, roles = '{}', active = false,
+             erased_at = $4, updated_at = $4
+         WHERE tenant = $1 AND principal_id = $2",
+    )
+    .bind(commit.tenant.as_str())
+    .bind(id)
+    .bind(erased_handle(id))
+    .bind(commit.recorded_at)
+    .execute(&mut *connection)
+    .await?;
+    exactly_one(recorded, done.rows_affected())?;
+    let copy: Option<String> = sqlx::query_scalar("SELECT to_regclass($1)::text")
+        .bind("access_rebuild.principals")
+        .fetch_one(&mut *connection)
+        .await?;
+    if let Some(copy) = copy {
+        sqlx::query(&format!(
+            "UPDATE {copy} SET handle = $3, display_name = NULL, email = NULL
+             WHERE tenant = $1 AND principal_id = $2"
+        ))
+        .bind(commit.tenant.as_str())
+        .bind(id)
+        .bind(erased_handle(id))
+        .execute(&mut *connection)
+        .await?;
+    }
+    vault::destroy(connection, &commit.tenant, id, commit.recorded_at).await?;
+    Ok(())
 }
 
 fn exactly_one(recorded: &Recorded, rows: u64) -> Result<(), ProjectionError> {
@@ -182,14 +239,20 @@ pub struct Principal {
     pub id: PrincipalId,
     /// What it is.
     pub kind: PrincipalKind,
-    /// The name that it is known by.
+    /// The name that it is known by; `erased:` and its id when that cannot be read any more.
     pub handle: String,
+    /// The name that people read.
+    pub display_name: Option<String>,
+    /// An address of electronic mail.
+    pub email: Option<String>,
     /// Its roles.
     pub roles: BTreeSet<Role>,
     /// False when it is deactivated.
     pub active: bool,
     /// Tokens issued before this are refused.
     pub tokens_revoked_before: Option<DateTime<Utc>>,
+    /// When the person was forgotten.
+    pub erased_at: Option<DateTime<Utc>>,
     /// When it began.
     pub registered_at: DateTime<Utc>,
     /// When it last changed.
@@ -214,10 +277,11 @@ pub async fn tenant(connection: &mut TenantConnection) -> Result<Option<Tenant>,
     .transpose()
 }
 
-const COLUMNS: &str = "principal_id, kind, handle, roles, active, tokens_revoked_before, \
-                       registered_at, updated_at";
+const COLUMNS: &str = "principal_id, kind, handle, display_name, email, roles, active, \
+                       tokens_revoked_before, erased_at, registered_at, updated_at";
 
-/// `SELECT` of the principals that there are at a moment. What never changes stands in the live row only.
+/// `SELECT` of the principals that there are at a moment. What never changes stands in the live row only,
+/// and so does what an erasure takes away from the past, too.
 fn select(moment: Moment) -> String {
     let rows = match moment {
         Moment::Now => "access.principals WHERE true".to_owned(),
@@ -225,8 +289,9 @@ fn select(moment: Moment) -> String {
             &format!(
                 "SELECT tenant, {COLUMNS}, valid_from, {FOREVER} AS valid_to FROM access.principals"
             ),
-            "SELECT tenant, principal_id, live.kind, live.handle, past.roles, past.active,
-                    past.tokens_revoked_before, live.registered_at, past.updated_at,
+            "SELECT tenant, principal_id, live.kind, live.handle, live.display_name, live.email,
+                    past.roles, past.active, past.tokens_revoked_before,
+                    NULL::timestamptz AS erased_at, live.registered_at, past.updated_at,
                     past.valid_from, past.valid_to
              FROM access.principals_past AS past
              JOIN access.principals AS live USING (tenant, principal_id)",
@@ -321,9 +386,12 @@ fn read_principal(row: &PgRow) -> Result<Principal, QueryError> {
             .map_err(corrupt)?,
         kind: PrincipalKind::from_str(&kind).map_err(corrupt)?,
         handle: row.try_get("handle")?,
+        display_name: row.try_get("display_name")?,
+        email: row.try_get("email")?,
         roles: roles.map_err(corrupt)?,
         active: row.try_get("active")?,
         tokens_revoked_before: row.try_get("tokens_revoked_before")?,
+        erased_at: row.try_get("erased_at")?,
         registered_at: row.try_get("registered_at")?,
         updated_at: row.try_get("updated_at")?,
     })

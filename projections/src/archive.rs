@@ -11,11 +11,13 @@ pub mod history;
 
 pub use event::{LoggedEvent, Place};
 
-use crate::checkpoint::to_i64;
-use crate::error::ProjectionError;
+use crate::checkpoint::{to_i64, to_u64};
+use crate::error::{ProjectionError, QueryError};
 use crate::projector::{OnPoison, Projector, Recorded};
+use crate::store::TenantConnection;
 use async_trait::async_trait;
 use domain::AnyEvent;
+use domain::id::CommitId;
 use postgres_es::PostgresEventRepository;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
@@ -136,6 +138,23 @@ impl Columns {
             self.recorded_at.push(commit.recorded_at);
         }
     }
+}
+
+/// The position in the log of a commit of the connection's tenant.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn position_of(
+    connection: &mut TenantConnection,
+    commit: CommitId,
+) -> Result<Option<u64>, QueryError> {
+    let position: Option<i64> = sqlx::query_scalar(
+        "SELECT stream_sequence FROM archive.events WHERE metadata ->> 'commit_id' = $1 LIMIT 1",
+    )
+    .bind(commit.to_string())
+    .fetch_optional(&mut **connection)
+    .await?;
+    Ok(position.map(to_u64))
 }
 
 /// The events of an aggregate, as postgres-es reads them. The pool must be one of owner's connections: an

@@ -1,6 +1,7 @@
 //! What can go wrong in a projection or a query.
 
 use crate::search::SearchError;
+use crate::vault::VaultError;
 use bus::BusError;
 use domain::DecodeError;
 
@@ -16,6 +17,9 @@ pub enum ProjectionError {
     /// The search index failed.
     #[error(transparent)]
     Search(#[from] SearchError),
+    /// A personal field could not be opened.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// An event that this build cannot read.
     #[error("commit {stream_sequence} holds an event that cannot be read")]
     Decode {
@@ -69,6 +73,7 @@ impl ProjectionError {
         match self {
             Self::Decode { .. }
             | Self::Inconsistent { .. }
+            | Self::Vault(VaultError::Altered { .. } | VaultError::KeyAltered { .. })
             | Self::Log(BusError::Corrupt { .. }) => true,
             // Class 22 (data exception) and 23 (integrity violation): the row, not the server.
             Self::Database(sqlx::Error::Database(error)) => error
@@ -77,6 +82,7 @@ impl ProjectionError {
             Self::Database(_)
             | Self::Log(_)
             | Self::Search(_)
+            | Self::Vault(_)
             | Self::Deposed
             | Self::LogReplaced(_)
             | Self::WaitedFor(_)

@@ -11,6 +11,7 @@
 //! 5. [`store`]: connections, the tenant's one under row-level security; [`moment`]: the present or the
 //!    past, which such a connection looks at. 6. [`position`]: reading one's own
 //!    writes, and health. 7. [`rebuild`]: the same model beside the live one, compared and swapped.
+//! 8. [`vault`]: the keys of persons, which are no read model.
 
 pub mod access;
 pub mod archive;
@@ -26,6 +27,7 @@ pub mod registry;
 pub mod runner;
 pub mod search;
 pub mod store;
+pub mod vault;
 
 pub use error::{ProjectionError, QueryError};
 pub use moment::Moment;
@@ -33,3 +35,4 @@ pub use page::{Item, Page, PageRequest};
 pub use position::{Positions, ProjectorHealth, ProjectorState};
 pub use projector::{OnPoison, Projector, Recorded};
 pub use store::{Database, ReadPool, TenantConnection};
+pub use vault::{Vault, VaultError};

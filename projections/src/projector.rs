@@ -72,6 +72,12 @@ pub trait Projector: Send + Sync {
     /// What to do with a commit that cannot be applied.
     fn on_poison(&self) -> OnPoison;
 
+    /// Whether it is given personal fields in plain, as far as their keys are there. It must then wipe
+    /// them when their subject is erased.
+    fn sees_personal_fields(&self) -> bool {
+        false
+    }
+
     /// Most commits in one transaction.
     fn batch_size(&self) -> usize {
         500

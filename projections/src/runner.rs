@@ -10,6 +10,7 @@ use crate::error::ProjectionError;
 use crate::position::{Positions, ProjectorState};
 use crate::projector::{OnPoison, Projector, Recorded};
 use crate::store::Database;
+use crate::vault::open_personal_fields;
 use bus::{Log, LogEntry};
 use sqlx::{Connection, PgConnection, Row};
 use std::sync::Arc;
@@ -259,7 +260,7 @@ impl Runner {
         batch: &[LogEntry],
     ) -> Result<Checkpoint, ProjectionError> {
         let recorded: Result<Vec<_>, _> = batch.iter().map(Recorded::decode).collect();
-        let recorded = recorded?;
+        let mut recorded = recorded?;
         let Some(last) = recorded.last() else {
             return Ok(from.clone());
         };
@@ -283,6 +284,10 @@ impl Runner {
         )
         .await?;
         if concerned {
+            if self.projector.sees_personal_fields() {
+                let keys = self.database.key_folder();
+                open_personal_fields(&mut transaction, keys, &mut recorded).await?;
+            }
             self.projector.apply(&mut transaction, &recorded).await?;
         }
         checkpoint::advance(&mut transaction, &self.checkpoint, &to).await?;

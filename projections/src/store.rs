@@ -4,12 +4,14 @@
 use crate::checkpoint::to_u64;
 use crate::error::QueryError;
 use crate::moment::Moment;
+use crate::vault::KeyFolder;
 use domain::id::TenantId;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres};
 use std::ops::{Deref, DerefMut};
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -23,10 +25,11 @@ const BIND_TO_QUERIES: &str = "SET ROLE metamcp_query; SET statement_timeout = '
 /// Connections of a pool can die with the server; this many are tried before the caller hears of it.
 const ATTEMPTS: usize = 3;
 
-/// Where the read models are: makes the owner's connections.
+/// Where the read models are: makes the owner's connections. Knows where the keys of the vault lie.
 #[derive(Clone)]
 pub struct Database {
     options: PgConnectOptions,
+    key_folder: Option<KeyFolder>,
 }
 
 impl std::fmt::Debug for Database {
@@ -48,7 +51,21 @@ impl Database {
             // Not the default, which begins with a schema of the user's name: ours may be `metamcp`.
             .options([("search_path", "public")])
             .log_statements(tracing::log::LevelFilter::Trace);
-        Ok(Self { options })
+        Ok(Self {
+            options,
+            key_folder: None,
+        })
+    }
+
+    /// With the folder of key-encryption keys: for whoever opens personal fields.
+    #[must_use]
+    pub fn with_keys(mut self, folder: &Path) -> Self {
+        self.key_folder = Some(KeyFolder::new(folder));
+        self
+    }
+
+    pub(crate) fn key_folder(&self) -> Option<&KeyFolder> {
+        self.key_folder.as_ref()
     }
 
     /// One owner's connection, within a bounded time.

@@ -35,9 +35,15 @@ async fn a_hanging_or_killed_server_is_answered_in_bounded_time_and_survived() {
     let (app, base) = serve(&config, &[ProcessRole::Api, ProcessRole::Projector]).await;
     let tenant = TenantId::new("acme").unwrap();
     let actor = Actor::system("test");
-    let (owner, at, _) = metamcp::provision(&app.state.dispatcher, &tenant, "admin", &actor)
-        .await
-        .unwrap();
+    let (owner, at, _) = metamcp::provision(
+        &app.state.dispatcher,
+        &app.state.vault,
+        &tenant,
+        "admin",
+        &actor,
+    )
+    .await
+    .unwrap();
     app.state
         .positions
         .wait_for("access", at, PATIENCE)

@@ -33,7 +33,7 @@ impl Registry {
         let config = servers.fresh_config(folder.path()).await;
         let log = Servers::log(&config).await;
         let dispatcher = Dispatcher::new(log.clone());
-        metamcp::provision(&dispatcher, &acme(), "founder", &actor())
+        metamcp::provision_tenant(&dispatcher, &acme(), &actor())
             .await
             .unwrap();
         Self {

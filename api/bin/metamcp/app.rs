@@ -11,7 +11,7 @@ use projections::search::embed::{
     CachedEmbedder, EmbedError, Embedder, MiniLm, NoEmbedder, OpenAi, OpenAiSettings,
 };
 use projections::search::{CurrentIndex, SearchProjector};
-use projections::{Database, Positions, registry, runner};
+use projections::{Database, Positions, Vault, registry, runner};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,6 +47,8 @@ pub struct Backend {
     pub dispatcher: Dispatcher,
     /// The read models' database.
     pub database: Database,
+    /// Personal fields.
+    pub vault: Vault,
 }
 
 impl Backend {
@@ -56,6 +58,7 @@ impl Backend {
     /// When one of them is away, refuses, or is not one to run on.
     pub async fn connect(config: &Config) -> anyhow::Result<Self> {
         let database = Database::new(&config.postgres.address()?).context("postgres.url")?;
+        let database = database.with_keys(&config.privacy.keys_dir);
         database.migrate().await.context(
             "the database cannot be migrated: check postgres.url and that PostgreSQL is running",
         )?;
@@ -63,6 +66,7 @@ impl Backend {
         Ok(Self {
             dispatcher: Dispatcher::new(log.clone()),
             log,
+            vault: Vault::open(&database).await?,
             database,
         })
     }
@@ -128,11 +132,19 @@ impl App {
             log,
             dispatcher,
             database,
+            vault,
         } = backend;
         let positions = Positions::start(&database, &log, &stop);
         index.watch(&database, &stop);
         let mut tasks = Vec::new();
         if roles.contains(&Role::Projector) {
+            let destroyed = vault.destroy_what_was_erased().await?;
+            if destroyed > 0 {
+                tracing::warn!(
+                    destroyed,
+                    "keys of erased persons were there, and are destroyed"
+                );
+            }
             let search = SearchProjector::new(index.clone(), embedded);
             let projectors = registry::projectors(search);
             tasks.extend(runner::spawn(
@@ -153,6 +165,7 @@ impl App {
             reads: database.read_pool(config.postgres.max_connections),
             positions,
             search: index.clone(),
+            vault,
             tokens,
             principals: PrincipalCache::new(config.auth.access_cache_ttl),
             metrics,

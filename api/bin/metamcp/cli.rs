@@ -1,7 +1,9 @@
 //! The index of the command line.
 
 use crate::embedded::DataDir;
-use crate::{bench_search, doctor, import, lock, maintain, rebuild, serve, tenant, token, up};
+use crate::{
+    bench_search, doctor, import, lock, maintain, privacy, rebuild, serve, tenant, token, up,
+};
 use api::config::{Config, TelemetryConfig};
 use api::telemetry::Telemetry;
 use clap::{Args, Parser, Subcommand};
@@ -93,6 +95,9 @@ enum Command {
     /// Register the first tenant of an installation.
     #[command(subcommand)]
     Tenant(tenant::Command),
+    /// Erase a person, hand out what is known of one, rotate the key of the keys.
+    #[command(subcommand)]
+    Privacy(privacy::Command),
     /// Issue tokens and rotate signing keys.
     #[command(subcommand)]
     Token(token::Command),
@@ -134,6 +139,7 @@ pub fn run(cli: Cli) -> ExitCode {
         | Command::Rebuild(_)
         | Command::Lock(_)
         | Command::Tenant(_)
+        | Command::Privacy(_)
         | Command::Token(_)
         | Command::Bench(_) => {}
     }
@@ -164,6 +170,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Rebuild(args) => quietly(rebuild::run(args)).await,
         Command::Lock(args) => Ok(lock::run(args, &quiet()).await),
         Command::Tenant(command) => quietly(tenant::run(command)).await,
+        Command::Privacy(command) => quietly(privacy::run(command)).await,
         Command::Token(command) => quietly(token::run(command)).await,
         Command::Bench(BenchCommand::Search(args)) => quietly(bench_search::run(args)).await,
         Command::Schema | Command::Doctor { .. } => Ok(ExitCode::SUCCESS),

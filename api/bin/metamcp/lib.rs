@@ -11,6 +11,7 @@ pub mod embedded;
 pub mod import;
 mod lock;
 mod maintain;
+pub mod privacy;
 mod provision;
 mod rebuild;
 mod serve;
@@ -18,4 +19,4 @@ mod tenant;
 mod token;
 mod up;
 
-pub use provision::provision;
+pub use provision::{provision, provision_tenant};

@@ -1,7 +1,7 @@
 //! `metamcp tenant`: for operators of servers of their own, where no `up` makes the first tenant.
 #![expect(clippy::print_stdout, reason = "the outcome is the output")]
 
-use crate::app;
+use crate::app::Backend;
 use crate::cli::Installation;
 use crate::provision::provision;
 use domain::envelope::Actor;
@@ -29,10 +29,11 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         tenant,
         owner,
     } = command;
-    let dispatcher = app::dispatcher(&installation.running()?).await?;
+    let backend = Backend::connect(&installation.running()?).await?;
     let tenant = TenantId::new(tenant)?;
     let actor = Actor::operator("cli");
-    let (_, _, is_new) = provision(&dispatcher, &tenant, &owner, &actor).await?;
+    let (_, _, is_new) =
+        provision(&backend.dispatcher, &backend.vault, &tenant, &owner, &actor).await?;
     let outcome = if is_new {
         "is registered"
     } else {

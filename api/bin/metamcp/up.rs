@@ -154,7 +154,8 @@ async fn first_start(
 ) -> anyhow::Result<Option<FirstOwner>> {
     let actor = Actor::system("up");
     let dispatcher = &app.state.dispatcher;
-    let (id, mut last, is_new) = provision(dispatcher, tenant, "admin", &actor).await?;
+    let vault = &app.state.vault;
+    let (id, mut last, is_new) = provision(dispatcher, vault, tenant, "admin", &actor).await?;
     let mark = dir.path().join(SAMPLE_MARK);
     if !no_sample && !mark.exists() {
         let options = import::Options::default();
@@ -223,6 +224,7 @@ fn point_at(config: &mut Config, dir: &DataDir, servers: &EmbeddedServers) {
     config.postgres.password = None;
     config.search.index_uri = dir.path().join("search").display().to_string();
     config.auth.keys_dir = dir.path().join("keys");
+    config.privacy.keys_dir = dir.path().join("vault-keys");
 }
 
 /// What other commands need to know of this installation.
@@ -277,6 +279,8 @@ fn as_yaml(config: &Config) -> String {
         "auth",
         &[("keys_dir", config.auth.keys_dir.display().to_string())],
     );
+    let vault_keys = config.privacy.keys_dir.display().to_string();
+    section("privacy", &[("keys_dir", vault_keys)]);
     yaml
 }
 

@@ -123,9 +123,12 @@ mod tests {
             id: claims(0).sub,
             kind: PrincipalKind::User,
             handle: "alice".into(),
+            display_name: None,
+            email: None,
             roles: [Role::Agent].into(),
             active: true,
             tokens_revoked_before: None,
+            erased_at: None,
             registered_at: moment(0),
             updated_at: moment(0),
         }

@@ -74,6 +74,8 @@ words! {
         ReadToolHistory = "read_tool_history",
         /// See every event of the tenant, those of its principals and its denials included.
         ReadAudit = "read_audit",
+        /// Forget a principal.
+        ErasePrincipal = "erase_principal",
         /// See the tenant.
         ReadTenant = "read_tenant",
         /// Rename the tenant.
@@ -118,7 +120,8 @@ impl Action {
             | Self::RevokeRole
             | Self::DeactivatePrincipal
             | Self::ReactivatePrincipal
-            | Self::RevokeTokens => ResourceKind::Principal,
+            | Self::RevokeTokens
+            | Self::ErasePrincipal => ResourceKind::Principal,
             Self::ReadTenant | Self::ReadAudit | Self::RenameTenant => ResourceKind::Tenant,
         }
     }

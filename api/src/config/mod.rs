@@ -13,6 +13,7 @@ mod http;
 mod limits;
 mod nats;
 mod postgres;
+mod privacy;
 mod search;
 mod telemetry;
 mod values;
@@ -22,6 +23,7 @@ pub use http::HttpConfig;
 pub use limits::LimitsConfig;
 pub use nats::NatsConfig;
 pub use postgres::PostgresConfig;
+pub use privacy::PrivacyConfig;
 pub use search::{EmbedderKind, OpenAiConfig, SearchConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub search: SearchConfig,
     /// Tokens and keys.
     pub auth: AuthConfig,
+    /// Personal fields.
+    pub privacy: PrivacyConfig,
     /// What one request may cost.
     pub limits: LimitsConfig,
     /// Logs, traces and metrics.
@@ -112,6 +116,7 @@ impl Config {
         self.postgres.validate()?;
         self.search.validate()?;
         self.auth.validate()?;
+        self.privacy.validate()?;
         self.limits.validate()?;
         self.telemetry.validate()
     }

@@ -2,9 +2,11 @@
 
 use super::{ApiError, TokenProblem};
 use crate::authz::Denied;
-use bus::{BusError, DispatchError};
+use bus::{BusError, DispatchError, UndoError};
 use domain::aggregate::Rejection;
+use domain::principal::PrincipalError;
 use projections::QueryError;
+use projections::VaultError;
 use projections::search::SearchError;
 
 impl<E: Rejection> From<DispatchError<E>> for ApiError {
@@ -21,6 +23,33 @@ impl<E: Rejection> From<DispatchError<E>> for ApiError {
                 message: "this command id was used for another command; choose a fresh one".into(),
             },
             DispatchError::Bus(error) => error.into(),
+        }
+    }
+}
+
+impl<E: Rejection> From<UndoError<E>> for ApiError {
+    fn from(error: UndoError<E>) -> Self {
+        match error {
+            UndoError::NotUndone(refusal) => DispatchError::Rejected(refusal).into(),
+            UndoError::Dispatch(error) => error.into(),
+        }
+    }
+}
+
+impl From<VaultError> for ApiError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Erased => DispatchError::Rejected(PrincipalError::Erased).into(),
+            VaultError::Database(_) => Self::unavailable("the vault", &error),
+            VaultError::Io { .. }
+            | VaultError::TooOpen { .. }
+            | VaultError::NotAKey { .. }
+            | VaultError::KeyMissing { .. }
+            | VaultError::NoKey { .. }
+            | VaultError::NoFolder
+            | VaultError::Altered { .. }
+            | VaultError::KeyAltered { .. }
+            | VaultError::Crypto => Self::internal(&error),
         }
     }
 }

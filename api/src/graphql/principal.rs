@@ -30,9 +30,24 @@ impl Principal {
         NodeId::Principal(self.0.id.clone()).encode()
     }
 
-    /// Its name in your tenant, which never changes.
+    /// Its name in your tenant, which never changes; `erased:` and an id when the person was erased.
     async fn handle(&self) -> &str {
         &self.0.handle
+    }
+
+    /// The name that people read.
+    async fn display_name(&self) -> Option<&str> {
+        self.0.display_name.as_deref()
+    }
+
+    /// An e-mail address.
+    async fn email(&self) -> Option<&str> {
+        self.0.email.as_deref()
+    }
+
+    /// When it was forgotten; null for all others.
+    async fn erased_at(&self) -> Option<DateTime<Utc>> {
+        self.0.erased_at
     }
 
     /// What it is.

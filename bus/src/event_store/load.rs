@@ -24,17 +24,27 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
             for event in events {
                 context.aggregate.apply(event);
             }
-            context.stream_sequence = message.sequence;
-            context.aggregate_sequence = commit.sequence;
-            context.hash = Some(body_hash(&message.payload));
-            let reference = CommitRef {
-                commit_id: commit.commit_id,
-                stream_sequence: message.sequence,
-                aggregate_sequence: commit.sequence,
-            };
-            context.commands.insert(commit.command_id, reference);
+            context.stand_at(&message, &commit);
         }
         Ok(context)
+    }
+
+    /// An aggregate with the events of each of its commits, oldest first.
+    pub(crate) async fn history(
+        &self,
+        aggregate_id: &str,
+    ) -> Result<(AggregateContext<A>, Vec<Vec<A::Event>>), BusError> {
+        let mut context = AggregateContext::<A>::empty(aggregate_id);
+        let mut history = Vec::new();
+        for message in self.messages(aggregate_id).await? {
+            let (commit, events) = decode::<A>(&message)?;
+            for event in &events {
+                context.aggregate.apply(event.clone());
+            }
+            history.push(events);
+            context.stand_at(&message, &commit);
+        }
+        Ok((context, history))
     }
 
     pub(super) async fn events(
@@ -107,6 +117,20 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
         }
         messages.push(last);
         Ok(messages)
+    }
+}
+
+impl<A> AggregateContext<A> {
+    fn stand_at(&mut self, message: &StreamMessage, commit: &Commit) {
+        self.stream_sequence = message.sequence;
+        self.aggregate_sequence = commit.sequence;
+        self.hash = Some(body_hash(&message.payload));
+        let reference = CommitRef {
+            commit_id: commit.commit_id,
+            stream_sequence: message.sequence,
+            aggregate_sequence: commit.sequence,
+        };
+        self.commands.insert(commit.command_id, reference);
     }
 }
 

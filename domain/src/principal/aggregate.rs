@@ -1,17 +1,26 @@
 //! The principal's rules.
 
 use super::event::{
-    PrincipalDeactivated, PrincipalReactivated, PrincipalRegistered, RoleGranted, RoleRevoked,
-    TokensRevoked,
+    PrincipalDeactivated, PrincipalErased, PrincipalReactivated, PrincipalRegistered, RoleGranted,
+    RoleRevoked, TokensRevoked,
 };
-use super::{PrincipalCommand, PrincipalError, PrincipalEvent, RegisterPrincipal, Role};
+use super::{
+    PrincipalCommand, PrincipalError, PrincipalEvent, PrincipalKind, RegisterPrincipal, Role,
+};
 use crate::aggregate::AggregateRoot;
 use crate::id::check_slug;
+use crate::personal::{Personal, PersonalField, Sealed};
+use crate::text::is_clean;
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+
+/// Longest display name, in characters.
+const MAX_DISPLAY_NAME: usize = 200;
+/// Longest e-mail address (RFC 5321 section 4.5.3.1, less the angle brackets).
+const MAX_EMAIL: usize = 254;
 
 /// A principal, folded from its events.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +29,8 @@ pub struct Principal {
     deactivated: bool,
     roles: BTreeSet<Role>,
     tokens_revoked_before: Option<DateTime<Utc>>,
+    handle_in_plain: bool,
+    erased: bool,
 }
 
 impl Aggregate for Principal {
@@ -44,6 +55,7 @@ impl Aggregate for Principal {
             PrincipalCommand::RevokeTokens { issued_before } => {
                 self.revoke_tokens(issued_before)?
             }
+            PrincipalCommand::Erase => self.erase()?,
         };
         sink.write(event, self).await;
         Ok(())
@@ -53,6 +65,7 @@ impl Aggregate for Principal {
         match event {
             PrincipalEvent::Registered(event) => {
                 self.registered = true;
+                self.handle_in_plain = event.handle.plain().is_some();
                 self.roles = event.roles;
             }
             PrincipalEvent::RoleGranted(event) => {
@@ -65,6 +78,10 @@ impl Aggregate for Principal {
             PrincipalEvent::Reactivated(_) => self.deactivated = false,
             PrincipalEvent::TokensRevoked(event) => {
                 self.tokens_revoked_before = Some(event.issued_before);
+            }
+            PrincipalEvent::Erased(_) => {
+                self.erased = true;
+                self.roles.clear();
             }
         }
     }
@@ -87,17 +104,39 @@ impl Principal {
     /// True for a registered principal whose requests are accepted.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.registered && !self.deactivated
+        self.registered && !self.deactivated && !self.erased
+    }
+
+    /// True when the log holds the handle in plain, and so for ever: of an agent or a service, or
+    /// registered by a release that did not seal it.
+    #[must_use]
+    pub fn handle_is_in_plain(&self) -> bool {
+        self.handle_in_plain
     }
 
     fn register(&self, register: RegisterPrincipal) -> Result<PrincipalEvent, PrincipalError> {
+        if self.erased {
+            return Err(PrincipalError::Erased);
+        }
         if self.registered {
             return Err(PrincipalError::AlreadyRegistered);
         }
-        check_slug("handle", &register.handle)?;
+        register.check()?;
+        let RegisterPrincipal { kind, sealed, .. } = register;
+        let handle = match kind {
+            PrincipalKind::User => Personal::Sealed(
+                sealed
+                    .handle
+                    .ok_or(PrincipalError::NotSealed(PersonalField::Handle))?,
+            ),
+            PrincipalKind::Agent | PrincipalKind::Service => Personal::Plain(register.handle),
+        };
+        let (name, email) = (register.display_name.is_some(), register.email.is_some());
         Ok(PrincipalEvent::Registered(PrincipalRegistered {
-            kind: register.kind,
-            handle: register.handle,
+            kind,
+            handle,
+            display_name: sealed_if(name, sealed.display_name, PersonalField::DisplayName)?,
+            email: sealed_if(email, sealed.email, PersonalField::Email)?,
             roles: register.roles.into_iter().collect(),
         }))
     }
@@ -153,11 +192,65 @@ impl Principal {
         }))
     }
 
+    fn erase(&self) -> Result<PrincipalEvent, PrincipalError> {
+        self.check_registered()?;
+        Ok(PrincipalEvent::Erased(PrincipalErased {}))
+    }
+
+    /// Nothing is asked of a principal before its registration or after its erasure.
     fn check_registered(&self) -> Result<(), PrincipalError> {
-        if self.registered {
-            Ok(())
-        } else {
+        if !self.registered {
             Err(PrincipalError::NotRegistered)
+        } else if self.erased {
+            Err(PrincipalError::Erased)
+        } else {
+            Ok(())
         }
+    }
+}
+
+impl RegisterPrincipal {
+    /// The rules that look at the personal fields. Checked before they are sealed, so that no key is made
+    /// for nothing, and again when the command is decided.
+    ///
+    /// # Errors
+    /// [`PrincipalError`] that names the field.
+    pub fn check(&self) -> Result<(), PrincipalError> {
+        check_slug("handle", &self.handle)?;
+        let visible = |name: &str| {
+            (1..=MAX_DISPLAY_NAME).contains(&name.chars().count())
+                && !name.trim().is_empty()
+                && is_clean(name)
+        };
+        if !self.display_name.as_deref().is_none_or(visible) {
+            return Err(PrincipalError::InvalidDisplayName);
+        }
+        if !self.email.as_deref().is_none_or(is_email) {
+            return Err(PrincipalError::InvalidEmail);
+        }
+        Ok(())
+    }
+}
+
+/// One `@` between two parts without white space: whether mail arrives is found out by sending one.
+fn is_email(text: &str) -> bool {
+    let parts = text.split_once('@');
+    text.len() <= MAX_EMAIL
+        && is_clean(text)
+        && !text.contains(char::is_whitespace)
+        && parts.is_some_and(|(local, host)| {
+            !local.is_empty() && !host.is_empty() && !host.contains('@')
+        })
+}
+
+fn sealed_if(
+    given: bool,
+    sealed: Option<Sealed>,
+    field: PersonalField,
+) -> Result<Option<Personal>, PrincipalError> {
+    match (given, sealed) {
+        (false, _) => Ok(None),
+        (true, Some(sealed)) => Ok(Some(Personal::Sealed(sealed))),
+        (true, None) => Err(PrincipalError::NotSealed(field)),
     }
 }

@@ -1,7 +1,9 @@
 //! What can be asked of a principal.
 
 use super::{PrincipalKind, Role};
+use crate::personal::Sealed;
 use chrono::{DateTime, Utc};
+use std::fmt;
 
 /// A command to a principal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +24,12 @@ pub enum PrincipalCommand {
         /// Tokens issued (`iat`) before this are refused.
         issued_before: DateTime<Utc>,
     },
+    /// Forget the person: personal fields become unreadable, roles and tokens end. There is no way back.
+    Erase,
 }
 
-/// Begin a principal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Begin a principal. Its `Debug` form leaves personal fields out, wherever it may be printed.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RegisterPrincipal {
     /// What it is.
     pub kind: PrincipalKind,
@@ -33,4 +37,30 @@ pub struct RegisterPrincipal {
     pub handle: String,
     /// Its first roles; may be empty.
     pub roles: Vec<Role>,
+    /// The name that people read.
+    pub display_name: Option<String>,
+    /// An address of electronic mail.
+    pub email: Option<String>,
+    /// The personal fields again, sealed: what the event will carry of them.
+    pub sealed: SealedFields,
+}
+
+/// The sealed forms of the personal fields above. A rule demands each that an event needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SealedFields {
+    /// Of the handle; a person's only.
+    pub handle: Option<Sealed>,
+    /// Of the display name.
+    pub display_name: Option<Sealed>,
+    /// Of the e-mail address.
+    pub email: Option<Sealed>,
+}
+
+impl fmt::Debug for RegisterPrincipal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisterPrincipal")
+            .field("kind", &self.kind)
+            .field("roles", &self.roles)
+            .finish_non_exhaustive()
+    }
 }

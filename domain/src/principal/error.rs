@@ -3,6 +3,7 @@
 use super::Role;
 use crate::aggregate::Rejection;
 use crate::id::InvalidId;
+use crate::personal::PersonalField;
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +32,23 @@ pub enum PrincipalError {
     /// Give a later moment.
     #[error("tokens issued before that moment are already revoked")]
     AlreadyRevoked,
+    /// Give 1 to 200 characters, none of them hidden.
+    #[error("a display name has 1 to 200 visible characters")]
+    InvalidDisplayName,
+    /// Give an address such as `ada@example.org`.
+    #[error("this is not an e-mail address of at most 254 characters")]
+    InvalidEmail,
+    /// A fault of whoever made the command: seal the field first.
+    #[error("the personal field {0} was not sealed")]
+    NotSealed(PersonalField),
+    /// There is no way back; register another handle.
+    #[error("the principal was erased")]
+    Erased,
+}
+
+impl PrincipalError {
+    /// The code of [`PrincipalError::Erased`].
+    pub const ERASED: &'static str = "PRINCIPAL_ERASED";
 }
 
 impl Rejection for PrincipalError {
@@ -44,6 +62,10 @@ impl Rejection for PrincipalError {
             Self::Deactivated => "PRINCIPAL_DEACTIVATED",
             Self::Active => "PRINCIPAL_ACTIVE",
             Self::AlreadyRevoked => "TOKENS_ALREADY_REVOKED",
+            Self::InvalidDisplayName => "INVALID_DISPLAY_NAME",
+            Self::InvalidEmail => "INVALID_EMAIL",
+            Self::NotSealed(_) => "PERSONAL_FIELD_NOT_SEALED",
+            Self::Erased => Self::ERASED,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What has happened to a principal.
 
 use super::{PrincipalKind, Role};
+use crate::personal::Personal;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -9,7 +10,7 @@ wire_events! {
     /// An event of a principal.
     pub enum PrincipalEvent {
         /// The principal began.
-        Registered(PrincipalRegistered) = "principal.registered" v 1,
+        Registered(PrincipalRegistered) = "principal.registered" v 2,
         /// It was given a role.
         RoleGranted(RoleGranted) = "principal.role_granted" v 1,
         /// A role was taken away.
@@ -20,6 +21,8 @@ wire_events! {
         Reactivated(PrincipalReactivated) = "principal.reactivated" v 1,
         /// Its older tokens are refused.
         TokensRevoked(TokensRevoked) = "principal.tokens_revoked" v 1,
+        /// It was forgotten.
+        Erased(PrincipalErased) = "principal.erased" v 1,
     }
 }
 
@@ -28,8 +31,12 @@ wire_events! {
 pub struct PrincipalRegistered {
     /// What it is.
     pub kind: PrincipalKind,
-    /// Its handle.
-    pub handle: String,
+    /// Its handle: sealed for a person, plain for others and in events of version 1.
+    pub handle: Personal,
+    /// The name that people read, sealed.
+    pub display_name: Option<Personal>,
+    /// An address of electronic mail, sealed.
+    pub email: Option<Personal>,
     /// Its first roles.
     pub roles: BTreeSet<Role>,
 }
@@ -62,3 +69,7 @@ pub struct TokensRevoked {
     /// Tokens issued before this are refused.
     pub issued_before: DateTime<Utc>,
 }
+
+/// It was forgotten. Nothing stands here: a reason could name the person again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrincipalErased {}

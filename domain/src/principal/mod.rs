@@ -1,6 +1,7 @@
 //! A principal: a user, an agent or a service that acts in a tenant, with its roles.
 //!
-//! No personal field stands here: a handle is a name that the tenant's administrators choose.
+//! Personal fields (a person's handle, display names, e-mail addresses) are sealed in events; see
+//! [`crate::personal`]. Agents and services have handles in plain.
 
 mod aggregate;
 mod command;
@@ -9,13 +10,14 @@ mod event;
 mod role;
 #[cfg(test)]
 mod tests;
+mod undo;
 pub(crate) mod upcast;
 
 pub use aggregate::Principal;
-pub use command::{PrincipalCommand, RegisterPrincipal};
+pub use command::{PrincipalCommand, RegisterPrincipal, SealedFields};
 pub use error::PrincipalError;
 pub use event::{
-    PrincipalDeactivated, PrincipalEvent, PrincipalReactivated, PrincipalRegistered, RoleGranted,
-    RoleRevoked, TokensRevoked,
+    PrincipalDeactivated, PrincipalErased, PrincipalEvent, PrincipalReactivated,
+    PrincipalRegistered, RoleGranted, RoleRevoked, TokensRevoked,
 };
 pub use role::{PrincipalKind, Role};

@@ -1,4 +1,5 @@
 use super::*;
+use crate::personal::{Personal, PersonalField, Sealed};
 use chrono::DateTime;
 use cqrs_es::test::TestFramework;
 
@@ -9,13 +10,18 @@ fn register(handle: &str) -> PrincipalCommand {
         kind: PrincipalKind::Agent,
         handle: handle.into(),
         roles: vec![Role::Agent, Role::Agent],
+        display_name: None,
+        email: None,
+        sealed: SealedFields::default(),
     })
 }
 
 fn registered() -> PrincipalEvent {
     PrincipalEvent::Registered(PrincipalRegistered {
         kind: PrincipalKind::Agent,
-        handle: "bot".into(),
+        handle: Personal::Plain("bot".into()),
+        display_name: None,
+        email: None,
         roles: [Role::Agent].into(),
     })
 }
@@ -153,4 +159,126 @@ fn every_command_but_the_first_needs_a_principal() {
     ] {
         rejects(vec![], command, PrincipalError::NotRegistered);
     }
+}
+
+fn person() -> RegisterPrincipal {
+    let sealed = |text: &str| Some(Sealed::new(text.to_owned()));
+    RegisterPrincipal {
+        kind: PrincipalKind::User,
+        handle: "ada".into(),
+        roles: vec![],
+        display_name: Some("Ada Lovelace".into()),
+        email: Some("ada@example.org".into()),
+        sealed: SealedFields {
+            handle: sealed("1.h"),
+            display_name: sealed("1.d"),
+            email: sealed("1.e"),
+        },
+    }
+}
+
+fn erased() -> PrincipalEvent {
+    PrincipalEvent::Erased(PrincipalErased {})
+}
+
+#[test]
+fn an_event_carries_a_persons_fields_sealed_only() {
+    let sealed = |text: &str| Personal::Sealed(Sealed::new(text.to_owned()));
+    accepts(
+        vec![],
+        PrincipalCommand::Register(person()),
+        PrincipalEvent::Registered(PrincipalRegistered {
+            kind: PrincipalKind::User,
+            handle: sealed("1.h"),
+            display_name: Some(sealed("1.d")),
+            email: Some(sealed("1.e")),
+            roles: [].into(),
+        }),
+    );
+    let printed = format!("{:?}", PrincipalCommand::Register(person()));
+    assert!(!printed.to_lowercase().contains("ada"), "{printed}");
+}
+
+#[test]
+fn rejects_a_personal_field_that_was_not_sealed() {
+    let without = |take: fn(&mut SealedFields) -> &mut Option<Sealed>| {
+        let mut register = person();
+        *take(&mut register.sealed) = None;
+        PrincipalCommand::Register(register)
+    };
+    for (command, field) in [
+        (without(|sealed| &mut sealed.handle), PersonalField::Handle),
+        (
+            without(|sealed| &mut sealed.display_name),
+            PersonalField::DisplayName,
+        ),
+        (without(|sealed| &mut sealed.email), PersonalField::Email),
+    ] {
+        rejects(vec![], command, PrincipalError::NotSealed(field));
+    }
+}
+
+#[test]
+fn rejects_what_is_no_name_or_address() {
+    for name in ["", " ", "A\u{202e}B", &"x".repeat(201)] {
+        let register = RegisterPrincipal {
+            display_name: Some(name.into()),
+            ..person()
+        };
+        assert_eq!(register.check(), Err(PrincipalError::InvalidDisplayName));
+    }
+    for email in [
+        "ada",
+        "@b",
+        "a@",
+        "a@b@c",
+        "a b@c",
+        &format!("{}@b", "a".repeat(254)),
+    ] {
+        let register = RegisterPrincipal {
+            email: Some(email.into()),
+            ..person()
+        };
+        assert_eq!(
+            register.check(),
+            Err(PrincipalError::InvalidEmail),
+            "{email}"
+        );
+    }
+}
+
+#[test]
+fn an_erased_principal_holds_nothing_and_takes_no_command() {
+    accepts(vec![registered()], PrincipalCommand::Erase, erased());
+    accepts(
+        vec![registered(), deactivated()],
+        PrincipalCommand::Erase,
+        erased(),
+    );
+    rejects(
+        vec![],
+        PrincipalCommand::Erase,
+        PrincipalError::NotRegistered,
+    );
+    for command in [
+        register("bot"),
+        PrincipalCommand::GrantRole(Role::Admin),
+        PrincipalCommand::RevokeRole(Role::Agent),
+        PrincipalCommand::Deactivate,
+        PrincipalCommand::Reactivate,
+        PrincipalCommand::Erase,
+    ] {
+        rejects(
+            vec![registered(), erased()],
+            command,
+            PrincipalError::Erased,
+        );
+    }
+    let mut principal = Principal::default();
+    for event in [registered(), erased()] {
+        cqrs_es::Aggregate::apply(&mut principal, event);
+    }
+    assert!(
+        !principal.is_active() && principal.roles() == Some(&std::collections::BTreeSet::new())
+    );
 }

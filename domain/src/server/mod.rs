@@ -7,6 +7,7 @@ mod event;
 mod profile;
 #[cfg(test)]
 mod tests;
+mod undo;
 pub(crate) mod upcast;
 
 pub use aggregate::Server;

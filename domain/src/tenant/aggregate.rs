@@ -52,6 +52,12 @@ impl AggregateRoot for Tenant {
 }
 
 impl Tenant {
+    /// The name that people read; none before its registration.
+    #[must_use]
+    pub fn display_name(&self) -> Option<&str> {
+        self.display_name.as_deref()
+    }
+
     fn register(&self, display_name: String) -> Result<TenantEvent, TenantError> {
         if self.display_name.is_some() {
             return Err(TenantError::AlreadyRegistered);

@@ -6,6 +6,7 @@ mod error;
 mod event;
 #[cfg(test)]
 mod tests;
+mod undo;
 pub(crate) mod upcast;
 
 pub use aggregate::Tenant;

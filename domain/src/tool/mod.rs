@@ -11,6 +11,7 @@ mod event;
 mod profile;
 #[cfg(test)]
 mod tests;
+mod undo;
 pub(crate) mod upcast;
 
 pub use aggregate::Tool;

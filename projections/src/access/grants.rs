@@ -47,23 +47,33 @@ pub(super) async fn apply(
             begin(connection, recorded, event, &[granted.role.as_str()]).await
         }
         PrincipalEvent::RoleRevoked(revoked) => {
-            sqlx::query(
-                "UPDATE grants SET valid_to = $4
-                 WHERE tenant = $1 AND principal_id = $2 AND role = $3 AND valid_to IS NULL",
-            )
-            .bind(recorded.commit.tenant.as_str())
-            .bind(&recorded.commit.aggregate_id)
-            .bind(revoked.role.as_str())
-            .bind(to_i64(recorded.stream_sequence))
-            .execute(connection)
-            .await?;
-            Ok(())
+            end(connection, recorded, Some(revoked.role.as_str())).await
         }
+        PrincipalEvent::Erased(_) => end(connection, recorded, None).await,
         // A deactivated principal keeps its roles; they permit nothing while it is.
         PrincipalEvent::Deactivated(_)
         | PrincipalEvent::Reactivated(_)
         | PrincipalEvent::TokensRevoked(_) => Ok(()),
     }
+}
+
+/// Ends one role's grant, or all.
+async fn end(
+    connection: &mut PgConnection,
+    recorded: &Recorded,
+    role: Option<&str>,
+) -> Result<(), ProjectionError> {
+    sqlx::query(
+        "UPDATE grants SET valid_to = $4
+         WHERE tenant = $1 AND principal_id = $2 AND role = coalesce($3, role) AND valid_to IS NULL",
+    )
+    .bind(recorded.commit.tenant.as_str())
+    .bind(&recorded.commit.aggregate_id)
+    .bind(role)
+    .bind(to_i64(recorded.stream_sequence))
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn begin(

@@ -104,11 +104,9 @@ impl Projector for CatalogProjector {
         NAME
     }
 
-    fn listens_to(&self, event: &AnyEvent) -> bool {
-        match event {
-            AnyEvent::Server(_) | AnyEvent::Tool(_) => true,
-            AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => false,
-        }
+    /// Every commit is a moment that somebody may look at.
+    fn listens_to(&self, _: &AnyEvent) -> bool {
+        true
     }
 
     fn tables(&self) -> &'static [&'static str] {

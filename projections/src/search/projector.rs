@@ -12,6 +12,7 @@ use crate::error::ProjectionError;
 use crate::projector::{OnPoison, Projector, Recorded};
 use async_trait::async_trait;
 use domain::AnyEvent;
+use domain::principal::PrincipalEvent;
 use domain::server::ServerEvent;
 use serde_json::Value;
 use sqlx::{PgConnection, Row};
@@ -56,8 +57,9 @@ impl Projector for SearchProjector {
 
     fn listens_to(&self, event: &AnyEvent) -> bool {
         match event {
-            AnyEvent::Server(_) | AnyEvent::Tool(_) => true,
-            AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => false,
+            // An erasure removes the index's older versions.
+            AnyEvent::Server(_) | AnyEvent::Tool(_) | AnyEvent::Principal(_) => true,
+            AnyEvent::Tenant(_) | AnyEvent::Denial(_) => false,
         }
     }
 
@@ -85,7 +87,7 @@ impl Projector for SearchProjector {
         connection: &mut PgConnection,
         batch: &[Recorded],
     ) -> Result<(), ProjectionError> {
-        let (mut tools, mut servers) = (BTreeSet::new(), BTreeSet::new());
+        let (mut tools, mut servers, mut erased) = (BTreeSet::new(), BTreeSet::new(), false);
         for recorded in batch {
             let id = (
                 recorded.commit.tenant.to_string(),
@@ -97,16 +99,24 @@ impl Projector for SearchProjector {
                     AnyEvent::Server(ServerEvent::Described(_) | ServerEvent::Retired(_)) => {
                         servers.insert(id.clone());
                     }
+                    AnyEvent::Principal(PrincipalEvent::Erased(_)) => erased = true,
                     // A new server has no tools yet.
                     AnyEvent::Server(ServerEvent::Registered(_))
                     | AnyEvent::Tenant(_)
-                    | AnyEvent::Principal(_)
+                    | AnyEvent::Principal(
+                        PrincipalEvent::Registered(_)
+                        | PrincipalEvent::RoleGranted(_)
+                        | PrincipalEvent::RoleRevoked(_)
+                        | PrincipalEvent::Deactivated(_)
+                        | PrincipalEvent::Reactivated(_)
+                        | PrincipalEvent::TokensRevoked(_),
+                    )
                     | AnyEvent::Denial(_) => {}
                 }
             }
         }
         if tools.is_empty() && servers.is_empty() {
-            return Ok(());
+            return self.forget_versions(connection, erased).await;
         }
         if let Some(last) = batch.last() {
             wait_for_catalog(connection, last.stream_sequence).await?;
@@ -119,6 +129,22 @@ impl Projector for SearchProjector {
         }
         if index.optimize_if_due().await? {
             tracing::debug!("compacted the search index");
+        }
+        self.forget_versions(connection, erased).await
+    }
+}
+
+impl SearchProjector {
+    /// When a person was erased, nothing stays of texts that were replaced: a name may have been taken out
+    /// of a description just before.
+    async fn forget_versions(
+        &self,
+        connection: &mut PgConnection,
+        erased: bool,
+    ) -> Result<(), ProjectionError> {
+        if erased {
+            let index = self.index.named_by(connection).await?;
+            index.optimize(Duration::ZERO).await?;
         }
         Ok(())
     }

@@ -8,7 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::AggregateRoot;
 use domain::envelope::Actor;
 use domain::id::{PrincipalId, ServerId, TenantId, ToolId};
-use domain::principal::{Principal, PrincipalCommand, PrincipalKind, RegisterPrincipal, Role};
+use domain::principal::{
+    Principal, PrincipalCommand, PrincipalKind, RegisterPrincipal, Role, SealedFields,
+};
 use domain::server::{RegisterServer, Server, ServerCommand, ServerProfile};
 use domain::tool::{
     PublishToolVersion, RegisterTool, Tool, ToolCommand, ToolDefinition, ToolProfile, Visibility,
@@ -186,9 +188,13 @@ async fn send(to: &Dispatcher, context: &CommandContext, step: &Step, number: u6
             let role = [Role::Agent, Role::Publisher, Role::Admin][usize::from(step.detail)];
             let command = match step.command {
                 9 => PrincipalCommand::Register(RegisterPrincipal {
-                    kind: PrincipalKind::User,
+                    // Not a person, so nothing is sealed and no vault is needed.
+                    kind: PrincipalKind::Service,
                     handle: handle.clone(),
                     roles: vec![role],
+                    display_name: None,
+                    email: None,
+                    sealed: SealedFields::default(),
                 }),
                 10 => PrincipalCommand::GrantRole(role),
                 11 => PrincipalCommand::RevokeRole(role),

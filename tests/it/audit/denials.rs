@@ -203,7 +203,8 @@ async fn a_refusal_stands_while_the_log_hangs_and_is_recorded_afterwards() {
     let (app, base) = serve(&config, &roles).await;
     let tenant = TenantId::new("acme").unwrap();
     let dispatcher = &app.state.dispatcher;
-    let (bob, at, _) = metamcp::provision(dispatcher, &tenant, "bob", &Actor::system("test"))
+    let (vault, actor) = (&app.state.vault, Actor::system("test"));
+    let (bob, at, _) = metamcp::provision(dispatcher, vault, &tenant, "bob", &actor)
         .await
         .unwrap();
     // Nobody but its owner may say that it is no owner any more.

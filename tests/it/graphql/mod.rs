@@ -4,6 +4,7 @@ mod reads;
 mod refusals;
 mod statements;
 mod tenants;
+mod undo;
 mod writes;
 
 use crate::support::Client;

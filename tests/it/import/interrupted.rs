@@ -104,7 +104,7 @@ async fn import_and_kill(
     pid: u32,
     patience: Duration,
 ) -> Result<Summary, ImportError> {
-    metamcp::provision(dispatcher, &acme(), "founder", &actor())
+    metamcp::provision_tenant(dispatcher, &acme(), &actor())
         .await
         .unwrap();
     let middle = SAMPLE_SERVERS.len() + SAMPLE_TOOLS.len() / 2;

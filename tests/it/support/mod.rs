@@ -12,7 +12,9 @@ pub(crate) use servers::Servers;
 use api::config::{Config, EmbedderKind};
 use domain::envelope::Actor;
 use domain::id::{PrincipalId, TenantId};
-use domain::principal::{Principal, PrincipalCommand, PrincipalKind, RegisterPrincipal, Role};
+use domain::principal::{
+    Principal, PrincipalCommand, PrincipalKind, RegisterPrincipal, Role, SealedFields,
+};
 use metamcp::app::{App, Role as ProcessRole};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::ExposeSecret;
@@ -96,17 +98,22 @@ impl Installation {
     /// Registers tenant and principal, and waits until `access` knows them.
     pub(crate) async fn token(&self, tenant: &str, handle: &str, roles: &[Role]) -> String {
         let tenant = TenantId::new(tenant).unwrap();
-        let dispatcher = &self.app.state.dispatcher;
+        let (dispatcher, vault) = (&self.app.state.dispatcher, &self.app.state.vault);
         let actor = Actor::system("test");
-        let (_, mut at, _) = metamcp::provision(dispatcher, &tenant, "founder", &actor)
+        let (_, mut at, _) = metamcp::provision(dispatcher, vault, &tenant, "founder", &actor)
             .await
             .unwrap();
         let id = PrincipalId::derive(&tenant, handle);
-        let register = PrincipalCommand::Register(RegisterPrincipal {
+        let register = RegisterPrincipal {
             kind: PrincipalKind::User,
             handle: handle.to_owned(),
             roles: roles.to_vec(),
-        });
+            display_name: None,
+            email: None,
+            sealed: SealedFields::default(),
+        };
+        let register = vault.seal(&tenant, &id, register).await.unwrap();
+        let register = PrincipalCommand::Register(register);
         let context = bus::CommandContext::new(tenant.clone(), actor);
         if let Ok(done) = dispatcher
             .dispatch::<Principal>(&context, id.as_str(), register)

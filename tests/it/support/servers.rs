@@ -57,6 +57,11 @@ impl Servers {
         self.dir.log_file("postgres")
     }
 
+    /// Where the servers keep their data and their output.
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// A configuration with a database and a stream that nobody else uses.
     pub(crate) async fn fresh_config(&self, folder: &Path) -> Config {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -80,6 +85,7 @@ impl Servers {
         config.nats.subject_root = format!("test-{number}.event");
         config.search.index_uri = folder.join("search").display().to_string();
         config.auth.keys_dir = folder.join("keys");
+        config.privacy.keys_dir = folder.join("vault-keys");
         super::without_model(&mut config);
         config
     }

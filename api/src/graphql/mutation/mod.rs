@@ -6,14 +6,18 @@
 //! that takes it for one would send it again.
 
 mod principal;
+mod privacy;
 mod server;
 mod tenant;
 mod tool;
+mod undo;
 
 use self::principal::PrincipalMutations;
+use self::privacy::PrivacyMutations;
 use self::server::ServerMutations;
 use self::tenant::TenantMutations;
 use self::tool::ToolMutations;
+use self::undo::UndoMutations;
 use super::loaders::Loaders;
 use super::scalars::{Sequence, UuidScalar};
 use super::session::{Session, WAIT};
@@ -34,6 +38,8 @@ pub(super) struct Mutation(
     ToolMutations,
     PrincipalMutations,
     TenantMutations,
+    PrivacyMutations,
+    UndoMutations,
 );
 
 /// Sends a command and answers the position of its commit.

@@ -1,6 +1,6 @@
 //! Changes of principals. A tenant keeps an owner: its last active one cannot lose the role or be deactivated.
 
-use super::{dispatch, read_back, trimmed};
+use super::{dispatch, optional, read_back, trimmed};
 use crate::authz::{Action, Resource};
 use crate::error::ApiError;
 use crate::graphql::enums::{PrincipalKind, Role};
@@ -9,11 +9,12 @@ use crate::graphql::principal::Principal;
 use crate::graphql::scalars::{Sequence, UuidScalar};
 use crate::graphql::session::{Session, WAIT};
 use async_graphql::{Context, InputObject, Object, SimpleObject};
+use bus::DispatchError;
 use chrono::{DateTime, Utc};
 use domain::id::PrincipalId;
-use domain::principal::{PrincipalCommand, RegisterPrincipal};
+use domain::principal::{PrincipalCommand, RegisterPrincipal, SealedFields};
 use projections::access;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// Held from the count of a tenant's owners until the command that may take one away is committed, so that
 /// two such commands of one process never both count the other's owner. Between processes a window of
@@ -30,6 +31,10 @@ struct RegisterPrincipalInput {
     /// What it may do.
     #[graphql(default)]
     roles: Vec<Role>,
+    /// The name that people read, 1 to 200 characters. A personal field: it is sealed, and can be erased.
+    display_name: Option<String>,
+    /// An e-mail address. A personal field, too.
+    email: Option<String>,
 }
 
 /// A role of a principal.
@@ -59,7 +64,7 @@ struct RevokeTokensInput {
 
 /// A changed principal.
 #[derive(SimpleObject)]
-struct PrincipalPayload {
+pub(super) struct PrincipalPayload {
     /// The principal after the change; null when `notice` says why.
     principal: Option<Principal>,
     /// The position of the change in the log.
@@ -69,7 +74,11 @@ struct PrincipalPayload {
 }
 
 impl PrincipalPayload {
-    async fn of(session: &Session, id: PrincipalId, sequence: Sequence) -> Result<Self, ApiError> {
+    pub(super) async fn of(
+        session: &Session,
+        id: PrincipalId,
+        sequence: Sequence,
+    ) -> Result<Self, ApiError> {
         let key = PrincipalKey(id);
         let (principal, notice) = read_back(session, access::NAME, sequence, key).await?;
         Ok(Self {
@@ -86,7 +95,8 @@ pub(super) struct PrincipalMutations;
 
 #[Object]
 impl PrincipalMutations {
-    /// Registers a person, an agent or a program. Its tokens are issued separately.
+    /// Registers a person, an agent or a program. Its tokens are issued separately. The handle of a person
+    /// is a personal field; that of an agent or a program stands in the log in plain.
     async fn register_principal(
         &self,
         ctx: &Context<'_>,
@@ -104,7 +114,13 @@ impl PrincipalMutations {
             kind: input.kind.into(),
             handle,
             roles,
+            display_name: optional(input.display_name),
+            email: optional(input.email),
+            sealed: SealedFields::default(),
         };
+        register.check().map_err(DispatchError::Rejected)?;
+        let vault = &session.state.vault;
+        let register = vault.seal(&session.caller.tenant, &id, register).await?;
         let command = PrincipalCommand::Register(register);
         let sequence = send(session, &id, command, command_id).await?;
         PrincipalPayload::of(session, id, sequence).await.map(Some)
@@ -219,14 +235,14 @@ impl PrincipalMutations {
 }
 
 /// An existing principal that the caller may act on, from the log itself.
-struct Target {
-    id: PrincipalId,
+pub(super) struct Target {
+    pub(super) id: PrincipalId,
     active_owner: bool,
 }
 
 impl Target {
     /// `role` is the one to grant or revoke: with it, an owner's business is an owner's.
-    async fn load(
+    pub(super) async fn load(
         session: &Session,
         action: Action,
         handle: &str,
@@ -255,7 +271,7 @@ impl Target {
 }
 
 /// Sends a command that may take an owner away, unless it is the last active one.
-async fn send_keeping_an_owner(
+pub(super) async fn send_keeping_an_owner(
     session: &Session,
     target: &Target,
     command: PrincipalCommand,
@@ -264,7 +280,14 @@ async fn send_keeping_an_owner(
     if !target.active_owner {
         return send(session, &target.id, command, command_id).await;
     }
-    let _held = OWNERS.lock().await;
+    let _held = keep_an_owner(session).await?;
+    send(session, &target.id, command, command_id).await
+}
+
+/// Refuses when the tenant has no other active owner. Hold what it returns until the command that takes
+/// one away is committed.
+pub(super) async fn keep_an_owner(session: &Session) -> Result<MutexGuard<'static, ()>, ApiError> {
+    let held = OWNERS.lock().await;
     let head = session.state.log.head().await?;
     session
         .state
@@ -280,7 +303,7 @@ async fn send_keeping_an_owner(
                     .into(),
         });
     }
-    send(session, &target.id, command, command_id).await
+    Ok(held)
 }
 
 async fn send(

@@ -1,0 +1,119 @@
+//! `metamcp privacy`: what people may ask of whoever keeps data about them.
+#![expect(clippy::print_stdout, reason = "the outcome is the output")]
+
+mod export;
+
+pub use export::export;
+
+use crate::app::Backend;
+use crate::cli::Installation;
+use anyhow::{Context, bail};
+use bus::{CommandContext, DispatchError};
+use domain::envelope::Actor;
+use domain::id::{PrincipalId, TenantId};
+use domain::principal::{Principal, PrincipalCommand, PrincipalError};
+use projections::{Positions, access};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long a running projector may take to destroy the key.
+const DESTROYED: Duration = Duration::from_secs(30);
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Forget a person for good: its personal fields become unreadable, its tokens stop working.
+    Erase(Args),
+    /// Print everything that is known of a person, as JSON.
+    Export(Args),
+    /// Wrap all keys of persons with a new key-encryption key, and remove the older ones.
+    RotateKey {
+        #[command(flatten)]
+        installation: Installation,
+    },
+}
+
+/// Whom it is about.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The person: a principal's handle, or its id.
+    subject: String,
+    /// Its tenant.
+    #[arg(long, default_value = "default")]
+    tenant: String,
+    #[command(flatten)]
+    installation: Installation,
+}
+
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Erase(args) => erase(args).await,
+        Command::Export(args) => {
+            let backend = Backend::connect(&args.installation.config()?).await?;
+            let (tenant, id, _) = find(&backend, &args).await?;
+            let mut out = std::io::BufWriter::new(std::io::stdout());
+            export(&backend.log, &backend.vault, &tenant, &id, &mut out).await
+        }
+        Command::RotateKey { installation } => {
+            let backend = Backend::connect(&installation.config()?).await?;
+            let done = backend.vault.rotate().await?;
+            println!(
+                "{} keys are wrapped with key {} now; removed: {}.",
+                done.rewrapped,
+                done.key_id,
+                done.removed.join(", ")
+            );
+            println!(
+                "Backups of the schema `vault` from before need a removed key: make a new one."
+            );
+            Ok(())
+        }
+    }
+}
+
+async fn erase(args: Args) -> anyhow::Result<()> {
+    let backend = Backend::connect(&args.installation.config()?).await?;
+    let (tenant, id, principal) = find(&backend, &args).await?;
+    let context = CommandContext::new(tenant.clone(), Actor::operator("cli"));
+    let erase =
+        backend
+            .dispatcher
+            .dispatch::<Principal>(&context, id.as_str(), PrincipalCommand::Erase);
+    let at = match erase.await {
+        Ok(done) => done.stream_sequence,
+        // Asked again: see that it is brought to its end.
+        Err(DispatchError::Rejected(PrincipalError::Erased)) => backend.log.head().await?,
+        Err(error) => bail!(error),
+    };
+    let stop = CancellationToken::new();
+    let _stop = stop.clone().drop_guard();
+    let positions = Positions::start(&backend.database, &backend.log, &stop);
+    positions
+        .wait_for(access::NAME, at, DESTROYED)
+        .await
+        .context(
+            "the erasure is in the log, but the key is not destroyed yet: a running projector does that; see /readyz",
+        )?;
+    println!("Principal {id} of tenant `{tenant}` is erased: its key is destroyed.");
+    if principal.handle_is_in_plain() {
+        println!("Its handle was never sealed and stays readable in the log; see docs/privacy.md.");
+    }
+    Ok(())
+}
+
+/// The principal of a handle, or else of an id, from the log itself.
+async fn find(
+    backend: &Backend,
+    args: &Args,
+) -> anyhow::Result<(TenantId, PrincipalId, Principal)> {
+    let tenant = TenantId::new(args.tenant.clone())?;
+    let of_handle = PrincipalId::derive(&tenant, &args.subject);
+    for id in [Some(of_handle), PrincipalId::parse(&args.subject).ok()] {
+        let Some(id) = id else { continue };
+        let found = backend.dispatcher.load::<Principal>(&tenant, id.as_str());
+        if let Some(principal) = found.await? {
+            return Ok((tenant, id, principal));
+        }
+    }
+    bail!("tenant {tenant} has no principal {}", args.subject)
+}

@@ -1,0 +1,156 @@
+//! Everything that is known of a person, as one JSON document: the principal, the history of its roles,
+//! and every event that is about it or that it caused. Read from the log itself, and written as it is
+//! read: no more than a batch is in memory.
+
+use bus::{Log, LogEntry};
+use domain::AnyEvent;
+use domain::envelope::{Actor, ActorKind, Commit};
+use domain::id::{PrincipalId, TenantId};
+use domain::personal::{Personal, PersonalField};
+use domain::principal::{PrincipalEvent, PrincipalRegistered};
+use projections::Vault;
+use serde_json::{Value, json};
+use std::io::Write;
+
+/// Commits read at once.
+const BATCH: usize = 500;
+
+/// What is gathered on the way and written at the end.
+#[derive(Default)]
+struct Summary {
+    principal: Value,
+    roles: Vec<Value>,
+    erased_at: Option<String>,
+    unreadable: Vec<u64>,
+}
+
+/// Writes what is known of a person.
+///
+/// # Errors
+/// When the log or the vault is away, or the writer fails.
+pub async fn export(
+    log: &Log,
+    vault: &Vault,
+    tenant: &TenantId,
+    subject: &PrincipalId,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<()> {
+    let head = log.head().await?;
+    let mut reader = log.read_from(1).await?;
+    let (mut summary, mut at, mut first) = (Summary::default(), 0, true);
+    write!(out, "{{\"events\": [")?;
+    while at < head {
+        for entry in reader.next_batch(BATCH).await? {
+            at = entry.stream_sequence;
+            if at > head {
+                break;
+            }
+            for event in of_entry(vault, tenant, subject, &entry, &mut summary).await? {
+                let comma = if std::mem::take(&mut first) { "" } else { "," };
+                write!(out, "{comma}\n  {event}")?;
+            }
+        }
+    }
+    writeln!(
+        out,
+        "\n],\n\"principal\": {},\n\"roles\": {},\n\"erased_at\": {},\n\"read_up_to\": {head},\n\"unreadable\": {}}}",
+        summary.principal,
+        json!(summary.roles),
+        json!(summary.erased_at),
+        json!(summary.unreadable)
+    )?;
+    Ok(out.flush()?)
+}
+
+/// The events of an entry that concern the person. A message that is no commit is only noted.
+async fn of_entry(
+    vault: &Vault,
+    tenant: &TenantId,
+    subject: &PrincipalId,
+    entry: &LogEntry,
+    summary: &mut Summary,
+) -> anyhow::Result<Vec<Value>> {
+    let Ok(commit) = entry.commit() else {
+        summary.unreadable.push(entry.stream_sequence);
+        return Ok(Vec::new());
+    };
+    let own = commit.aggregate == "principal" && commit.aggregate_id == subject.as_str();
+    if commit.tenant != *tenant || !(own || acted(&commit.actor, subject)) {
+        return Ok(Vec::new());
+    }
+    let mut events = Vec::new();
+    for stored in &commit.events {
+        let mut data = stored.data.clone();
+        if own && let Ok(AnyEvent::Principal(event)) = domain::registry::decode(stored) {
+            if let PrincipalEvent::Registered(registered) = &event {
+                data = opened(vault, tenant, subject, registered).await?;
+                summary.principal = data.clone();
+                summary.principal["id"] = json!(subject);
+                summary.principal["registered_at"] = json!(commit.recorded_at);
+            }
+            summary.note(&event, &commit);
+        }
+        events.push(json!({
+            "sequence": entry.stream_sequence,
+            "at": commit.recorded_at,
+            "by": commit.actor,
+            "aggregate": commit.aggregate,
+            "aggregate_id": commit.aggregate_id,
+            "type": stored.wire_type,
+            "version": stored.version,
+            "data": data,
+        }));
+    }
+    Ok(events)
+}
+
+/// Principals act as user, agent or service; the names of the others are no principals' ids.
+fn acted(actor: &Actor, subject: &PrincipalId) -> bool {
+    match actor.kind {
+        ActorKind::User | ActorKind::Agent | ActorKind::Service => actor.id == subject.as_str(),
+        ActorKind::Operator | ActorKind::System => false,
+    }
+}
+
+/// The registration with its personal fields readable; null for what was erased.
+async fn opened(
+    vault: &Vault,
+    tenant: &TenantId,
+    subject: &PrincipalId,
+    event: &PrincipalRegistered,
+) -> anyhow::Result<Value> {
+    let read = async |field, value: Option<&Personal>| match value {
+        Some(value) => vault.read(tenant, subject.as_str(), field, value).await,
+        None => Ok(None),
+    };
+    Ok(json!({
+        "kind": event.kind,
+        "handle": read(PersonalField::Handle, Some(&event.handle)).await?,
+        "display_name": read(PersonalField::DisplayName, event.display_name.as_ref()).await?,
+        "email": read(PersonalField::Email, event.email.as_ref()).await?,
+        "roles": event.roles,
+    }))
+}
+
+impl Summary {
+    fn note(&mut self, event: &PrincipalEvent, commit: &Commit) {
+        let mut role = |role: &str, held: bool| {
+            self.roles.push(json!({
+                "role": role, "held": held, "at": commit.recorded_at, "by": commit.actor,
+            }));
+        };
+        match event {
+            PrincipalEvent::Registered(event) => {
+                for first in &event.roles {
+                    role(first.as_str(), true);
+                }
+            }
+            PrincipalEvent::RoleGranted(event) => role(event.role.as_str(), true),
+            PrincipalEvent::RoleRevoked(event) => role(event.role.as_str(), false),
+            PrincipalEvent::Erased(_) => self.erased_at = Some(commit.recorded_at.to_rfc3339()),
+            PrincipalEvent::Deactivated(_)
+            | PrincipalEvent::Reactivated(_)
+            | PrincipalEvent::TokensRevoked(_) => {}
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Taking a commit back.
+
+use super::principal::keep_an_owner;
+use super::read_back;
+use crate::authz::{Action, Resource};
+use crate::error::ApiError;
+use crate::graphql::loaders::{OwnTenant, PrincipalKey, ServerKey, ToolKey};
+use crate::graphql::node::Node;
+use crate::graphql::scalars::{Sequence, UuidScalar};
+use crate::graphql::session::{Session, WAIT};
+use async_graphql::{Context, ID, Object, SimpleObject};
+use cqrs_es::Aggregate;
+use domain::WireEvent;
+use domain::envelope::Commit;
+use domain::id::{CommandId, CommitId, PrincipalId, ServerId, ToolId};
+use domain::principal::{Principal, PrincipalCommand, Role};
+use domain::server::{Server, ServerCommand};
+use domain::tenant::{Tenant, TenantCommand};
+use domain::tool::{Tool, ToolCommand};
+use domain::undo::{Undo, Undoing};
+use projections::{access, archive, catalog};
+use uuid::Uuid;
+
+/// What an undo did.
+#[derive(SimpleObject)]
+struct UndoPayload {
+    /// The event that takes the other one back, such as `principal.role_revoked`.
+    event: String,
+    /// The object after the change; null when `notice` says why.
+    node: Option<Node>,
+    /// The position of the change in the log.
+    sequence: Sequence,
+    /// Why the accepted change cannot be shown yet.
+    notice: Option<String>,
+}
+
+/// The mutation that takes a commit back.
+#[derive(Default)]
+pub(super) struct UndoMutations;
+
+#[Object]
+impl UndoMutations {
+    /// Takes a commit back by a new one: a role granted is revoked, a description becomes the one before.
+    /// You need the right to do just that. `NOT_UNDOABLE` says what to do instead of undoing something
+    /// final; `CHANGED_SINCE` means that the same was changed again since.
+    async fn undo(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The commit: its `sequence`, as its mutation answered, or its id.")]
+        commit: ID,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<Option<UndoPayload>, ApiError> {
+        let session = Session::of(ctx);
+        let commit = find(session, &commit).await?;
+        match commit.aggregate.as_str() {
+            Tenant::TYPE => tenant(session, &commit, command_id).await,
+            Principal::TYPE => principal(session, &commit, command_id).await,
+            Server::TYPE => server(session, &commit, command_id).await,
+            Tool::TYPE => tool(session, &commit, command_id).await,
+            _ => Err(ApiError::NotFound),
+        }
+        .map(Some)
+    }
+}
+
+/// The commit of the caller's tenant, from the log itself.
+async fn find(session: &Session, commit: &ID) -> Result<Commit, ApiError> {
+    let position = match commit.parse::<u64>() {
+        Ok(position) => position,
+        Err(_) => position_of(session, commit).await?,
+    };
+    let entry = session.state.log.entry_at(position).await?;
+    let commit = entry.ok_or(ApiError::NotFound)?.commit()?;
+    if commit.tenant == session.caller.tenant {
+        Ok(commit)
+    } else {
+        Err(ApiError::NotFound)
+    }
+}
+
+async fn position_of(session: &Session, commit: &ID) -> Result<u64, ApiError> {
+    let id = Uuid::try_parse(commit).map_err(|_| ApiError::NotFound)?;
+    let head = session.state.log.head().await?;
+    let positions = &session.state.positions;
+    positions.wait_for(archive::NAME, head, WAIT).await?;
+    let found = archive::position_of(&mut session.reads().await?, CommitId(id)).await?;
+    found.ok_or(ApiError::NotFound)
+}
+
+async fn tenant(
+    session: &Session,
+    commit: &Commit,
+    command_id: Option<UuidScalar>,
+) -> Result<UndoPayload, ApiError> {
+    session.authorize(Action::ReadTenant, &Resource::tenant())?;
+    let plan = plan::<Tenant>(session, commit).await?;
+    let action = match plan.command {
+        TenantCommand::Rename { .. } => Action::RenameTenant,
+        // No event is taken back by a registration, and nobody may register a tenant here.
+        TenantCommand::Register { .. } => return Err(ApiError::NotFound),
+    };
+    session.authorize(action, &Resource::tenant())?;
+    let (event, sequence) = undo::<Tenant>(session, commit, command_id).await?;
+    let (found, notice) = read_back(session, access::NAME, sequence, OwnTenant).await?;
+    let node = found.map(|tenant| Node::Tenant(crate::graphql::tenant::Tenant(tenant)));
+    Ok(UndoPayload {
+        event,
+        node,
+        sequence,
+        notice,
+    })
+}
+
+async fn principal(
+    session: &Session,
+    commit: &Commit,
+    command_id: Option<UuidScalar>,
+) -> Result<UndoPayload, ApiError> {
+    let id = PrincipalId::parse(&commit.aggregate_id).map_err(|_| ApiError::NotFound)?;
+    let now = load::<Principal>(session, commit).await?;
+    let roles = now.roles().ok_or(ApiError::NotFound)?;
+    let resource = Resource::principal(&session.caller, &id, roles);
+    session.authorize(Action::ReadPrincipal, &resource)?;
+    let plan = plan::<Principal>(session, commit).await?;
+    let (action, role) = match &plan.command {
+        PrincipalCommand::GrantRole(role) => (Action::GrantRole, Some(role)),
+        PrincipalCommand::RevokeRole(role) => (Action::RevokeRole, Some(role)),
+        PrincipalCommand::Deactivate => (Action::DeactivatePrincipal, None),
+        PrincipalCommand::Reactivate => (Action::ReactivatePrincipal, None),
+        PrincipalCommand::Register(_) => (Action::RegisterPrincipal, None),
+        PrincipalCommand::RevokeTokens { .. } => (Action::RevokeTokens, None),
+        PrincipalCommand::Erase => (Action::ErasePrincipal, None),
+    };
+    let concerned = roles.iter().chain(role);
+    session.authorize(
+        action,
+        &Resource::principal(&session.caller, &id, concerned),
+    )?;
+    let takes_an_owner = matches!(
+        plan.command,
+        PrincipalCommand::Deactivate | PrincipalCommand::RevokeRole(Role::Owner)
+    );
+    let _held = if takes_an_owner && now.is_active() && roles.contains(&Role::Owner) {
+        Some(keep_an_owner(session).await?)
+    } else {
+        None
+    };
+    let (event, sequence) = undo::<Principal>(session, commit, command_id).await?;
+    let (found, notice) = read_back(session, access::NAME, sequence, PrincipalKey(id)).await?;
+    let node = found.map(|found| Node::Principal(crate::graphql::principal::Principal(found)));
+    Ok(UndoPayload {
+        event,
+        node,
+        sequence,
+        notice,
+    })
+}
+
+async fn server(
+    session: &Session,
+    commit: &Commit,
+    command_id: Option<UuidScalar>,
+) -> Result<UndoPayload, ApiError> {
+    let id = ServerId::parse(&commit.aggregate_id).map_err(|_| ApiError::NotFound)?;
+    session.authorize(Action::ReadServer, &Resource::server())?;
+    let plan = plan::<Server>(session, commit).await?;
+    let action = match plan.command {
+        ServerCommand::Register(_) => Action::RegisterServer,
+        ServerCommand::Describe(_) => Action::DescribeServer,
+        ServerCommand::Retire { .. } => Action::RetireServer,
+    };
+    session.authorize(action, &Resource::server())?;
+    let (event, sequence) = undo::<Server>(session, commit, command_id).await?;
+    let (found, notice) = read_back(session, catalog::NAME, sequence, ServerKey(id)).await?;
+    let node = found.map(|server| Node::Server(crate::graphql::server::Server(server)));
+    Ok(UndoPayload {
+        event,
+        node,
+        sequence,
+        notice,
+    })
+}
+
+async fn tool(
+    session: &Session,
+    commit: &Commit,
+    command_id: Option<UuidScalar>,
+) -> Result<UndoPayload, ApiError> {
+    let id = ToolId::parse(&commit.aggregate_id).map_err(|_| ApiError::NotFound)?;
+    let now = load::<Tool>(session, commit).await?;
+    let profile = now.profile().ok_or(ApiError::NotFound)?;
+    let resource = Resource::tool(profile.visibility);
+    session.authorize(Action::ReadTool, &resource)?;
+    let plan = plan::<Tool>(session, commit).await?;
+    let action = match plan.command {
+        ToolCommand::Register(_) => Action::RegisterTool,
+        ToolCommand::Describe(_) => Action::DescribeTool,
+        ToolCommand::PublishVersion(_) => Action::PublishToolVersion,
+        ToolCommand::Retire { .. } => Action::RetireTool,
+    };
+    session.authorize(action, &resource)?;
+    let (event, sequence) = undo::<Tool>(session, commit, command_id).await?;
+    let (found, notice) = read_back(session, catalog::NAME, sequence, ToolKey(id)).await?;
+    let node = found.map(|tool| Node::Tool(crate::graphql::tool::Tool(tool)));
+    Ok(UndoPayload {
+        event,
+        node,
+        sequence,
+        notice,
+    })
+}
+
+/// The object as it is now: whether the caller may see it comes before anything that is said of it.
+async fn load<A: Undo>(session: &Session, commit: &Commit) -> Result<A, ApiError> {
+    let loaded = session
+        .state
+        .dispatcher
+        .load::<A>(&commit.tenant, &commit.aggregate_id)
+        .await?;
+    loaded.ok_or(ApiError::NotFound)
+}
+
+async fn plan<A: Undo>(session: &Session, commit: &Commit) -> Result<Undoing<A>, ApiError> {
+    let dispatcher = &session.state.dispatcher;
+    let plan = dispatcher.undoing::<A>(&commit.tenant, &commit.aggregate_id, commit.sequence);
+    Ok(plan.await?)
+}
+
+/// The wire name of the event that was appended, and where it lies.
+async fn undo<A: Undo>(
+    session: &Session,
+    commit: &Commit,
+    command_id: Option<UuidScalar>,
+) -> Result<(String, Sequence), ApiError> {
+    let context = session
+        .caller
+        .command_context(command_id.map(|id| CommandId(id.0)));
+    let dispatcher = &session.state.dispatcher;
+    let done = dispatcher.undo::<A>(&context, &commit.aggregate_id, commit.sequence);
+    let done = done.await?;
+    let names = done.events.iter().map(WireEvent::wire_type);
+    let names = names.collect::<Vec<_>>().join(", ");
+    Ok((names, Sequence(done.stream_sequence)))
+}

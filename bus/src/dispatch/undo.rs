@@ -1,0 +1,92 @@
+//! Undo: the compensating command, decided and appended only if the aggregate has not changed in the same
+//! respect since.
+//!
+//! Rule and append see one state: the append expects the position up to which the history was read, and
+//! a lost race reads again. So a change that comes in between is never overwritten.
+
+use super::{CommandContext, Committed, DispatchError, Dispatcher, MAX_ATTEMPTS};
+use super::{back_off, cache_key, committed};
+use crate::error::BusError;
+use crate::event_store::{AppendError, Appended, JetStreamEventStore};
+use cqrs_es::event_sink::EventSink;
+use domain::id::TenantId;
+use domain::undo::{NotUndone, Undo, Undoing, undoing};
+
+/// Why nothing was undone.
+#[derive(Debug, thiserror::Error)]
+pub enum UndoError<E> {
+    /// The commit has no compensation, or its object has changed since.
+    #[error(transparent)]
+    NotUndone(#[from] NotUndone),
+    /// As for any command.
+    #[error(transparent)]
+    Dispatch(DispatchError<E>),
+}
+
+impl<E> From<BusError> for UndoError<E> {
+    fn from(error: BusError) -> Self {
+        Self::Dispatch(error.into())
+    }
+}
+
+impl Dispatcher {
+    /// What undoing a commit would mean: for deciding who may.
+    ///
+    /// # Errors
+    /// [`UndoError`].
+    pub async fn undoing<A: Undo>(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: &str,
+        aggregate_sequence: u64,
+    ) -> Result<Undoing<A>, UndoError<A::Error>> {
+        let store = JetStreamEventStore::<A>::new(self.log.clone(), tenant.clone());
+        let (_, history) = store.history(aggregate_id).await?;
+        Ok(undoing(&history, aggregate_sequence)?)
+    }
+
+    /// Takes a commit back. A command id that was seen before is answered as the first time.
+    ///
+    /// # Errors
+    /// [`UndoError`].
+    pub async fn undo<A: Undo>(
+        &self,
+        context: &CommandContext,
+        aggregate_id: &str,
+        aggregate_sequence: u64,
+    ) -> Result<Committed<A::Event>, UndoError<A::Error>> {
+        let store = JetStreamEventStore::<A>::new(self.log.clone(), context.tenant.clone());
+        for attempt in 1..=MAX_ATTEMPTS {
+            let (mut aggregate, history) = store.history(aggregate_id).await?;
+            if let Some(first) = aggregate.commands.get(&context.command_id) {
+                let found = store.commit_at(aggregate_id, first.stream_sequence).await?;
+                let found = found.ok_or(UndoError::Dispatch(DispatchError::CommandIdReused))?;
+                let (commit, events) = found;
+                return Ok(committed(Appended::<A> {
+                    commit,
+                    events,
+                    next: None,
+                }));
+            }
+            let undo = undoing::<A>(&history, aggregate_sequence)?;
+            if undo.changed_since {
+                return Err(NotUndone::ChangedSince.into());
+            }
+            let sink = EventSink::default();
+            let handled = aggregate.aggregate.handle(undo.command, &(), &sink).await;
+            handled.map_err(|rejection| UndoError::Dispatch(DispatchError::Rejected(rejection)))?;
+            let appended = store.append(aggregate, sink.collect().await, context).await;
+            self.cache
+                .invalidate(&cache_key::<A>(&context.tenant, aggregate_id));
+            match appended {
+                Ok(appended) => return Ok(committed(appended)),
+                Err(AppendError::Conflict) => back_off(attempt).await,
+                Err(AppendError::CommandIdReused) => {
+                    return Err(UndoError::Dispatch(DispatchError::CommandIdReused));
+                }
+                Err(AppendError::Bus(error)) => return Err(error.into()),
+            }
+        }
+        Err(UndoError::Dispatch(DispatchError::Conflict))
+    }
+}

@@ -1,0 +1,35 @@
+//! What takes an event of a principal back.
+
+use super::{Principal, PrincipalCommand, PrincipalEvent};
+use crate::undo::{Respect, Undo};
+
+impl Undo for Principal {
+    fn respect(event: &PrincipalEvent) -> Respect {
+        match event {
+            PrincipalEvent::Registered(_) | PrincipalEvent::Erased(_) => Respect::Life,
+            PrincipalEvent::RoleGranted(event) => Respect::Role(event.role),
+            PrincipalEvent::RoleRevoked(event) => Respect::Role(event.role),
+            PrincipalEvent::Deactivated(_) | PrincipalEvent::Reactivated(_) => Respect::Active,
+            PrincipalEvent::TokensRevoked(_) => Respect::Tokens,
+        }
+    }
+
+    fn compensation(
+        event: &PrincipalEvent,
+        _before: &Self,
+    ) -> Result<PrincipalCommand, &'static str> {
+        match event {
+            PrincipalEvent::RoleGranted(event) => Ok(PrincipalCommand::RevokeRole(event.role)),
+            PrincipalEvent::RoleRevoked(event) => Ok(PrincipalCommand::GrantRole(event.role)),
+            PrincipalEvent::Deactivated(_) => Ok(PrincipalCommand::Reactivate),
+            PrincipalEvent::Reactivated(_) => Ok(PrincipalCommand::Deactivate),
+            PrincipalEvent::Registered(_) => {
+                Err("a principal stays registered; deactivate it, or erase it")
+            }
+            PrincipalEvent::TokensRevoked(_) => {
+                Err("a refused token may be in wrong hands; issue a new one")
+            }
+            PrincipalEvent::Erased(_) => Err("the key is gone; register the person anew"),
+        }
+    }
+}

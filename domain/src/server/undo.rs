@@ -1,0 +1,27 @@
+//! What takes an event of a server back.
+
+use super::{Server, ServerCommand, ServerEvent};
+use crate::undo::{Respect, Undo};
+
+impl Undo for Server {
+    fn respect(event: &ServerEvent) -> Respect {
+        match event {
+            ServerEvent::Registered(_) | ServerEvent::Retired(_) => Respect::Life,
+            ServerEvent::Described(_) => Respect::Profile,
+        }
+    }
+
+    fn compensation(event: &ServerEvent, before: &Self) -> Result<ServerCommand, &'static str> {
+        match event {
+            ServerEvent::Described(_) => before
+                .profile()
+                .cloned()
+                .map(ServerCommand::Describe)
+                .ok_or("nothing was said of the server before"),
+            ServerEvent::Registered(_) => Err("a server stays registered; retire it"),
+            ServerEvent::Retired(_) => {
+                Err("retiring is final; register the server under another slug")
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Forgetting a person: what is sealed, what erasure leaves, and that it comes to its end whatever happens
+//! in between.
+
+mod canary;
+mod keys;
+
+use crate::support::{Client, Installation, Servers, serve};
+use domain::id::{PrincipalId, TenantId};
+use domain::principal::{Principal, PrincipalCommand, Role};
+use metamcp::app::Role as ProcessRole;
+use projections::rebuild::{Finish, rebuild};
+use projections::registry;
+use serde_json::{Value, json};
+use sqlx::{Executor, Row};
+
+const REGISTER: &str =
+    "mutation($handle: String!, $name: String, $email: String, $kind: PrincipalKind!) {
+    registerPrincipal(input: { handle: $handle, kind: $kind, roles: [AGENT], displayName: $name,
+                               email: $email }) {
+        principal { handle displayName email active erasedAt } sequence } }";
+const ERASE: &str = "mutation($handle: String!, $id: UUID) {
+    erasePrincipal(input: { handle: $handle }, commandId: $id) {
+        principal { handle displayName email roles active erasedAt } sequence } }";
+
+fn acme() -> TenantId {
+    TenantId::new("acme").unwrap()
+}
+
+fn id_of(handle: &str) -> PrincipalId {
+    PrincipalId::derive(&acme(), handle)
+}
+
+async fn register(client: &Client, handle: &str) -> Value {
+    let variables = json!({ "handle": handle, "kind": "USER",
+        "name": format!("The person {handle}"), "email": format!("{handle}@example.org") });
+    client.data(REGISTER, variables).await["registerPrincipal"].take()
+}
+
+async fn erase(client: &Client, handle: &str) -> Value {
+    client.data(ERASE, json!({ "handle": handle })).await["erasePrincipal"].take()
+}
+
+async fn key_is_there(installation: &Installation, handle: &str) -> Option<bool> {
+    let mut connection = installation.app.database.connect().await.unwrap();
+    sqlx::query("SELECT wrapped IS NOT NULL FROM vault.data_keys WHERE subject = $1")
+        .bind(id_of(handle).as_str())
+        .fetch_optional(&mut connection)
+        .await
+        .unwrap()
+        .map(|row| row.get(0))
+}
+
+async fn rebuilt_equals_live(installation: &Installation) {
+    let (log, database) = (&installation.app.state.log, &installation.app.database);
+    for projector in registry::relational() {
+        let name = projector.name();
+        let rebuilt = rebuild(projector, log, database, Finish::SwapIfEqual, &|_, _| {}).await;
+        let rebuilt = rebuilt.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        assert!(rebuilt.is_equal() && rebuilt.swapped, "{name}: {rebuilt:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_erased_person_is_gone_and_a_rebuild_agrees() {
+    let installation = Installation::start().await;
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    let ada = installation.client("acme", "ada", &[Role::Agent]).await;
+    let bob = register(&owner, "bob").await;
+    assert_eq!(
+        bob["principal"],
+        json!({ "handle": "bob", "displayName": "The person bob", "email": "bob@example.org",
+                "active": true, "erasedAt": null })
+    );
+    assert_eq!(
+        ada.data("{ viewer { handle } }", json!({})).await["viewer"]["handle"],
+        "ada"
+    );
+    assert_eq!(key_is_there(&installation, "ada").await, Some(true));
+    rebuilt_equals_live(&installation).await;
+
+    let gone = erase(&owner, "ada").await["principal"].take();
+    assert_eq!(gone["handle"], format!("erased:{}", id_of("ada")));
+    assert_eq!(
+        (&gone["roles"], &gone["active"]),
+        (&json!([]), &json!(false))
+    );
+    assert!(gone["erasedAt"].is_string(), "{gone}");
+    assert_eq!(key_is_there(&installation, "ada").await, Some(false));
+    let begun = std::time::Instant::now();
+    while ada.graphql("{ viewer { handle } }", json!({})).await.0 != 401 {
+        assert!(
+            begun.elapsed().as_secs() < 5,
+            "an erased person is still let in"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    installation.settle().await;
+    rebuilt_equals_live(&installation).await;
+    let bob = "{ principal(handle: \"bob\") { displayName email } }";
+    let bob = owner.data(bob, json!({})).await["principal"].take();
+    assert_eq!(
+        bob["email"], "bob@example.org",
+        "others are still readable after a rebuild"
+    );
+}
+
+#[tokio::test]
+async fn erasing_is_final_and_for_those_who_may() {
+    let installation = Installation::start().await;
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    let admin = installation.client("acme", "admin", &[Role::Admin]).await;
+    let agent = installation.client("acme", "agent", &[Role::Agent]).await;
+    register(&admin, "ada").await;
+    let handle = |handle: &str| json!({ "handle": handle });
+    assert_eq!(agent.code(ERASE, handle("ada")).await, "NOT_FOUND");
+    assert_eq!(agent.code(ERASE, handle("agent")).await, "FORBIDDEN");
+    assert_eq!(admin.code(ERASE, handle("owner")).await, "FORBIDDEN");
+    assert_eq!(admin.code(ERASE, handle("nobody")).await, "NOT_FOUND");
+    let id = "0198c2f4-1f0e-7c3a-9d55-6f1d2b3c4d5e";
+    let once = admin
+        .data(ERASE, json!({ "handle": "ada", "id": id }))
+        .await;
+    assert_eq!(
+        admin
+            .data(ERASE, json!({ "handle": "ada", "id": id }))
+            .await,
+        once
+    );
+    assert_eq!(admin.code(ERASE, handle("ada")).await, "PRINCIPAL_ERASED");
+    let again = json!({ "handle": "ada", "kind": "USER" });
+    assert_eq!(admin.code(REGISTER, again).await, "PRINCIPAL_ERASED");
+    for change in [
+        "grantRole(input: { handle: \"ada\", role: AGENT })",
+        "reactivatePrincipal(input: { handle: \"ada\" })",
+    ] {
+        let change = format!("mutation {{ {change} {{ sequence }} }}");
+        assert_eq!(admin.code(&change, json!({})).await, "PRINCIPAL_ERASED");
+    }
+    owner.data(ERASE, handle("founder")).await;
+    assert_eq!(owner.code(ERASE, handle("owner")).await, "LAST_OWNER");
+    let bad = json!({ "handle": "eve", "kind": "USER", "email": "eve" });
+    assert_eq!(admin.code(REGISTER, bad).await, "INVALID_EMAIL");
+    assert_eq!(
+        key_is_there(&installation, "eve").await,
+        None,
+        "no key for nothing"
+    );
+    let bot = json!({ "handle": "bot", "kind": "AGENT" });
+    admin.data(REGISTER, bot).await;
+    assert_eq!(
+        key_is_there(&installation, "bot").await,
+        None,
+        "nothing of it is sealed"
+    );
+}
+
+/// A process that dies between the event and the key's destruction, an interrupted rebuild that left its
+/// copy, and a vault brought back from a backup: each time the erasure comes to its end.
+#[tokio::test]
+async fn an_erasure_comes_to_its_end_after_a_crash() {
+    let mut installation = Installation::start().await;
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    register(&owner, "ada").await;
+    installation.settle().await;
+    let mut connection = installation.app.database.connect().await.unwrap();
+    connection
+        .execute(
+            "SELECT metamcp.clone_schema('access', 'access_rebuild');
+             INSERT INTO access_rebuild.principals SELECT * FROM access.principals;
+             CREATE TABLE public.backup AS SELECT * FROM vault.data_keys",
+        )
+        .await
+        .unwrap();
+    installation.app.stop().await;
+
+    // Nobody projects while the event is written.
+    let dispatcher = bus::Dispatcher::new(Servers::log(&installation.config).await);
+    let actor = domain::envelope::Actor::operator("test");
+    let context = bus::CommandContext::new(acme(), actor);
+    let id = id_of("ada");
+    let erased = dispatcher.dispatch::<Principal>(&context, id.as_str(), PrincipalCommand::Erase);
+    let at = erased.await.unwrap().stream_sequence;
+
+    let roles = [ProcessRole::Api, ProcessRole::Projector];
+    (installation.app, _) = serve(&installation.config, &roles).await;
+    installation.reached("access", at).await;
+    assert_eq!(key_is_there(&installation, "ada").await, Some(false));
+    let left: Vec<String> = sqlx::query_scalar(
+        "SELECT rows::text FROM access_rebuild.principals AS rows
+         UNION ALL SELECT rows::text FROM access.principals AS rows",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    assert!(
+        left.len() > 2 && left.iter().all(|row| !row.contains("person ada")),
+        "{left:?}"
+    );
+
+    connection
+        .execute(
+            "UPDATE vault.data_keys AS keys
+             SET kek_id = backup.kek_id, wrapped = backup.wrapped, destroyed_at = NULL
+             FROM public.backup AS backup WHERE backup.subject = keys.subject",
+        )
+        .await
+        .unwrap();
+    assert_eq!(key_is_there(&installation, "ada").await, Some(true));
+    installation.app.stop().await;
+    (installation.app, _) = serve(&installation.config, &roles).await;
+    assert_eq!(key_is_there(&installation, "ada").await, Some(false));
+    assert_eq!(key_is_there(&installation, "owner").await, Some(true));
+}
+
+#[tokio::test]
+async fn a_person_gets_everything_that_is_known_of_it() {
+    let installation = Installation::start().await;
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    register(&owner, "ada").await;
+    let grant = "mutation { grantRole(input: { handle: \"ada\", role: PUBLISHER }) { sequence } }";
+    owner.data(grant, json!({})).await;
+    let ada = installation.client("acme", "ada", &[]).await;
+    let server =
+        "mutation { registerServer(input: { slug: \"git\", name: \"Git\" }) { sequence } }";
+    ada.data(server, json!({})).await;
+    register(&owner, "bob").await;
+
+    let known = export(&installation, "ada").await;
+    assert_eq!(known["principal"]["email"], "ada@example.org");
+    assert_eq!(known["principal"]["display_name"], "The person ada");
+    let of = |field: &str| -> Vec<String> {
+        let items = known[if field == "role" { "roles" } else { "events" }].as_array();
+        let items = items.unwrap().iter();
+        items
+            .map(|item| item[field].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(of("role"), ["agent", "publisher"]);
+    assert_eq!(
+        of("type"),
+        [
+            "principal.registered",
+            "principal.role_granted",
+            "server.registered"
+        ]
+    );
+    assert!(!known.to_string().contains("bob"));
+
+    erase(&owner, "ada").await;
+    let known = export(&installation, "ada").await;
+    assert_eq!(known["principal"]["handle"], json!(null));
+    assert!(known["erased_at"].is_string());
+    assert!(!known.to_string().contains("ada@example.org"));
+}
+
+async fn export(installation: &Installation, handle: &str) -> Value {
+    let state = &installation.app.state;
+    let mut out = Vec::new();
+    metamcp::privacy::export(&state.log, &state.vault, &acme(), &id_of(handle), &mut out)
+        .await
+        .unwrap();
+    serde_json::from_slice(&out).unwrap()
+}
