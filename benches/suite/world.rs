@@ -94,6 +94,7 @@ impl World {
         config.search.index_uri = folder.join("search").display().to_string();
         config.search.embedder = EmbedderKind::None;
         config.auth.keys_dir = folder.join("keys");
+        config.ledger.keys_dir = folder.join("ledger-keys");
         Ok(())
     }
 

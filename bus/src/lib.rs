@@ -7,17 +7,22 @@
 //! # Reading order
 //! 1. [`subject`]: where a commit lies. 2. [`stream`]: connecting, and the stream's asserted configuration.
 //! 3. [`event_store`]: load and append one aggregate. 4. [`dispatch`]: from a command to a commit.
-//! 5. [`consumer`]: reading the whole log in order.
+//! 5. [`consumer`]: reading the whole log in order. 6. [`tree_heads`]: the signed tree heads beside it.
+//! 7. [`restore`]: filling an empty log with what another one held.
 
 pub mod consumer;
 pub mod dispatch;
 pub mod error;
 pub mod event_store;
+pub mod restore;
 pub mod stream;
 pub mod subject;
 mod trace;
+pub mod tree_heads;
 
 pub use consumer::{LogEntry, LogReader};
 pub use dispatch::{CommandContext, Committed, DispatchError, Dispatcher};
 pub use error::BusError;
+pub use restore::{RestoreError, RestoredCommit};
 pub use stream::{Log, LogOptions};
+pub use tree_heads::{SignerAnswer, StoredHead, TreeHeads};

@@ -6,7 +6,7 @@
 //!
 //! # Reading order
 //! 1. [`id`]: who and what; how an aggregate's id follows from its natural key.
-//! 2. [`envelope`]: the commit, which is the unit of the log.
+//! 2. [`envelope`]: the commit, which is the unit of the log; [`merkle`]: the tree over all commits.
 //! 3. [`tool`], [`server`], [`principal`], [`tenant`]: one folder per aggregate, the same files in each
 //!    (`command.rs`, `event.rs`, `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
 //! 4. [`registry`]: from a wire name and version to a typed event, through the upcasters.
@@ -23,6 +23,7 @@
 //! | `event_version` | schema of an event's wire form |
 //! | `tool_version` | semantic version of a tool's definition |
 //! | upcaster | turns an old wire form into the next one |
+//! | tree head | size and root of the Merkle tree over the log, signed |
 //! | upstream | an MCP server that a tenant has registered |
 
 pub mod aggregate;
@@ -30,6 +31,7 @@ pub mod envelope;
 #[macro_use]
 mod event;
 pub mod id;
+pub mod merkle;
 mod named;
 pub mod principal;
 pub mod registry;

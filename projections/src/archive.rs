@@ -2,10 +2,12 @@
 //! history is `PostgresEventRepository`'s to load; with the metadata, a commit's canonical body can be
 //! written again byte for byte.
 
-use crate::checkpoint::to_i64;
-use crate::error::ProjectionError;
+use crate::checkpoint::{to_i64, to_u64};
+use crate::error::{ProjectionError, QueryError};
 use crate::projector::{OnPoison, Projector, Recorded};
+use crate::store::TenantConnection;
 use async_trait::async_trait;
+use domain::id::CommitId;
 use postgres_es::PostgresEventRepository;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
@@ -123,4 +125,39 @@ impl Columns {
 #[must_use]
 pub fn repository(pool: PgPool) -> PostgresEventRepository {
     PostgresEventRepository::new(pool).with_tables("archive.events", "archive.snapshots")
+}
+
+/// Where a commit of the connection's tenant lies in the log.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn position(
+    connection: &mut TenantConnection,
+    commit: CommitId,
+) -> Result<Option<u64>, QueryError> {
+    let found: Option<i64> = sqlx::query_scalar(
+        "SELECT stream_sequence FROM archive.events
+         WHERE metadata->>'commit_id' = $1 AND event_index = 0 LIMIT 1",
+    )
+    .bind(commit.to_string())
+    .fetch_optional(&mut **connection)
+    .await?;
+    Ok(found.map(to_u64))
+}
+
+/// A position of the log, if the commit there is one of the connection's tenant.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn confirm(
+    connection: &mut TenantConnection,
+    stream_sequence: u64,
+) -> Result<Option<u64>, QueryError> {
+    let found: Option<i64> = sqlx::query_scalar(
+        "SELECT stream_sequence FROM archive.events WHERE stream_sequence = $1 LIMIT 1",
+    )
+    .bind(to_i64(stream_sequence))
+    .fetch_optional(&mut **connection)
+    .await?;
+    Ok(found.map(to_u64))
 }

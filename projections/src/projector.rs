@@ -3,6 +3,7 @@
 use crate::error::ProjectionError;
 use async_trait::async_trait;
 use bus::LogEntry;
+use bytes::Bytes;
 use domain::AnyEvent;
 use domain::envelope::Commit;
 use domain::registry::decode;
@@ -28,6 +29,8 @@ pub struct Recorded {
     pub commit: Commit,
     /// Its events, decoded and upcast.
     pub events: Vec<AnyEvent>,
+    /// The body as it was published.
+    pub body: Bytes,
 }
 
 impl Recorded {
@@ -48,6 +51,7 @@ impl Recorded {
             hash: entry.hash(),
             commit,
             events,
+            body: entry.body.clone(),
         })
     }
 }
@@ -68,6 +72,11 @@ pub trait Projector: Send + Sync {
     /// What to do with a commit that cannot be applied.
     fn on_poison(&self) -> OnPoison;
 
+    /// Whether a transaction waits for the database's disk. What is lost without comes again from the log.
+    fn waits_for_disk(&self) -> bool {
+        self.on_poison() == OnPoison::Stop
+    }
+
     /// Most commits in one transaction.
     fn batch_size(&self) -> usize {
         500
@@ -80,4 +89,15 @@ pub trait Projector: Send + Sync {
         connection: &mut PgConnection,
         batch: &[Recorded],
     ) -> Result<(), ProjectionError>;
+
+    /// What the runner calls: decodes the entries and applies them. A projector that takes also what nobody
+    /// can read does without the decoding.
+    async fn apply_entries(
+        &self,
+        connection: &mut PgConnection,
+        entries: &[LogEntry],
+    ) -> Result<(), ProjectionError> {
+        let batch: Result<Vec<_>, _> = entries.iter().map(Recorded::decode).collect();
+        self.apply(connection, &batch?).await
+    }
 }

@@ -8,7 +8,7 @@
 use crate::checkpoint::{self, Checkpoint};
 use crate::error::ProjectionError;
 use crate::position::{Positions, ProjectorState};
-use crate::projector::{OnPoison, Projector, Recorded};
+use crate::projector::{OnPoison, Projector};
 use crate::store::Database;
 use bus::{Log, LogEntry};
 use sqlx::{Connection, PgConnection, Row};
@@ -254,19 +254,19 @@ impl Runner {
         from: &Checkpoint,
         batch: &[LogEntry],
     ) -> Result<Checkpoint, ProjectionError> {
-        let recorded: Result<Vec<_>, _> = batch.iter().map(Recorded::decode).collect();
-        let recorded = recorded?;
-        let Some(last) = recorded.last() else {
+        let Some(last) = batch.last() else {
             return Ok(from.clone());
         };
         let to = Checkpoint {
             stream_sequence: last.stream_sequence,
-            commit_hash: Some(last.hash.clone()),
+            commit_hash: Some(last.hash()),
         };
         let mut transaction = connection.begin().await?;
         let position = from.stream_sequence;
         checkpoint::enter(&mut transaction, &self.checkpoint, position, &self.schema).await?;
-        self.projector.apply(&mut transaction, &recorded).await?;
+        self.projector
+            .apply_entries(&mut transaction, batch)
+            .await?;
         checkpoint::advance(&mut transaction, &self.checkpoint, &to).await?;
         transaction.commit().await?;
         Ok(to)
@@ -313,7 +313,7 @@ fn is_final(error: &ProjectionError) -> bool {
 }
 
 /// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

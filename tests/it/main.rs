@@ -13,6 +13,7 @@ mod faults;
 mod graphql;
 mod health;
 mod import;
+mod ledger;
 mod log;
 mod mcp;
 mod projections;

@@ -1,7 +1,9 @@
 //! The index of the command line.
 
 use crate::embedded::DataDir;
-use crate::{bench_search, doctor, import, maintain, rebuild, serve, tenant, token, up};
+use crate::{
+    audit, bench_search, doctor, import, maintain, rebuild, restore, serve, tenant, token, up,
+};
 use api::config::{Config, TelemetryConfig};
 use api::telemetry::Telemetry;
 use clap::{Args, Parser, Subcommand};
@@ -28,6 +30,12 @@ pub struct Installation {
 }
 
 impl Installation {
+    /// Data directory of `metamcp up`.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
     /// Reads the configuration.
     ///
     /// # Errors
@@ -62,6 +70,11 @@ enum Command {
     Import(ImportCommand),
     /// Build a read model anew from the log, compare it with the live one, and swap.
     Rebuild(rebuild::Args),
+    /// Sign tree heads, prove commits, export the log and verify exports.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Fill an empty log with the commits of an export or of the archive.
+    Restore(restore::Args),
     /// Register the first tenant of an installation.
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -104,6 +117,8 @@ pub fn run(cli: Cli) -> ExitCode {
         | Command::Migrate(_)
         | Command::Import(_)
         | Command::Rebuild(_)
+        | Command::Audit(_)
+        | Command::Restore(_)
         | Command::Tenant(_)
         | Command::Token(_)
         | Command::Bench(_) => {}
@@ -133,6 +148,13 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             code
         }
         Command::Rebuild(args) => quietly(rebuild::run(args)).await,
+        Command::Audit(command) => {
+            let telemetry = Telemetry::start(&quiet())?;
+            let code = audit::run(command).await;
+            telemetry.stop().await;
+            code
+        }
+        Command::Restore(args) => quietly(restore::run(args)).await,
         Command::Tenant(command) => quietly(tenant::run(command)).await,
         Command::Token(command) => quietly(token::run(command)).await,
         Command::Bench(BenchCommand::Search(args)) => quietly(bench_search::run(args)).await,

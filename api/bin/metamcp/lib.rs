@@ -4,6 +4,7 @@
 //! for `up`, `serve` and the tests. `embedded/` runs the private servers of `up`.
 
 pub mod app;
+pub mod audit;
 pub mod bench_search;
 pub mod cli;
 pub mod doctor;
@@ -12,6 +13,7 @@ pub mod import;
 mod maintain;
 mod provision;
 mod rebuild;
+pub mod restore;
 mod serve;
 mod tenant;
 mod token;

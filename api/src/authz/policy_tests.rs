@@ -78,6 +78,7 @@ fn admins_may_do_everything_but_touch_owners() {
                 Action::ReadTool,
                 Action::SearchTools,
                 Action::ReadTenant,
+                Action::ReadLedger,
             ]
             .contains(&action);
         assert_eq!(

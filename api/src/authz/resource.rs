@@ -72,6 +72,8 @@ words! {
         ReadTenant = "read_tenant",
         /// Rename the tenant.
         RenameTenant = "rename_tenant",
+        /// See the ledger: signed tree heads and proofs; have a head signed.
+        ReadLedger = "read_ledger",
     }
 }
 
@@ -86,6 +88,8 @@ words! {
         Server = "server",
         /// A tool of a server.
         Tool = "tool",
+        /// The Merkle tree over the log.
+        Ledger = "ledger",
     }
 }
 
@@ -111,6 +115,7 @@ impl Action {
             | Self::ReactivatePrincipal
             | Self::RevokeTokens => ResourceKind::Principal,
             Self::ReadTenant | Self::RenameTenant => ResourceKind::Tenant,
+            Self::ReadLedger => ResourceKind::Ledger,
         }
     }
 }
@@ -124,6 +129,7 @@ impl ResourceKind {
             Self::Principal => Action::ReadPrincipal,
             Self::Server => Action::ReadServer,
             Self::Tool => Action::ReadTool,
+            Self::Ledger => Action::ReadLedger,
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod auth;
 mod http;
+mod ledger;
 mod limits;
 mod nats;
 mod postgres;
@@ -19,6 +20,7 @@ mod values;
 
 pub use auth::AuthConfig;
 pub use http::HttpConfig;
+pub use ledger::LedgerConfig;
 pub use limits::LimitsConfig;
 pub use nats::NatsConfig;
 pub use postgres::PostgresConfig;
@@ -48,6 +50,8 @@ pub struct Config {
     pub search: SearchConfig,
     /// Tokens and keys.
     pub auth: AuthConfig,
+    /// Signed tree heads of the log.
+    pub ledger: LedgerConfig,
     /// What one request may cost.
     pub limits: LimitsConfig,
     /// Logs, traces and metrics.
@@ -112,6 +116,7 @@ impl Config {
         self.postgres.validate()?;
         self.search.validate()?;
         self.auth.validate()?;
+        self.ledger.validate()?;
         self.limits.validate()?;
         self.telemetry.validate()
     }

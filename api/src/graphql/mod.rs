@@ -6,7 +6,7 @@
 //!
 //! # Reading order
 //! 1. [`schema`], [`query`] and [`mutation`]: the roots. The committed `api/schema.graphql` shows it all.
-//! 2. [`server`], [`tool`], [`principal`], [`tenant`], [`search`], [`registry`], [`node`]: one file for each
+//! 2. [`server`], [`tool`], [`principal`], [`tenant`], [`search`], [`registry`], [`ledger`], [`node`]: one file for each
 //!    type, with its entries. [`connection`] makes pages, [`loaders`] gathers what nested fields need.
 //! 3. [`handler`], [`limits`], [`error`] and [`nulls`]: what a request passes on its way in and out; [`session`]: what
 //!    its resolvers share; [`page`]: GraphiQL.
@@ -15,6 +15,7 @@ mod connection;
 mod enums;
 mod error;
 mod handler;
+mod ledger;
 mod limits;
 mod loaders;
 mod mutation;

@@ -1,5 +1,6 @@
 //! The root of all queries. Each entry stands beside the type to which it leads.
 
+use super::ledger::LedgerQueries;
 use super::node::NodeQueries;
 use super::principal::PrincipalQueries;
 use super::registry::RegistryQueries;
@@ -17,4 +18,5 @@ pub(super) struct Query(
     SearchQueries,
     NodeQueries,
     RegistryQueries,
+    LedgerQueries,
 );

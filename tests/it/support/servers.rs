@@ -80,6 +80,7 @@ impl Servers {
         config.nats.subject_root = format!("test-{number}.event");
         config.search.index_uri = folder.join("search").display().to_string();
         config.auth.keys_dir = folder.join("keys");
+        config.ledger.keys_dir = folder.join("ledger-keys");
         super::without_model(&mut config);
         config
     }

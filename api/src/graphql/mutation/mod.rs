@@ -14,6 +14,7 @@ use self::principal::PrincipalMutations;
 use self::server::ServerMutations;
 use self::tenant::TenantMutations;
 use self::tool::ToolMutations;
+use super::ledger::LedgerMutations;
 use super::loaders::Loaders;
 use super::scalars::{Sequence, UuidScalar};
 use super::session::{Session, WAIT};
@@ -34,6 +35,7 @@ pub(super) struct Mutation(
     ToolMutations,
     PrincipalMutations,
     TenantMutations,
+    LedgerMutations,
 );
 
 /// Sends a command and answers the position of its commit.
