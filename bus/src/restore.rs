@@ -46,24 +46,35 @@ impl Log {
     /// # Errors
     /// [`RestoreError`]; what was appended until then is a prefix of `commits`.
     pub async fn restore(&self, commits: &[RestoredCommit]) -> Result<(), RestoreError> {
-        let mut under_way = VecDeque::new();
-        for commit in commits {
-            self.check_connected(RESTORE)?;
-            under_way.push_back((commit, self.send(commit, true).await?));
-            if under_way.len() >= IN_FLIGHT
-                && let Some((commit, ack)) = under_way.pop_front()
-                && self.repeats(commit, ack).await?
-            {
-                // The commits sent after it were refused: they follow a position that was not taken.
-                return Box::pin(self.restore_without_id(commits, commit)).await;
-            }
-        }
-        while let Some((commit, ack)) = under_way.pop_front() {
-            if self.repeats(commit, ack).await? {
-                return Box::pin(self.restore_without_id(commits, commit)).await;
-            }
+        let mut rest = commits;
+        while let Some(repeated) = self.send_all(rest).await? {
+            // Two commits of the log had one command id, further apart than the server remembers, and are
+            // nearer now. What was sent behind it was refused, because its position was not taken.
+            let ack = self.send(&rest[repeated], false).await?;
+            self.is_repetition(&rest[repeated], ack).await?;
+            rest = &rest[repeated + 1..];
         }
         Ok(())
+    }
+
+    /// Sends commits until the server takes one for a repetition of an earlier one, and returns its place.
+    async fn send_all(&self, commits: &[RestoredCommit]) -> Result<Option<usize>, RestoreError> {
+        let mut under_way = VecDeque::with_capacity(IN_FLIGHT);
+        let mut unsent = commits.iter().enumerate();
+        loop {
+            while under_way.len() < IN_FLIGHT
+                && let Some((place, commit)) = unsent.next()
+            {
+                self.check_connected(RESTORE)?;
+                under_way.push_back((place, self.send(commit, true).await?));
+            }
+            let Some((place, ack)) = under_way.pop_front() else {
+                return Ok(None);
+            };
+            if self.is_repetition(&commits[place], ack).await? {
+                return Ok(Some(place));
+            }
+        }
     }
 
     /// The subject of an entry without this log's root.
@@ -91,9 +102,8 @@ impl Log {
         sent.await.map_err(unavailable)
     }
 
-    /// Whether the server took the commit for a repetition: two commits of the log had one command id,
-    /// further apart than the server remembers, and are nearer now.
-    async fn repeats(
+    /// Whether the server has taken the commit for one that it knows, and so not stored it.
+    async fn is_repetition(
         &self,
         commit: &RestoredCommit,
         ack: PublishAckFuture,
@@ -105,21 +115,6 @@ impl Log {
             }
             Err(error) => Err(unavailable(error).into()),
         }
-    }
-
-    async fn restore_without_id(
-        &self,
-        commits: &[RestoredCommit],
-        repeated: &RestoredCommit,
-    ) -> Result<(), RestoreError> {
-        // Wait for the answers to what was sent behind it: the last position says that all have arrived.
-        let ack = self.send(repeated, false).await?;
-        self.repeats(repeated, ack).await?;
-        let rest = commits
-            .iter()
-            .position(|commit| commit.stream_sequence > repeated.stream_sequence);
-        self.restore(rest.map_or(&[], |rest| &commits[rest..]))
-            .await
     }
 }
 

@@ -6,7 +6,6 @@ mod tamper;
 mod verify;
 
 use crate::support::{Client, Installation, PATIENCE};
-use domain::id::TenantId;
 use domain::principal::Role;
 use metamcp::audit::{Bounds, Fault, Verified, Verifier, export, verify_file};
 use projections::ledger::{LedgerKeys, SignedHead};
@@ -136,8 +135,4 @@ impl Export {
             other => panic!("{other:?}: {}", text(run.stderr)),
         }
     }
-}
-
-fn tenant() -> TenantId {
-    TenantId::new("acme").unwrap()
 }

@@ -250,7 +250,9 @@ impl Verifier {
         }
         let (old, new) = ((end, self.state.tree.root()), (size, head.head().root));
         if line.consistency.is_empty() {
-            return Err(Fault::Shorter { signed: size, end });
+            // It stands behind the last commit that it covers: one of them is missing.
+            let after = self.state.signed_to;
+            return Err(Fault::Root { size, after });
         }
         if !verify_consistency(old, new, &line.consistency) {
             return Err(Fault::Consistency { size, end });
@@ -265,12 +267,11 @@ impl Verifier {
     /// Compares the tree with a trusted head, which must be over just these commits.
     fn compare(&mut self, head: &SignedHead) -> Result<(), Fault> {
         let (size, tree) = (head.head().size, &self.state.tree);
-        if size < tree.size() {
-            return Err(self.format(format!("a tree head over {size} commits stands too late")));
-        }
-        if tree.root() != head.head().root {
-            let after = self.state.signed_to;
-            return Err(Fault::Root { size, after });
+        if size < tree.size() || tree.root() != head.head().root {
+            return Err(Fault::Root {
+                size: tree.size(),
+                after: self.state.signed_to.min(size),
+            });
         }
         self.state.heads += 1;
         self.state.signed_to = size;
