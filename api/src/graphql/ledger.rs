@@ -189,7 +189,9 @@ impl LedgerMutations {
     /// since. Changes nothing in the registry, and so needs no more than the right to read the ledger.
     async fn sign_tree_head(&self, ctx: &Context<'_>) -> Result<Option<TreeHead>, ApiError> {
         let session = authorized(ctx)?;
-        match session.state.log.ask_for_tree_head(SIGN).await? {
+        let answer = session.state.log.ask_for_tree_head(SIGN).await;
+        let answer = answer.map_err(|e| ApiError::unavailable("the signer of tree heads", &e))?;
+        match answer {
             SignerAnswer::Note(note) => {
                 let signed = SignedHead::parse(&note);
                 let signed = signed.map_err(|error| ApiError::internal(&error))?;

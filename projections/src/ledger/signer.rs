@@ -12,10 +12,11 @@ use crate::error::QueryError;
 use crate::position::{Positions, ProjectorState};
 use crate::runner::chain;
 use crate::store::Database;
-use bus::tree_heads::{AppendHeadError, HeadRequests};
+use bus::tree_heads::AppendHeadError;
 use bus::{BusError, Log, SignerAnswer, TreeHeads};
 use sqlx::Connection;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Signers that win before us are asked about again so often.
@@ -24,6 +25,8 @@ const RACES: usize = 4;
 const CATCH_UP: Duration = Duration::from_secs(5);
 /// Pause after the log was away.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Heads that wait for slow sinks.
+const DELIVERIES: usize = 16;
 
 /// Why no head was signed.
 #[derive(Debug, thiserror::Error)]
@@ -139,13 +142,25 @@ impl Signer {
     /// Signs, keeps a copy in Postgres and delivers one to the sinks, at each interval and at each request,
     /// while this process leads the ledger's projector.
     pub async fn run(self, interval: Duration, positions: Positions, stop: CancellationToken) {
-        let mut signed = None;
-        while !stop.is_cancelled() {
-            let round = self.listen(interval, &positions, &mut signed);
-            if let Some(Err(error)) = stop.run_until_cancelled(round).await {
-                tracing::warn!(error = chain(&error), "signing tree heads begins again");
-                stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+        // A sink that is slow holds up nobody; a head that finds no room is covered by the next one.
+        let (deliver, mut due) = mpsc::channel(DELIVERIES);
+        let delivering = async {
+            while let Some(head) = due.recv().await {
+                self.sinks.deliver(&head).await;
             }
+        };
+        let signing = async {
+            loop {
+                if let Err(error) = self.listen(interval, &positions, &deliver).await {
+                    tracing::warn!(error = chain(&error), "signing tree heads begins again");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = delivering => {}
+            () = signing => {}
         }
     }
 
@@ -153,57 +168,66 @@ impl Signer {
         &self,
         interval: Duration,
         positions: &Positions,
-        signed: &mut Option<SignedHead>,
+        deliver: &mpsc::Sender<SignedHead>,
     ) -> Result<(), SignError> {
-        let mut requests: HeadRequests = self.heads.requests().await?;
+        let mut requests = self.heads.requests().await?;
         let mut due = tokio::time::interval(interval);
         due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut delivered = None;
         loop {
-            tokio::select! {
-                _ = due.tick() => {
-                    if leads(positions) {
-                        match self.round(signed).await {
-                            // Before the first commit or the first key nothing is wrong.
-                            Ok(_) | Err(SignError::EmptyLog | SignError::NoKey) => {}
-                            Err(error) => tracing::error!(error = chain(&error), "no tree head was signed"),
-                        }
-                    }
+            let request = tokio::select! {
+                _ = due.tick() => None,
+                request = requests.next() => match request {
+                    Some(request) => Some(request),
+                    None => return Ok(()),
+                },
+            };
+            if !leads(positions) {
+                continue;
+            }
+            if request.is_some() {
+                self.catch_up(positions).await;
+            }
+            let round = self.round().await;
+            if let Ok(head) = &round
+                && delivered.as_ref() != Some(head)
+                && deliver.try_send(head.clone()).is_ok()
+            {
+                delivered = Some(head.clone());
+            }
+            match (round, request) {
+                (round, Some(request)) => {
+                    let answer = match round {
+                        Ok(head) => SignerAnswer::Note(head.note().to_owned()),
+                        Err(error) => SignerAnswer::Refused(chain(&error)),
+                    };
+                    request.answer(&answer).await?;
                 }
-                request = requests.next() => {
-                    let Some(request) = request else { return Ok(()) };
-                    if leads(positions) {
-                        let answer = match self.requested(positions, signed).await {
-                            Ok(head) => SignerAnswer::Note(head.note().to_owned()),
-                            Err(error) => SignerAnswer::Refused(chain(&error)),
-                        };
-                        request.answer(&answer).await?;
-                    }
+                // Before the first commit or the first key nothing is wrong.
+                (Ok(_) | Err(SignError::EmptyLog | SignError::NoKey), None) => {}
+                (Err(error), None) => {
+                    tracing::error!(error = chain(&error), "no tree head was signed");
                 }
             }
         }
     }
 
-    async fn requested(
-        &self,
-        positions: &Positions,
-        signed: &mut Option<SignedHead>,
-    ) -> Result<SignedHead, SignError> {
-        let head = self.log.head().await?;
-        positions.wait_for(NAME, head, CATCH_UP).await?;
-        self.round(signed).await
+    /// Lets the ledger come to the log's end, as far as it does within its time.
+    async fn catch_up(&self, positions: &Positions) {
+        if let Ok(head) = self.log.head().await
+            && let Err(error) = positions.wait_for(NAME, head, CATCH_UP).await
+        {
+            tracing::warn!(%error, "a tree head will cover less than the log");
+        }
     }
 
-    /// Signs, copies, and delivers what has not been delivered by this process.
-    async fn round(&self, delivered: &mut Option<SignedHead>) -> Result<SignedHead, SignError> {
+    /// Signs, and keeps the stream's copy in Postgres up to date.
+    async fn round(&self) -> Result<SignedHead, SignError> {
         let mut connection = self.database.connect().await?;
         heads::copy(&mut connection, &self.heads).await?;
         let head = self.sign().await?;
         heads::copy(&mut connection, &self.heads).await?;
         connection.close().await?;
-        if delivered.as_ref() != Some(&head) {
-            self.sinks.deliver(&head).await;
-            *delivered = Some(head.clone());
-        }
         Ok(head)
     }
 
