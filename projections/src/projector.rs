@@ -72,11 +72,6 @@ pub trait Projector: Send + Sync {
     /// What to do with a commit that cannot be applied.
     fn on_poison(&self) -> OnPoison;
 
-    /// Whether a transaction waits for the database's disk. What is lost without comes again from the log.
-    fn waits_for_disk(&self) -> bool {
-        self.on_poison() == OnPoison::Stop
-    }
-
     /// Most commits in one transaction.
     fn batch_size(&self) -> usize {
         500

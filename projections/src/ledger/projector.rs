@@ -28,11 +28,6 @@ impl Projector for LedgerProjector {
         OnPoison::Stop
     }
 
-    /// What the database loses is computed again from the log, with the same result.
-    fn waits_for_disk(&self) -> bool {
-        false
-    }
-
     fn batch_size(&self) -> usize {
         1_000
     }

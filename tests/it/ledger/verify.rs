@@ -1,10 +1,12 @@
 //! An export verifies with the file and a public key alone, for us and for a verifier that shares no code.
 
-use super::{Export, auditor, fill, installation, sign};
+use super::{Export, fill, installation, sign};
 use crate::support::python;
 use metamcp::audit::{Bounds, Fault};
-use projections::ledger::LedgerKeys;
+use projections::ledger::{LedgerKeys, SignedHead};
 use serde_json::json;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 #[tokio::test]
 async fn an_export_verifies_and_says_what_is_not_signed() {
@@ -180,7 +182,7 @@ async fn a_head_kept_elsewhere_catches_a_log_that_was_cut_off_or_rewritten() {
     tree.for_each(|leaf| {
         frontier.push(domain::merkle::TreeHash::from_hex(leaf).unwrap(), |_, _| {})
     });
-    let forged = projections::ledger::SignedHead::sign(
+    let forged = SignedHead::sign(
         projections::ledger::TreeHead {
             origin: "test/log".to_owned(),
             size: frontier.size(),
@@ -201,34 +203,60 @@ async fn a_head_kept_elsewhere_catches_a_log_that_was_cut_off_or_rewritten() {
 }
 
 #[tokio::test]
-async fn heads_go_to_a_file_as_they_are_signed() {
+async fn heads_go_to_a_file_and_an_address_as_they_are_signed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("heads.jsonl");
-    let of = file.clone();
+    let (url, posted) = receiver().await;
     let installation = crate::support::Installation::start_with(|config| {
         config.ledger.interval = std::time::Duration::from_secs(1);
-        config.ledger.head_file = Some(of);
-        LedgerKeys::new(&config.ledger.keys_dir)
-            .generate("test/log")
-            .unwrap();
+        config.ledger.head_file = Some(file.clone());
+        config.ledger.head_url = Some(url.parse().unwrap());
+        let keys = LedgerKeys::new(&config.ledger.keys_dir);
+        keys.generate("test/log").unwrap();
     })
     .await;
     fill(&installation, "acme").await;
     // By itself, at the interval.
     let begun = std::time::Instant::now();
     let head = installation.app.state.log.head().await.unwrap();
-    let kept = loop {
+    let (kept, last) = loop {
         let kept = file
             .is_file()
             .then(|| metamcp::audit::heads(&file).unwrap());
         let kept = kept.unwrap_or_default();
-        if kept.last().is_some_and(|last| last.head().size >= head) {
-            break kept;
+        let last = posted.lock().unwrap().last().cloned();
+        let is_last = |one: &SignedHead| one.head().size >= head;
+        if kept.last().is_some_and(is_last) && last.as_ref().is_some_and(is_last) {
+            break (kept, last);
         }
-        assert!(begun.elapsed() < crate::support::PATIENCE, "{kept:?}");
+        assert!(
+            begun.elapsed() < crate::support::PATIENCE,
+            "{kept:?} {last:?}"
+        );
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     };
-    auditor(&installation).await;
+    assert_eq!(kept.last(), last.as_ref());
     let export = Export::of(&installation, Bounds::default()).await;
     assert!(export.verify_with(kept).is_ok());
+}
+
+/// An address that takes notes, and is not well at first.
+async fn receiver() -> (String, Arc<Mutex<Vec<SignedHead>>>) {
+    let posted = Arc::new(Mutex::new(Vec::new()));
+    let (heads, refused) = (Arc::clone(&posted), Arc::new(AtomicBool::new(false)));
+    let take = move |note: String| async move {
+        if !refused.swap(true, Ordering::Relaxed) {
+            return axum::http::StatusCode::SERVICE_UNAVAILABLE;
+        }
+        heads
+            .lock()
+            .unwrap()
+            .push(SignedHead::parse(&note).unwrap());
+        axum::http::StatusCode::NO_CONTENT
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/heads", listener.local_addr().unwrap());
+    let router = axum::Router::new().route("/heads", axum::routing::post(take));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, posted)
 }
