@@ -5,6 +5,7 @@
 //! trusts the old one learns of the new one from it. Old keys stay: they verify what they signed.
 
 use super::note::{NoKey, NotANote, SigningKey, VerifyingKey, is_name};
+use secrecy::{ExposeSecret, SecretString};
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -120,7 +121,7 @@ impl LedgerKeys {
             return Err(LedgerKeyError::TooOpen(path));
         }
         let text = fs::read_to_string(&path).map_err(|e| io_error(&path, e))?;
-        let key = SigningKey::from_secret_text(&text);
+        let key = SigningKey::from_secret_text(&text.into());
         key.map_err(|source| LedgerKeyError::NotAKey { path, source })
     }
 
@@ -140,7 +141,7 @@ impl LedgerKeys {
             verifying.id()
         );
         let files = [
-            (PUBLIC, 0o644, format!("{verifying}\n")),
+            (PUBLIC, 0o644, format!("{verifying}\n").into()),
             (SECRET, 0o600, key.to_secret_text()?),
         ];
         for (extension, mode, text) in files {
@@ -152,7 +153,7 @@ impl LedgerKeys {
 }
 
 /// Writes a file that appears whole or not at all.
-fn write(path: &Path, mode: u32, text: &str) -> io::Result<()> {
+fn write(path: &Path, mode: u32, text: &SecretString) -> io::Result<()> {
     let draft = path.with_extension("new");
     let mut options = OpenOptions::new();
     let mut file = options
@@ -160,7 +161,7 @@ fn write(path: &Path, mode: u32, text: &str) -> io::Result<()> {
         .create_new(true)
         .mode(mode)
         .open(&draft)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(text.expose_secret().as_bytes())?;
     file.sync_all()?;
     fs::rename(&draft, path)
 }

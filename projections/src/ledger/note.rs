@@ -7,6 +7,7 @@ use aws_lc_rs::encoding::{AsBigEndian, Curve25519SeedBin};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use data_encoding::BASE64;
 use domain::merkle::TreeHash;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
@@ -148,12 +149,13 @@ impl SigningKey {
     ///
     /// # Errors
     /// [`NotANote`].
-    pub fn from_secret_text(text: &str) -> Result<Self, NotANote> {
+    pub fn from_secret_text(text: &SecretString) -> Result<Self, NotANote> {
         let bad = |reason| NotANote {
             what: "private key of a ledger",
             reason,
         };
-        let rest = text.trim().strip_prefix(PRIVATE_PREFIX);
+        let text = text.expose_secret().trim();
+        let rest = text.strip_prefix(PRIVATE_PREFIX);
         let rest = rest.and_then(|rest| rest.strip_prefix('+'));
         let mut parts = rest.unwrap_or_default().splitn(3, '+');
         let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
@@ -177,17 +179,15 @@ impl SigningKey {
     ///
     /// # Errors
     /// [`NoKey`] when the library does not give it out.
-    pub fn to_secret_text(&self) -> Result<String, NoKey> {
+    pub fn to_secret_text(&self) -> Result<SecretString, NoKey> {
         let mut key = vec![ALGORITHM];
         let seed = self.pair.seed().and_then(|seed| seed.as_be_bytes());
         let seed: Curve25519SeedBin<'_> = seed.map_err(|_| NoKey)?;
         key.extend(seed.as_ref());
         let VerifyingKey { name, .. } = &self.verifying;
         let id = self.verifying.id();
-        Ok(format!(
-            "{PRIVATE_PREFIX}+{name}+{id}+{}\n",
-            BASE64.encode(&key)
-        ))
+        let text = format!("{PRIVATE_PREFIX}+{name}+{id}+{}\n", BASE64.encode(&key));
+        Ok(text.into())
     }
 
     /// What verifies its signatures.

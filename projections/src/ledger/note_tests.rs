@@ -16,9 +16,12 @@ fn head(size: u64) -> TreeHead {
 
 #[test]
 fn keys_are_those_of_other_implementations() {
-    let key = SigningKey::from_secret_text(PRIVATE).unwrap();
+    let key = SigningKey::from_secret_text(&PRIVATE.into()).unwrap();
     assert_eq!(key.verifying().to_string(), PUBLIC);
-    assert_eq!(key.to_secret_text().unwrap().trim(), PRIVATE);
+    assert_eq!(
+        key.to_secret_text().unwrap().expose_secret().trim(),
+        PRIVATE
+    );
     assert_eq!(PUBLIC.parse(), Ok(key.verifying().clone()));
     for bad in [
         "",
@@ -34,7 +37,7 @@ fn keys_are_those_of_other_implementations() {
 #[test]
 fn a_signed_head_is_read_back_and_verifies() {
     let (old, new) = (
-        SigningKey::from_secret_text(PRIVATE).unwrap(),
+        SigningKey::from_secret_text(&PRIVATE.into()).unwrap(),
         SigningKey::generate("PeterNeumann").unwrap(),
     );
     let signed = SignedHead::sign(head(17), &[&new, &old]);
@@ -50,7 +53,7 @@ fn a_signed_head_is_read_back_and_verifies() {
 
 #[test]
 fn an_altered_head_does_not_verify() {
-    let key = SigningKey::from_secret_text(PRIVATE).unwrap();
+    let key = SigningKey::from_secret_text(&PRIVATE.into()).unwrap();
     let keys = [key.verifying().clone()];
     let signed = SignedHead::sign(head(17), &[&key]);
     let altered = signed.note().replacen("\n17\n", "\n18\n", 1);
@@ -63,7 +66,7 @@ fn an_altered_head_does_not_verify() {
 
 #[test]
 fn what_is_not_in_the_one_form_is_refused() {
-    let key = SigningKey::from_secret_text(PRIVATE).unwrap();
+    let key = SigningKey::from_secret_text(&PRIVATE.into()).unwrap();
     let note = SignedHead::sign(head(17), &[&key]).note().to_owned();
     for bad in [
         note.replacen("\n17\n", "\n+17\n", 1),

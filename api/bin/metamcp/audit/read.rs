@@ -37,7 +37,7 @@ impl Lines {
     ///
     /// # Errors
     /// When the file cannot be read, or the line is too long.
-    pub fn next(&mut self) -> anyhow::Result<Option<&[u8]>> {
+    pub fn next_line(&mut self) -> anyhow::Result<Option<&[u8]>> {
         self.line.clear();
         let mut bounded = (&mut self.reader).take(MAX_LINE);
         let read = bounded.read_until(b'\n', &mut self.line)? as u64;
@@ -79,7 +79,7 @@ pub fn keys(path: &Path) -> anyhow::Result<Vec<VerifyingKey>> {
 pub fn heads(path: &Path) -> anyhow::Result<Vec<SignedHead>> {
     let mut lines = Lines::open(path)?;
     let mut heads = Vec::new();
-    while let Some(line) = lines.next()? {
+    while let Some(line) = lines.next_line()? {
         match serde_json::from_slice(line).with_context(|| path.display().to_string())? {
             Line::TreeHead(head) => heads.push(SignedHead::parse(&head.note)?),
             Line::Log(_) | Line::Commit(_) | Line::End(_) => {}
@@ -99,7 +99,7 @@ pub fn verify_file(
 ) -> anyhow::Result<Result<Verified, Fault>> {
     let mut lines = Lines::open(path)?;
     let mut count = 0_u64;
-    while let Some(line) = lines.next()? {
+    while let Some(line) = lines.next_line()? {
         if let Err(fault) = verifier.line(line) {
             return Ok(Err(fault));
         }

@@ -33,7 +33,7 @@ impl<'c> Source<'c> {
     /// When it is none.
     pub fn file(path: &Path) -> anyhow::Result<Self> {
         let mut lines = Lines::open(path)?;
-        let first = lines.next()?.context("the file is empty")?;
+        let first = lines.next_line()?.context("the file is empty")?;
         let Line::Log(header) = serde_json::from_slice(first).context("this is no export")? else {
             bail!("this is no export: its first line is not `log`");
         };
@@ -75,7 +75,7 @@ impl<'c> Source<'c> {
                 subject_root,
                 position,
             } => {
-                while let Some(line) = lines.next()? {
+                while let Some(line) = lines.next_line()? {
                     if let Line::Commit(commit) = serde_json::from_slice(line)? {
                         *position += 1;
                         return of_line(&commit, subject_root, *position).map(Some);
