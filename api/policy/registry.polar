@@ -1,7 +1,7 @@
 # Who may do what in the registry.
 #
 # A rule sees the roles of the caller, the name of the action, and four things of the resource:
-#   kind      "tenant", "principal", "server" or "tool"; it always fits the action
+#   kind      "tenant", "principal", "server", "tool" or "ledger"; it always fits the action
 #   unlisted  the tool is visible to maintainers only
 #   owner     the principal is an owner, or the role to grant or revoke is that of owner
 #   own       the principal is the caller
@@ -45,4 +45,5 @@ reads("read_principal");
 reads("read_audit");
 reads("read_server_history");
 reads("read_tool_history");
+reads("read_ledger");
 reads(action) if finds(action);

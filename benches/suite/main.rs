@@ -15,6 +15,7 @@ mod corpus;
 mod embed;
 mod graphql;
 mod harness;
+mod ledger;
 mod log;
 mod rebuild;
 mod search;
@@ -52,6 +53,9 @@ async fn all(settings: &Settings, report: &mut Report) -> Result<()> {
     }
     if settings.wants("rebuild") {
         rebuild::run(settings, report).await?;
+    }
+    if settings.wants("ledger") {
+        ledger::run(settings, report).await?;
     }
     if settings.wants("visible") {
         visible::run(settings, report).await?;

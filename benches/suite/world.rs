@@ -95,6 +95,7 @@ impl World {
         config.search.embedder = EmbedderKind::None;
         config.auth.keys_dir = folder.join("keys");
         config.privacy.keys_dir = folder.join("vault-keys");
+        config.ledger.keys_dir = folder.join("ledger-keys");
         Ok(())
     }
 

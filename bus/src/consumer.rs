@@ -8,6 +8,7 @@ use crate::trace;
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy};
+use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
 use domain::envelope::{Commit, body_hash};
 use futures::{FutureExt, StreamExt};
@@ -18,6 +19,8 @@ const REPLAY: usize = 32;
 
 /// How long one pull waits at the server; a lost consumer is noticed within about this time.
 const PULL: Duration = Duration::from_secs(5);
+
+const OPEN: &str = "open a reader of the log";
 
 /// One message of the log, not decoded yet.
 #[derive(Debug, Clone)]
@@ -76,26 +79,8 @@ impl Log {
     /// # Errors
     /// [`BusError::Unavailable`].
     pub async fn read_from(&self, from: u64) -> Result<LogReader, BusError> {
-        const OPEN: &str = "open a reader of the log";
         self.check_connected(OPEN)?;
-        let from = from.max(1);
-        let config = OrderedConfig {
-            deliver_policy: DeliverPolicy::ByStartSequence {
-                start_sequence: from,
-            },
-            replay_policy: ReplayPolicy::Instant,
-            description: Some("MetaMCP reader".to_owned()),
-            max_expires: PULL,
-            ..OrderedConfig::default()
-        };
-        let consumer = self.stream().create_consumer(config).await;
-        let consumer = consumer.map_err(|source| BusError::unavailable(OPEN, source))?;
-        let messages = consumer.messages().await;
-        let messages = messages.map_err(|source| BusError::unavailable(OPEN, source))?;
-        Ok(LogReader {
-            messages,
-            next: from,
-        })
+        LogReader::open(self.stream(), from.max(1)).await
     }
 
     /// The entry at a position; none when the log has not come so far.
@@ -119,6 +104,27 @@ impl Log {
 }
 
 impl LogReader {
+    /// A reader of a stream whose first entry is the one at `from`, which is at least 1.
+    pub(crate) async fn open(stream: &Stream, from: u64) -> Result<Self, BusError> {
+        let config = OrderedConfig {
+            deliver_policy: DeliverPolicy::ByStartSequence {
+                start_sequence: from,
+            },
+            replay_policy: ReplayPolicy::Instant,
+            description: Some("MetaMCP reader".to_owned()),
+            max_expires: PULL,
+            ..OrderedConfig::default()
+        };
+        let consumer = stream.create_consumer(config).await;
+        let consumer = consumer.map_err(|source| BusError::unavailable(OPEN, source))?;
+        let messages = consumer.messages().await;
+        let messages = messages.map_err(|source| BusError::unavailable(OPEN, source))?;
+        Ok(Self {
+            messages,
+            next: from,
+        })
+    }
+
     /// Waits for the next entry, then takes what has already arrived, up to `most` entries.
     ///
     /// # Errors

@@ -8,18 +8,23 @@
 //! 1. [`subject`]: where a commit lies. 2. [`stream`]: connecting, and the stream's asserted configuration.
 //! 3. [`event_store`]: load and append one aggregate. 4. [`dispatch`]: from a command to a commit.
 //! 5. [`consumer`]: reading the whole log in order. 6. [`feed`]: its live end, shared by a process.
+//! 7. [`tree_heads`]: the signed tree heads beside it. 8. [`restore`]: filling an empty log with what another one held.
 
 pub mod consumer;
 pub mod dispatch;
 pub mod error;
 pub mod event_store;
 pub mod feed;
+pub mod restore;
 pub mod stream;
 pub mod subject;
 mod trace;
+pub mod tree_heads;
 
 pub use consumer::{LogEntry, LogReader};
 pub use dispatch::{CommandContext, Committed, DispatchError, Dispatcher, UndoError};
 pub use error::BusError;
 pub use feed::Feed;
+pub use restore::{RestoreError, RestoredCommit};
 pub use stream::{Log, LogOptions};
+pub use tree_heads::{SignerAnswer, StoredHead, TreeHeads};

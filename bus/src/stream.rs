@@ -110,7 +110,7 @@ impl Log {
             .timeout(options.timeout)
             .ack_timeout(options.timeout)
             .build(client);
-        let stream = open_stream(&context, options).await?;
+        let stream = open_stream(&context, configuration(options)).await?;
         Ok(Self {
             inner: Arc::new(Inner {
                 context,
@@ -165,13 +165,24 @@ impl Log {
         &self.inner.stream
     }
 
-    pub(crate) fn subject_root(&self) -> &str {
+    /// What every subject of the log begins with.
+    #[must_use]
+    pub fn subject_root(&self) -> &str {
         &self.inner.options.subject_root
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.inner.options.timeout
+    }
+
+    pub(crate) fn configuration(&self) -> Config {
+        configuration(&self.inner.options)
     }
 }
 
-async fn open_stream(context: &Context, options: &LogOptions) -> Result<Stream, BusError> {
-    let wanted = Config {
+/// A stream that keeps everything and lets nothing be changed.
+fn configuration(options: &LogOptions) -> Config {
+    Config {
         name: options.stream.clone(),
         description: Some("MetaMCP: every decision, one commit a message".to_owned()),
         subjects: vec![subject::everything(&options.subject_root)],
@@ -187,8 +198,12 @@ async fn open_stream(context: &Context, options: &LogOptions) -> Result<Stream, 
         allow_direct: true,
         duplicate_window: DUPLICATE_WINDOW,
         ..Config::default()
-    };
-    match context.get_stream(&options.stream).await {
+    }
+}
+
+/// Opens a stream, having asserted its configuration, or creates it.
+pub(crate) async fn open_stream(context: &Context, wanted: Config) -> Result<Stream, BusError> {
+    match context.get_stream(&wanted.name).await {
         Ok(stream) => {
             assert_config(&wanted, &stream.cached_info().config)?;
             Ok(stream)

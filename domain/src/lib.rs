@@ -6,7 +6,7 @@
 //!
 //! # Reading order
 //! 1. [`id`]: who and what; how an aggregate's id follows from its natural key.
-//! 2. [`envelope`]: the commit, which is the unit of the log.
+//! 2. [`envelope`]: the commit, which is the unit of the log; [`merkle`]: the tree over all commits.
 //! 3. [`tool`], [`server`], [`principal`], [`tenant`], [`denial`]: one folder per aggregate, the same files in each
 //!    (`command.rs`, `event.rs`, `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
 //! 4. [`personal`]: what names a person, and how events carry it. [`undo`]: what takes an event back.
@@ -27,6 +27,7 @@
 //! | subject | the person that personal fields are about: a principal |
 //! | sealed | encrypted under the subject's key; unreadable once that key is destroyed |
 //! | upcaster | turns an old wire form into the next one |
+//! | tree head | size and root of the Merkle tree over the log, signed |
 //! | upstream | an MCP server that a tenant has registered |
 //! | denial | what one principal was refused on one object in one window of time |
 
@@ -37,6 +38,7 @@ pub mod envelope;
 mod event;
 pub mod denial;
 pub mod id;
+pub mod merkle;
 mod named;
 pub mod personal;
 pub mod principal;

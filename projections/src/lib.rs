@@ -7,7 +7,8 @@
 //! # Reading order
 //! 1. [`projector`]: what a projector is. 2. [`registry`]: the list of them. 3. [`runner`]: how they are
 //!    driven (leadership, fencing, the log's identity, retry, parking).
-//! 4. [`catalog`], [`access`], [`archive`], [`search`]: the read models, each with its queries.
+//! 4. [`catalog`], [`access`], [`archive`], [`search`]: the read models, each with its queries; [`ledger`]: the
+//!    Merkle tree over the log and its signed heads; [`archived`]: commits written again from the archive.
 //! 5. [`store`]: connections, the tenant's one under row-level security; [`moment`]: the present or the
 //!    past, which such a connection looks at. 6. [`position`]: reading one's own
 //!    writes, and health. 7. [`rebuild`]: the same model beside the live one, compared and swapped.
@@ -15,9 +16,11 @@
 
 pub mod access;
 pub mod archive;
+pub mod archived;
 pub mod catalog;
 mod checkpoint;
 pub mod error;
+pub mod ledger;
 pub mod moment;
 pub mod page;
 pub mod position;

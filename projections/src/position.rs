@@ -214,6 +214,24 @@ impl Positions {
     }
 }
 
+/// Where every projector stands, for those who look after a log without running projectors.
+///
+/// # Errors
+/// When the database is away.
+pub async fn checkpoints(
+    connection: &mut sqlx::PgConnection,
+) -> Result<Vec<(String, u64)>, sqlx::Error> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT projector, stream_sequence FROM metamcp.checkpoints ORDER BY projector",
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(name, at)| (name, to_u64(at)))
+        .collect())
+}
+
 fn lock(seen: &Mutex<Seen>) -> std::sync::MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,6 +3,7 @@
 use crate::error::ProjectionError;
 use async_trait::async_trait;
 use bus::LogEntry;
+use bytes::Bytes;
 use domain::AnyEvent;
 use domain::envelope::Commit;
 use domain::registry::decode;
@@ -29,6 +30,8 @@ pub struct Recorded {
     pub commit: Commit,
     /// Its events, decoded and upcast.
     pub events: Vec<AnyEvent>,
+    /// The body as it was published.
+    pub body: Bytes,
 }
 
 impl Recorded {
@@ -49,6 +52,7 @@ impl Recorded {
             hash: entry.hash(),
             commit,
             events,
+            body: entry.body.clone(),
         })
     }
 }
@@ -96,4 +100,20 @@ pub trait Projector: Send + Sync {
         connection: &mut PgConnection,
         batch: &[Recorded],
     ) -> Result<(), ProjectionError>;
+
+    /// Whether its commits are decoded first. A model of the log's bytes takes also what nobody can read.
+    fn decodes(&self) -> bool {
+        true
+    }
+
+    /// Applies entries as the log has them: what the runner calls instead of [`apply`](Self::apply) when
+    /// nothing is to be decoded.
+    async fn apply_entries(
+        &self,
+        connection: &mut PgConnection,
+        entries: &[LogEntry],
+    ) -> Result<(), ProjectionError> {
+        let batch: Result<Vec<_>, _> = entries.iter().map(Recorded::decode).collect();
+        self.apply(connection, &batch?).await
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::projector::Projector;
 use crate::search::SearchProjector;
-use crate::{access, archive, catalog};
+use crate::{access, archive, catalog, ledger};
 use std::sync::Arc;
 
 /// Every projector of this build. `search` comes last: it reads what `catalog` wrote.
@@ -20,13 +20,15 @@ pub fn relational() -> Vec<Arc<dyn Projector>> {
         Arc::new(access::AccessProjector),
         Arc::new(catalog::CatalogProjector),
         Arc::new(archive::ArchiveProjector),
+        Arc::new(ledger::LedgerProjector),
     ]
 }
 
 /// The names of all projectors.
-pub const NAMES: [&str; 4] = [
+pub const NAMES: [&str; 5] = [
     access::NAME,
     catalog::NAME,
     archive::NAME,
+    ledger::NAME,
     crate::search::NAME,
 ];

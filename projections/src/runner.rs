@@ -259,21 +259,24 @@ impl Runner {
         from: &Checkpoint,
         batch: &[LogEntry],
     ) -> Result<Checkpoint, ProjectionError> {
-        let recorded: Result<Vec<_>, _> = batch.iter().map(Recorded::decode).collect();
-        let mut recorded = recorded?;
-        let Some(last) = recorded.last() else {
+        let mut recorded = match self.projector.decodes() {
+            true => Some(decode_all(batch)?),
+            false => None,
+        };
+        let Some(last) = batch.last() else {
             return Ok(from.clone());
         };
         let to = Checkpoint {
             stream_sequence: last.stream_sequence,
-            commit_hash: Some(last.hash.clone()),
+            commit_hash: Some(last.hash()),
         };
         let mut transaction = connection.begin().await?;
         let position = from.stream_sequence;
-        let concerned = recorded
-            .iter()
-            .flat_map(|recorded| &recorded.events)
-            .any(|event| self.projector.listens_to(event));
+        let concerned = recorded.iter().flatten().flat_map(|one| &one.events);
+        let concerned = recorded.is_none()
+            || concerned
+                .into_iter()
+                .any(|event| self.projector.listens_to(event));
         // A checkpoint that moves alone need not wait for the disk: it comes again from the log.
         checkpoint::enter(
             &mut transaction,
@@ -283,12 +286,20 @@ impl Runner {
             concerned,
         )
         .await?;
-        if concerned {
-            if self.projector.sees_personal_fields() {
-                let keys = self.database.key_folder();
-                open_personal_fields(&mut transaction, keys, &mut recorded).await?;
+        match &mut recorded {
+            _ if !concerned => {}
+            None => {
+                self.projector
+                    .apply_entries(&mut transaction, batch)
+                    .await?
             }
-            self.projector.apply(&mut transaction, &recorded).await?;
+            Some(recorded) => {
+                if self.projector.sees_personal_fields() {
+                    let keys = self.database.key_folder();
+                    open_personal_fields(&mut transaction, keys, recorded).await?;
+                }
+                self.projector.apply(&mut transaction, recorded).await?;
+            }
         }
         checkpoint::advance(&mut transaction, &self.checkpoint, &to).await?;
         transaction.commit().await?;
@@ -330,13 +341,17 @@ impl Runner {
     }
 }
 
+fn decode_all(batch: &[LogEntry]) -> Result<Vec<Recorded>, ProjectionError> {
+    batch.iter().map(Recorded::decode).collect()
+}
+
 /// Trying again cannot help before somebody acts.
 fn is_final(error: &ProjectionError) -> bool {
     error.is_poison() || matches!(error, ProjectionError::LogReplaced(_))
 }
 
 /// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -16,6 +16,7 @@ mod faults;
 mod graphql;
 mod health;
 mod import;
+mod ledger;
 mod log;
 mod mcp;
 mod model_change;

@@ -20,13 +20,13 @@ const REGISTER: &str = "mutation($slug: String!) {
     registerServer(input: { slug: $slug, name: $slug, description: \"A server\" }) { sequence } }";
 
 /// A running `metamcp up`; dropping it kills it.
-struct Up {
+pub(crate) struct Up {
     child: Child,
     output: Vec<String>,
     base: String,
 }
 
-fn metamcp(arguments: &[&str]) -> Command {
+pub(crate) fn metamcp(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_metamcp"));
     command
         .args(arguments)
@@ -35,7 +35,7 @@ fn metamcp(arguments: &[&str]) -> Command {
     command
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -43,7 +43,7 @@ fn free_port() -> u16 {
         .port()
 }
 
-async fn up(data: &Path, port: u16, variables: &[(&str, String)]) -> Up {
+pub(crate) async fn up(data: &Path, port: u16, variables: &[(&str, String)]) -> Up {
     let listen = format!("127.0.0.1:{port}");
     let mut command = metamcp(&[
         "up",
@@ -92,12 +92,12 @@ impl Up {
         token.map(str::to_owned)
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id().unwrap()).unwrap();
         kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
     }
 
-    async fn ended(&mut self) -> std::process::ExitStatus {
+    pub(crate) async fn ended(&mut self) -> std::process::ExitStatus {
         tokio::time::timeout(PATIENCE, self.child.wait())
             .await
             .unwrap()

@@ -7,6 +7,7 @@ use api::config::{Config, EmbedderKind};
 use api::state::{AppState, Parts};
 use bus::{Dispatcher, Feed, Log, LogOptions};
 use metrics_exporter_prometheus::PrometheusHandle;
+use projections::ledger::{LedgerKeys, Signer, Sinks};
 use projections::search::embed::{
     CachedEmbedder, EmbedError, Embedder, MiniLm, NoEmbedder, OpenAi, OpenAiSettings,
 };
@@ -62,7 +63,7 @@ impl Backend {
         database.migrate().await.context(
             "the database cannot be migrated: check postgres.url and that PostgreSQL is running",
         )?;
-        let log = Log::connect(&log_options(config)).await?;
+        let log = connect_log(config).await?;
         Ok(Self {
             dispatcher: Dispatcher::new(log.clone()),
             log,
@@ -150,6 +151,9 @@ impl App {
             tasks.extend(runner::spawn(
                 projectors, &log, &database, &positions, &stop,
             ));
+            let signer = signer(&config, &log, &database).await?;
+            let (interval, positions) = (config.ledger.interval, positions.clone());
+            tasks.push(tokio::spawn(signer.run(interval, positions, stop.clone())));
         }
         let tokens = Arc::new(Tokens::open(&config)?);
         tokio::spawn(Arc::clone(tokens.keys()).watch(stop.clone()));
@@ -243,6 +247,11 @@ fn model_folder(config: &Config) -> PathBuf {
     named.unwrap_or_else(|| crate::doctor::model_dir(&crate::embedded::tools_dir()))
 }
 
+/// Connects to the log alone.
+pub(crate) async fn connect_log(config: &Config) -> anyhow::Result<Log> {
+    Ok(Log::connect(&log_options(config)).await?)
+}
+
 pub(crate) fn log_options(config: &Config) -> LogOptions {
     let nats = &config.nats;
     LogOptions {
@@ -253,6 +262,31 @@ pub(crate) fn log_options(config: &Config) -> LogOptions {
         subject_root: nats.subject_root.clone(),
         ..LogOptions::new(nats.url.clone())
     }
+}
+
+/// Signs tree heads with the configured keys. There may be none yet.
+pub(crate) async fn signer(
+    config: &Config,
+    log: &Log,
+    database: &Database,
+) -> anyhow::Result<Signer> {
+    let ledger = &config.ledger;
+    let keys = LedgerKeys::new(&ledger.keys_dir);
+    if keys.all()?.is_empty() {
+        tracing::warn!(
+            "tree heads are not signed: there is no key yet, see `metamcp audit keygen`"
+        );
+    }
+    let url = ledger.head_url.as_ref().map(ToString::to_string);
+    let sinks = Sinks::new(ledger.head_file.clone(), url);
+    let heads = log.tree_heads().await?;
+    Ok(Signer::new(
+        log.clone(),
+        heads,
+        database.clone(),
+        keys,
+        sinks,
+    ))
 }
 
 async fn embedder(config: &Config) -> anyhow::Result<Arc<dyn Embedder>> {

@@ -2,7 +2,8 @@
 
 use crate::embedded::DataDir;
 use crate::{
-    bench_search, doctor, import, lock, maintain, privacy, rebuild, serve, tenant, token, up,
+    audit, bench_search, doctor, import, lock, maintain, privacy, rebuild, restore, serve, tenant,
+    token, up,
 };
 use api::config::{Config, TelemetryConfig};
 use api::telemetry::Telemetry;
@@ -30,6 +31,12 @@ pub struct Installation {
 }
 
 impl Installation {
+    /// Data directory of `metamcp up`.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
     /// Reads the configuration.
     ///
     /// # Errors
@@ -92,6 +99,11 @@ enum Command {
     Rebuild(rebuild::Args),
     /// Pin the versions and definitions of tools in a file, or say what differs from one.
     Lock(lock::Args),
+    /// Sign tree heads, prove commits, export the log and verify exports.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Fill an empty log with the commits of an export or of the archive.
+    Restore(restore::Args),
     /// Register the first tenant of an installation.
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -138,6 +150,8 @@ pub fn run(cli: Cli) -> ExitCode {
         | Command::Import(_)
         | Command::Rebuild(_)
         | Command::Lock(_)
+        | Command::Audit(_)
+        | Command::Restore(_)
         | Command::Tenant(_)
         | Command::Privacy(_)
         | Command::Token(_)
@@ -169,6 +183,13 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Rebuild(args) => quietly(rebuild::run(args)).await,
         Command::Lock(args) => Ok(lock::run(args, &quiet()).await),
+        Command::Audit(command) => {
+            let telemetry = Telemetry::start(&quiet())?;
+            let code = audit::run(command).await;
+            telemetry.stop().await;
+            code
+        }
+        Command::Restore(args) => quietly(restore::run(args)).await,
         Command::Tenant(command) => quietly(tenant::run(command)).await,
         Command::Privacy(command) => quietly(privacy::run(command)).await,
         Command::Token(command) => quietly(token::run(command)).await,

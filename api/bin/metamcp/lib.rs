@@ -4,6 +4,7 @@
 //! for `up`, `serve` and the tests. `embedded/` runs the private servers of `up`.
 
 pub mod app;
+pub mod audit;
 pub mod bench_search;
 pub mod cli;
 pub mod doctor;
@@ -14,6 +15,7 @@ mod maintain;
 pub mod privacy;
 mod provision;
 mod rebuild;
+pub mod restore;
 mod serve;
 mod tenant;
 mod token;

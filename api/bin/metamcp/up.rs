@@ -6,6 +6,7 @@
 )]
 
 use crate::app::{App, Role, check_embedder};
+use crate::audit;
 use crate::cli::write_private;
 use crate::embedded::{DataDir, EmbeddedServers, NATS_USER, Options};
 use crate::import;
@@ -97,6 +98,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let written = write_private(&config_file(dir.path()), &as_yaml(&config));
     written.context("the data directory cannot be written")?;
     let supervisor = servers.supervise();
+    audit::first_key(&config)?;
 
     let bar = indexing_bar()?;
     let told = bar.clone();
@@ -216,7 +218,7 @@ fn welcome(app: &App, dir: &DataDir, tenant: &TenantId, owner: &FirstOwner) -> a
 }
 
 /// Where the private servers and the data directory are.
-fn point_at(config: &mut Config, dir: &DataDir, servers: &EmbeddedServers) {
+pub(crate) fn point_at(config: &mut Config, dir: &DataDir, servers: &EmbeddedServers) {
     config.nats.url = servers.nats.address();
     config.nats.user = Some(NATS_USER.to_owned());
     config.nats.password = Some(servers.nats.password().to_owned().into());
@@ -225,6 +227,7 @@ fn point_at(config: &mut Config, dir: &DataDir, servers: &EmbeddedServers) {
     config.search.index_uri = dir.path().join("search").display().to_string();
     config.auth.keys_dir = dir.path().join("keys");
     config.privacy.keys_dir = dir.path().join("vault-keys");
+    config.ledger.keys_dir = dir.path().join("ledger-keys");
 }
 
 /// What other commands need to know of this installation.
@@ -281,6 +284,10 @@ fn as_yaml(config: &Config) -> String {
     );
     let vault_keys = config.privacy.keys_dir.display().to_string();
     section("privacy", &[("keys_dir", vault_keys)]);
+    section(
+        "ledger",
+        &[("keys_dir", config.ledger.keys_dir.display().to_string())],
+    );
     yaml
 }
 

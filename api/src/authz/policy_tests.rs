@@ -82,6 +82,7 @@ fn admins_may_do_everything_but_touch_owners() {
                 Action::ReadServerHistory,
                 Action::ReadToolHistory,
                 Action::ReadAudit,
+                Action::ReadLedger,
             ]
             .contains(&action);
         assert_eq!(

@@ -80,6 +80,8 @@ words! {
         ReadTenant = "read_tenant",
         /// Rename the tenant.
         RenameTenant = "rename_tenant",
+        /// See the ledger: signed tree heads and proofs; have a head signed.
+        ReadLedger = "read_ledger",
     }
 }
 
@@ -94,6 +96,8 @@ words! {
         Server = "server",
         /// A tool of a server.
         Tool = "tool",
+        /// The Merkle tree over the log.
+        Ledger = "ledger",
     }
 }
 
@@ -123,6 +127,7 @@ impl Action {
             | Self::RevokeTokens
             | Self::ErasePrincipal => ResourceKind::Principal,
             Self::ReadTenant | Self::ReadAudit | Self::RenameTenant => ResourceKind::Tenant,
+            Self::ReadLedger => ResourceKind::Ledger,
         }
     }
 }
@@ -136,6 +141,7 @@ impl ResourceKind {
             Self::Principal => Action::ReadPrincipal,
             Self::Server => Action::ReadServer,
             Self::Tool => Action::ReadTool,
+            Self::Ledger => Action::ReadLedger,
         }
     }
 }

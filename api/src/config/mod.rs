@@ -10,6 +10,7 @@
 
 mod auth;
 mod http;
+mod ledger;
 mod limits;
 mod nats;
 mod postgres;
@@ -20,6 +21,7 @@ mod values;
 
 pub use auth::AuthConfig;
 pub use http::HttpConfig;
+pub use ledger::LedgerConfig;
 pub use limits::LimitsConfig;
 pub use nats::NatsConfig;
 pub use postgres::PostgresConfig;
@@ -52,6 +54,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Personal fields.
     pub privacy: PrivacyConfig,
+    /// Signed tree heads of the log.
+    pub ledger: LedgerConfig,
     /// What one request may cost.
     pub limits: LimitsConfig,
     /// Logs, traces and metrics.
@@ -117,6 +121,7 @@ impl Config {
         self.search.validate()?;
         self.auth.validate()?;
         self.privacy.validate()?;
+        self.ledger.validate()?;
         self.limits.validate()?;
         self.telemetry.validate()
     }

@@ -6,7 +6,7 @@
 //!
 //! # Reading order
 //! 1. [`schema`], [`query`] and [`mutation`]: the roots. The committed `api/schema.graphql` shows it all.
-//! 2. [`server`], [`tool`], [`principal`], [`tenant`], [`search`], [`registry`], [`node`], [`grant`],
+//! 2. [`server`], [`tool`], [`principal`], [`tenant`], [`search`], [`registry`], [`ledger`], [`node`], [`grant`],
 //!    [`access_at`]: one file for each type, with its entries. [`as_of`]: the moment that an entry looks at.
 //!    [`connection`] makes pages, [`loaders`] gathers what nested fields need.
 //! 3. [`event`], [`history`] and [`audit`]: what has happened; [`live`]: the same as it happens, over WebSocket.
@@ -23,6 +23,7 @@ mod event;
 mod grant;
 mod handler;
 mod history;
+mod ledger;
 mod limits;
 mod live;
 mod loaders;

@@ -3,6 +3,7 @@
 use super::access_at::AccessQueries;
 use super::audit::AuditQueries;
 use super::grant::GrantQueries;
+use super::ledger::LedgerQueries;
 use super::node::NodeQueries;
 use super::principal::PrincipalQueries;
 use super::registry::RegistryQueries;
@@ -23,4 +24,5 @@ pub(super) struct Query(
     GrantQueries,
     AccessQueries,
     AuditQueries,
+    LedgerQueries,
 );

@@ -86,6 +86,7 @@ impl Servers {
         config.search.index_uri = folder.join("search").display().to_string();
         config.auth.keys_dir = folder.join("keys");
         config.privacy.keys_dir = folder.join("vault-keys");
+        config.ledger.keys_dir = folder.join("ledger-keys");
         super::without_model(&mut config);
         config
     }

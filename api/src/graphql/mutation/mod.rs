@@ -18,6 +18,7 @@ use self::server::ServerMutations;
 use self::tenant::TenantMutations;
 use self::tool::ToolMutations;
 use self::undo::UndoMutations;
+use super::ledger::LedgerMutations;
 use super::loaders::Loaders;
 use super::scalars::{Sequence, UuidScalar};
 use super::session::{Session, WAIT};
@@ -40,6 +41,7 @@ pub(super) struct Mutation(
     TenantMutations,
     PrivacyMutations,
     UndoMutations,
+    LedgerMutations,
 );
 
 /// Sends a command and answers the position of its commit.

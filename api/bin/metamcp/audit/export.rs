@@ -1,0 +1,199 @@
+//! Writes the log, or a part of it, with the tree heads that cover it. Streams: neither commits nor heads are
+//! held in memory beyond a batch.
+
+use super::format::{CommitLine, End, FORMAT, HeadLine, Header, Line};
+use anyhow::{Context, bail, ensure};
+use bus::{Log, LogEntry, StoredHead, TreeHeads};
+use data_encoding::BASE64;
+use domain::merkle::{TreeHash, leaf_hash};
+use projections::Database;
+use projections::ledger::{SignedHead, tree};
+use std::collections::VecDeque;
+use std::io::Write;
+use std::time::Duration;
+
+/// Entries read at once.
+const BATCH: usize = 1_000;
+/// Silence of the log after which an export gives up.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// What is to be exported: all of it, without bounds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bounds {
+    /// Position of the first commit.
+    pub from: Option<u64>,
+    /// Position of the last one.
+    pub to: Option<u64>,
+}
+
+/// Writes an export and returns its last line. `progress` is told the position and the last one.
+///
+/// # Errors
+/// When the log or the database is away, the bounds are none, or the output fails.
+pub async fn export(
+    log: &Log,
+    database: &Database,
+    bounds: Bounds,
+    out: &mut impl Write,
+    progress: &dyn Fn(u64, u64),
+) -> anyhow::Result<End> {
+    let head = log.head().await?;
+    let (from, to) = (bounds.from.unwrap_or(1).max(1), bounds.to.unwrap_or(head));
+    ensure!(to <= head, "the log ends at position {head}");
+    ensure!(from <= to + 1, "--from {from} lies behind --to {to}");
+    let header = Header {
+        format: FORMAT,
+        subject_root: log.subject_root().to_owned(),
+        from,
+        to,
+        frontier: frontier(database, from - 1).await?,
+    };
+    write(out, &Line::Log(header))?;
+    let mut heads = Heads::open(log, from - 1).await?;
+    let mut end = End {
+        commits: 0,
+        tree_heads: 0,
+    };
+    // A head over all that lies before the export vouches for its beginning.
+    end.tree_heads += heads.write_up_to(from - 1, out).await?;
+    let mut position = from - 1;
+    let mut reader = log.read_from(from).await?;
+    while position < to {
+        let batch = tokio::time::timeout(SILENCE, reader.next_batch(BATCH)).await;
+        let batch = batch.context("the log has gone silent: is NATS well?")??;
+        for entry in batch.iter().take_while(|entry| entry.stream_sequence <= to) {
+            position = entry.stream_sequence;
+            write_commit(out, entry)?;
+            end.commits += 1;
+            end.tree_heads += heads.write_up_to(position, out).await?;
+        }
+        progress(position, to);
+    }
+    if let Some(next) = heads.next().await? {
+        // The export ends before a signed head: the proof that it leads there.
+        let consistency = consistency(database, to, next.head().size).await?;
+        if let Some(consistency) = consistency {
+            let note = next.note().to_owned();
+            write(out, &Line::TreeHead(HeadLine { note, consistency }))?;
+            end.tree_heads += 1;
+        }
+    }
+    write(out, &Line::End(end.clone()))?;
+    out.flush()?;
+    Ok(end)
+}
+
+fn write_commit(out: &mut impl Write, entry: &LogEntry) -> anyhow::Result<()> {
+    let text = std::str::from_utf8(&entry.body);
+    let encoded = text.is_err().then(|| BASE64.encode(&entry.body).into());
+    let line = CommitLine {
+        stream_sequence: entry.stream_sequence,
+        subject: entry.subject.as_str().into(),
+        leaf_hash: leaf_hash(&entry.body).to_string().into(),
+        body: text.ok().map(Into::into),
+        body_base64: encoded,
+    };
+    write(out, &Line::Commit(line))
+}
+
+fn write(out: &mut impl Write, line: &Line<'_>) -> anyhow::Result<()> {
+    serde_json::to_writer(&mut *out, line)?;
+    Ok(out.write_all(b"\n")?)
+}
+
+async fn frontier(database: &Database, size: u64) -> anyhow::Result<Vec<TreeHash>> {
+    if size == 0 {
+        return Ok(Vec::new());
+    }
+    let mut connection = database.connect().await?;
+    let Some(frontier) = tree::frontier(&mut connection, size).await? else {
+        bail!("the ledger has not come to position {size} yet: does a projector run?");
+    };
+    Ok(frontier.peaks().to_vec())
+}
+
+async fn consistency(
+    database: &Database,
+    old: u64,
+    new: u64,
+) -> anyhow::Result<Option<Vec<TreeHash>>> {
+    let mut connection = database.connect().await?;
+    Ok(tree::consistency(&mut connection, old, new).await?)
+}
+
+/// The signed heads of the present log in their order, from a size on.
+struct Heads {
+    heads: TreeHeads,
+    /// Names the present log: a log that was begun anew has left heads of another name.
+    origin: Option<String>,
+    least: u64,
+    next: u64,
+    page: VecDeque<StoredHead>,
+    ahead: Option<SignedHead>,
+    at_end: bool,
+}
+
+impl Heads {
+    async fn open(log: &Log, least: u64) -> anyhow::Result<Self> {
+        let heads = log.tree_heads().await?;
+        let last = heads.last().await?;
+        let last = last.and_then(|last| SignedHead::parse(&last.note).ok());
+        Ok(Self {
+            heads,
+            origin: last.map(|last| last.head().origin.clone()),
+            least: least.max(1),
+            next: 1,
+            page: VecDeque::new(),
+            ahead: None,
+            at_end: false,
+        })
+    }
+
+    /// Writes the heads over no more than `size` commits.
+    async fn write_up_to(&mut self, size: u64, out: &mut impl Write) -> anyhow::Result<u64> {
+        let mut written = 0;
+        while let Some(head) = self.next().await? {
+            if head.head().size > size {
+                self.ahead = Some(head);
+                break;
+            }
+            let line = HeadLine {
+                note: head.note().to_owned(),
+                consistency: Vec::new(),
+            };
+            write(out, &Line::TreeHead(line))?;
+            written += 1;
+        }
+        Ok(written)
+    }
+
+    async fn next(&mut self) -> anyhow::Result<Option<SignedHead>> {
+        if let Some(head) = self.ahead.take() {
+            return Ok(Some(head));
+        }
+        while !self.at_end {
+            if self.page.is_empty() {
+                let page = self.heads.page(self.next, BATCH).await?;
+                self.next = page.last().map_or(self.next, |last| last.sequence + 1);
+                self.at_end = page.is_empty();
+                self.page = page.into();
+            }
+            let Some(stored) = self.page.pop_front() else {
+                break;
+            };
+            // What is no head is none in the export either; the log's own copy stays for whoever looks.
+            match SignedHead::parse(&stored.note) {
+                Ok(signed) => {
+                    let head = signed.head();
+                    if head.size >= self.least && Some(&head.origin) == self.origin.as_ref() {
+                        return Ok(Some(signed));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(sequence = stored.sequence, %error, "left out of the export");
+                }
+            }
+        }
+        Ok(None)
+    }
+}

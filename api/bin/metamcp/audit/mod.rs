@@ -1,0 +1,16 @@
+//! `metamcp audit`: keys, tree heads, proofs, and exports of the log that an outsider verifies. What an export
+//! holds, and what a verification can and cannot find: `docs/audit.md`.
+
+mod command;
+mod export;
+mod fault;
+pub mod format;
+mod read;
+mod verify;
+
+pub use export::{Bounds, export};
+pub use fault::Fault;
+pub use read::{Lines, heads, keys, verify_file};
+pub use verify::{Verified, Verifier};
+
+pub(crate) use command::{Command, bar, first_key, run};

@@ -1,0 +1,305 @@
+//! Verifies an export, offline: places, leaf hashes, canonical form, each object's numbering and hash chain,
+//! the Merkle root at every signed head, and the signatures. One pass; memory grows with the number of
+//! objects (a hash each), not with that of commits.
+
+use super::fault::Fault;
+use super::format::{CommitLine, FORMAT, HeadLine, Header, Line};
+use data_encoding::BASE64;
+use domain::envelope::{Commit, body_hash};
+use domain::merkle::{Frontier, leaf_hash, verify_consistency};
+use projections::ledger::{SignedHead, VerifyingKey};
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+
+/// What a verification has found good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Position of the first commit.
+    pub from: u64,
+    /// Position of the last one.
+    pub to: u64,
+    /// How many objects the commits are of.
+    pub objects: u64,
+    /// Bodies that are no commit: their bytes are covered by the tree, and nothing else of them was checked.
+    pub unreadable: u64,
+    /// Heads that are signed by a trusted key, and agree.
+    pub heads: u64,
+    /// Heads that only others have signed: they say nothing here.
+    pub unknown_heads: u64,
+    /// Commits up to this position are covered by a signed head; those behind it are not.
+    pub signed_to: u64,
+    /// The keys whose signatures were good, as `<name>+<key id>`.
+    pub keys: Vec<String>,
+    /// The tree over everything up to `to`.
+    pub tree: Frontier,
+}
+
+/// An object's last commit.
+struct Link {
+    stream_sequence: u64,
+    sequence: u64,
+    hash: String,
+}
+
+/// Takes an export line by line.
+pub struct Verifier {
+    keys: Vec<VerifyingKey>,
+    /// Heads that were kept elsewhere, smallest first.
+    kept: VecDeque<SignedHead>,
+    header: Option<Header>,
+    ended: bool,
+    lines: u64,
+    head_lines: u64,
+    chains: HashMap<Box<str>, Link>,
+    state: Verified,
+}
+
+impl Verifier {
+    /// Trusts these keys, and holds the export to heads that were kept elsewhere.
+    ///
+    /// # Errors
+    /// [`Fault::Signature`] when a kept head is not by the key that it names.
+    pub fn new(keys: Vec<VerifyingKey>, kept: Vec<SignedHead>) -> Result<Self, Fault> {
+        let mut trusted = Vec::new();
+        for head in kept {
+            if !signers(&head, &keys)?.is_empty() {
+                trusted.push(head);
+            }
+        }
+        trusted.sort_by_key(|head| head.head().size);
+        Ok(Self {
+            keys,
+            kept: trusted.into(),
+            header: None,
+            ended: false,
+            lines: 0,
+            head_lines: 0,
+            chains: HashMap::new(),
+            state: Verified {
+                from: 1,
+                to: 0,
+                objects: 0,
+                unreadable: 0,
+                heads: 0,
+                unknown_heads: 0,
+                signed_to: 0,
+                keys: Vec::new(),
+                tree: Frontier::default(),
+            },
+        })
+    }
+
+    /// Takes the next line, without its end.
+    ///
+    /// # Errors
+    /// [`Fault`], the first one.
+    pub fn line(&mut self, line: &[u8]) -> Result<(), Fault> {
+        self.lines += 1;
+        let text = std::str::from_utf8(line).map_err(|error| self.format(error.to_string()))?;
+        let line = serde_json::from_str(text).map_err(|error| self.format(error.to_string()))?;
+        let begun = self.header.as_ref().map(|header| (header.from, header.to));
+        match (line, begun, self.ended) {
+            (Line::Log(header), None, false) => self.begin(header),
+            (Line::Commit(commit), Some(_), false) => self.commit(&commit),
+            (Line::TreeHead(head), Some(_), false) => self.tree_head(&head),
+            (Line::End(end), Some((from, to)), false) => {
+                self.ended = true;
+                let last = self.state.tree.size();
+                let commits = last + 1 - from;
+                let whole =
+                    end.commits == commits && end.tree_heads == self.head_lines && to == last;
+                whole.then_some(()).ok_or(Fault::NotWhole(last))
+            }
+            (_, None, _) => Err(self.format("the first line must be `log`")),
+            (_, Some(_), _) => Err(self.format("it stands where no such line belongs")),
+        }
+    }
+
+    /// Ends the verification.
+    ///
+    /// # Errors
+    /// [`Fault`], the first one.
+    pub fn finish(mut self) -> Result<Verified, Fault> {
+        let end = self.state.tree.size();
+        if !self.ended {
+            return Err(Fault::NotWhole(end));
+        }
+        if let Some(head) = self.kept.front() {
+            let signed = head.head().size;
+            return Err(Fault::Shorter { signed, end });
+        }
+        if self.state.heads == 0 {
+            return Err(Fault::Unsigned);
+        }
+        self.state.to = end;
+        self.state.objects = self.chains.len() as u64;
+        Ok(self.state)
+    }
+
+    fn begin(&mut self, header: Header) -> Result<(), Fault> {
+        if header.format != FORMAT {
+            let text = format!(
+                "its format is {}, this program reads {FORMAT}",
+                header.format
+            );
+            return Err(self.format(text));
+        }
+        let before = header.from.checked_sub(1);
+        let tree = before.and_then(|before| Frontier::new(before, header.frontier.clone()));
+        let tree = tree.ok_or_else(|| self.format("its frontier is not one of `from` - 1"))?;
+        self.state.from = header.from;
+        // What lies before is vouched for by the first head that agrees, and by nothing until then.
+        self.state.signed_to = tree.size();
+        self.kept.retain(|head| head.head().size >= tree.size());
+        self.state.tree = tree;
+        self.header = Some(header);
+        self.compare_kept()
+    }
+
+    fn commit(&mut self, line: &CommitLine<'_>) -> Result<(), Fault> {
+        let (expected, found) = (self.state.tree.size() + 1, line.stream_sequence);
+        if found != expected {
+            return Err(Fault::Place { expected, found });
+        }
+        let body: Cow<'_, [u8]> = match (&line.body, &line.body_base64) {
+            (Some(body), None) => Cow::Borrowed(body.as_bytes()),
+            (None, Some(encoded)) => {
+                let body = BASE64.decode(encoded.as_bytes());
+                Cow::Owned(body.map_err(|error| self.format(error.to_string()))?)
+            }
+            _ => return Err(self.format("it needs either `body` or `body_base64`")),
+        };
+        let leaf = leaf_hash(&body);
+        if leaf.to_string() != line.leaf_hash {
+            return Err(Fault::Altered(found));
+        }
+        match Commit::from_bytes(&body) {
+            Ok(commit) => self.link(line, &commit, &body)?,
+            Err(_) => self.state.unreadable += 1,
+        }
+        self.state.tree.push(leaf, |_, _| {});
+        self.compare_kept()
+    }
+
+    /// Compares a commit with the one before of its object.
+    fn link(&mut self, line: &CommitLine<'_>, commit: &Commit, body: &[u8]) -> Result<(), Fault> {
+        let at = line.stream_sequence;
+        if commit.to_canonical().ok().as_deref() != Some(body) {
+            return Err(Fault::NotCanonical(at));
+        }
+        let object = format!(
+            "{}.{}.{}",
+            commit.tenant, commit.aggregate, commit.aggregate_id
+        );
+        let root = self
+            .header
+            .as_ref()
+            .map_or("", |header| &header.subject_root);
+        let tail = line
+            .subject
+            .strip_prefix(root)
+            .and_then(|tail| tail.strip_prefix('.'));
+        if tail != Some(&object) {
+            return Err(Fault::Subject(at));
+        }
+        let before = self.chains.get(object.as_str());
+        // Where the export begins in the middle, so may an object's chain.
+        let begins = before.is_none() && self.state.from > 1;
+        let expected = before.map_or(1, |before| before.sequence + 1);
+        let after = before.map_or(self.state.from - 1, |before| before.stream_sequence);
+        if commit.sequence != expected && !begins {
+            return Err(Fault::Gap {
+                stream_sequence: at,
+                object,
+                expected,
+                found: commit.sequence,
+                after,
+            });
+        }
+        let previous = before.map(|before| before.hash.as_str());
+        if commit.previous_hash.as_deref() != previous && !begins {
+            return Err(Fault::Chain {
+                stream_sequence: at,
+                object,
+                previous: after.max(1),
+            });
+        }
+        let link = Link {
+            stream_sequence: at,
+            sequence: commit.sequence,
+            hash: body_hash(body),
+        };
+        self.chains.insert(object.into(), link);
+        Ok(())
+    }
+
+    fn tree_head(&mut self, line: &HeadLine) -> Result<(), Fault> {
+        self.head_lines += 1;
+        let head = SignedHead::parse(&line.note).map_err(|error| self.format(error.to_string()))?;
+        let good = signers(&head, &self.keys)?;
+        if good.is_empty() {
+            self.state.unknown_heads += 1;
+            return Ok(());
+        }
+        self.state.keys.extend(good);
+        self.state.keys.sort();
+        self.state.keys.dedup();
+        let (size, end) = (head.head().size, self.state.tree.size());
+        if size <= end {
+            return self.compare(&head);
+        }
+        let (old, new) = ((end, self.state.tree.root()), (size, head.head().root));
+        if line.consistency.is_empty() {
+            // It stands behind the last commit that it covers: one of them is missing.
+            let after = self.state.signed_to;
+            return Err(Fault::Root { size, after });
+        }
+        if !verify_consistency(old, new, &line.consistency) {
+            return Err(Fault::Consistency { size, end });
+        }
+        self.state.heads += 1;
+        self.state.signed_to = end;
+        // It vouches for no more than the export has: what lies between is not here to be verified.
+        self.kept.retain(|kept| kept.head() != head.head());
+        Ok(())
+    }
+
+    /// Compares the tree with a trusted head, which must be over just these commits.
+    fn compare(&mut self, head: &SignedHead) -> Result<(), Fault> {
+        let (size, tree) = (head.head().size, &self.state.tree);
+        if size < tree.size() || tree.root() != head.head().root {
+            return Err(Fault::Root {
+                size: tree.size(),
+                after: self.state.signed_to.min(size),
+            });
+        }
+        self.state.heads += 1;
+        self.state.signed_to = size;
+        Ok(())
+    }
+
+    fn compare_kept(&mut self) -> Result<(), Fault> {
+        let size = self.state.tree.size();
+        while let Some(head) = self.kept.pop_front_if(|head| head.head().size <= size) {
+            self.compare(&head)?;
+        }
+        Ok(())
+    }
+
+    fn format(&self, reason: impl Into<String>) -> Fault {
+        Fault::Format {
+            line: self.lines,
+            reason: reason.into(),
+        }
+    }
+}
+
+/// The trusted keys that signed a head.
+fn signers(head: &SignedHead, keys: &[VerifyingKey]) -> Result<Vec<String>, Fault> {
+    let good = head.verify(keys).map_err(|error| Fault::Signature {
+        size: head.head().size,
+        key: error.0,
+    })?;
+    let name = |key: &&VerifyingKey| format!("{}+{}", key.name(), key.id());
+    Ok(good.iter().map(name).collect())
+}

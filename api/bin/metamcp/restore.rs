@@ -1,0 +1,277 @@
+//! `metamcp restore`: an empty log filled with the commits of an export or of the archive: the same bytes at
+//! the same positions, so that hash chains, tree heads and checkpoints hold on.
+//!
+//! A log that is not empty is accepted if what it holds is the beginning of the source: so an interrupted
+//! restore goes on where it stopped. Anything else is refused.
+#![expect(clippy::print_stdout, reason = "the outcome is the output")]
+
+mod source;
+
+pub use source::Source;
+
+use crate::app::{Backend, connect_log};
+use crate::audit::bar;
+use crate::cli::Installation;
+use crate::embedded::{DataDir, EmbeddedServers, Options};
+use anyhow::{Context, bail, ensure};
+use bus::tree_heads::AppendHeadError;
+use bus::{Log, RestoredCommit};
+use domain::merkle::{Frontier, TreeHash, leaf_hash};
+use projections::ledger::SignedHead;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// Commits sent at once.
+const BATCH: usize = 1_000;
+/// Heads read at once.
+const PAGE: u32 = 1_000;
+/// Silence of the log after which a restore gives up.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Where to restore from.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// An export of the whole log, or `archive` for the copy in PostgreSQL.
+    #[arg(long)]
+    from: String,
+    /// Start the private servers of `metamcp up` for it; `up` itself must not be running.
+    #[arg(long)]
+    private_servers: bool,
+    #[command(flatten)]
+    installation: Installation,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let mut config = args.installation.config()?;
+    let private = match args.private_servers {
+        true => {
+            let dir = DataDir::open(args.installation.data_dir())?;
+            let servers = EmbeddedServers::start(&dir, &Options::default()).await?;
+            crate::up::point_at(&mut config, &dir, &servers);
+            Some((servers.supervise(), dir))
+        }
+        false => None,
+    };
+    let outcome = match args.from.as_str() {
+        "archive" => from_archive(&Backend::connect(&config).await?).await,
+        file => from_file(&connect_log(&config).await?, Path::new(file)).await,
+    };
+    if let Some((servers, _dir)) = private {
+        servers.stop().await;
+    }
+    let restored = outcome?;
+    println!("{restored}");
+    Ok(())
+}
+
+/// What a restore has done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Commits that were there before.
+    pub before: Frontier,
+    /// Commits that are there now.
+    pub after: Frontier,
+    /// Signed heads that are there now.
+    pub tree_heads: u64,
+    /// Commits up to this position have the root that was signed.
+    pub signed_to: u64,
+    /// Read models that stand behind the restored log's end, with their positions: commits that they have
+    /// seen are not in the source.
+    pub ahead: Vec<(String, u64)>,
+}
+
+impl std::fmt::Display for Restored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { before, after, .. } = self;
+        writeln!(
+            f,
+            "before  {} commits, root {}",
+            before.size(),
+            before.root()
+        )?;
+        writeln!(f, "after   {} commits, root {}", after.size(), after.root())?;
+        match self.signed_to {
+            0 => write!(
+                f,
+                "heads   none agrees: nothing says that these are the commits that were lost"
+            )?,
+            to => write!(
+                f,
+                "heads   {}; commits up to {to} are those that were signed",
+                self.tree_heads
+            )?,
+        }
+        for (projector, position) in &self.ahead {
+            write!(
+                f,
+                "\nLOST    read model {projector} has seen commits {} to {position}, which the source does not have: \
+                 run `metamcp rebuild {projector} --force`",
+                after.size() + 1
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Signed heads with their positions in their stream.
+type Heads = Vec<(u64, SignedHead)>;
+
+/// Restores from `archive.events`.
+///
+/// # Errors
+/// When the archive was altered, the log holds something else, or a server is away.
+pub async fn from_archive(backend: &Backend) -> anyhow::Result<Restored> {
+    let mut connection = backend.database.connect().await?;
+    let mut heads = Heads::new();
+    loop {
+        let next = heads.last().map_or(1, |(sequence, _)| sequence + 1);
+        let page = projections::ledger::heads::page(&mut connection, next, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        for head in page {
+            heads.push((head.sequence, SignedHead::parse(&head.note)?));
+        }
+    }
+    let mut restored = fill(&backend.log, Source::archive(&mut connection), &heads).await?;
+    add_heads(&backend.log, &heads).await?;
+    let positions = projections::position::checkpoints(&mut connection).await?;
+    let end = restored.after.size();
+    restored.ahead = positions.into_iter().filter(|(_, at)| *at > end).collect();
+    Ok(restored)
+}
+
+/// Restores from an export of the whole log.
+///
+/// # Errors
+/// When the export is not one from the first commit on, is damaged, the log holds something else, or a server is
+/// away.
+pub async fn from_file(log: &Log, path: &Path) -> anyhow::Result<Restored> {
+    let heads: Heads = (1..).zip(crate::audit::heads(path)?).collect();
+    let restored = fill(log, Source::file(path)?, &heads).await?;
+    add_heads(log, &heads).await?;
+    Ok(restored)
+}
+
+/// Compares what is there with the source, appends the rest, and holds all of it to the signed heads.
+async fn fill(log: &Log, mut source: Source<'_>, heads: &Heads) -> anyhow::Result<Restored> {
+    let present = log.head().await?;
+    let bar = bar("{bar:30} {pos} commits ({per_sec})")?;
+    let mut tree = SignedTree::new(heads);
+    compare(log, &mut source, present, &mut tree).await?;
+    let before = tree.frontier.clone();
+    loop {
+        bar.set_position(tree.frontier.size());
+        let mut batch = Vec::with_capacity(BATCH);
+        while batch.len() < BATCH
+            && let Some(commit) = source.next().await?
+        {
+            tree.push(&commit.body)?;
+            batch.push(commit);
+        }
+        if batch.is_empty() {
+            break;
+        }
+        log.restore(&batch).await?;
+    }
+    bar.finish_and_clear();
+    Ok(Restored {
+        before,
+        after: tree.frontier,
+        tree_heads: heads.last().map_or(0, |(sequence, _)| *sequence),
+        signed_to: tree.signed_to,
+        ahead: Vec::new(),
+    })
+}
+
+/// A tree that is compared with each signed head as it grows.
+struct SignedTree {
+    frontier: Frontier,
+    signed: BTreeMap<u64, TreeHash>,
+    signed_to: u64,
+}
+
+impl SignedTree {
+    /// Heads of another name are those of a log that was given up.
+    fn new(heads: &Heads) -> Self {
+        let origin = heads.last().map(|(_, head)| head.head().origin.as_str());
+        let heads = heads.iter().map(|(_, head)| head.head());
+        let present = heads.filter(|head| Some(head.origin.as_str()) == origin);
+        Self {
+            frontier: Frontier::default(),
+            signed: present.map(|head| (head.size, head.root)).collect(),
+            signed_to: 0,
+        }
+    }
+
+    fn push(&mut self, body: &[u8]) -> anyhow::Result<()> {
+        self.frontier.push(leaf_hash(body), |_, _| {});
+        let size = self.frontier.size();
+        if let Some(root) = self.signed.get(&size) {
+            ensure!(
+                *root == self.frontier.root(),
+                "the source was altered: one of its commits {} to {size} is not the one that was signed",
+                self.signed_to + 1
+            );
+            self.signed_to = size;
+        }
+        Ok(())
+    }
+}
+
+/// The log must hold the beginning of the source and nothing else.
+async fn compare(
+    log: &Log,
+    source: &mut Source<'_>,
+    present: u64,
+    tree: &mut SignedTree,
+) -> anyhow::Result<()> {
+    if present == 0 {
+        return Ok(());
+    }
+    let mut reader = log.read_from(1).await?;
+    while tree.frontier.size() < present {
+        let batch = tokio::time::timeout(SILENCE, reader.next_batch(BATCH)).await;
+        let batch = batch.context("the log has gone silent: is NATS well?")??;
+        for entry in batch {
+            let position = entry.stream_sequence;
+            let expected: Option<RestoredCommit> = source.next().await?;
+            let same = expected.is_some_and(|expected| {
+                expected.body == entry.body
+                    && expected.subject_tail == log.subject_tail(&entry.subject)
+            });
+            ensure!(
+                same,
+                "the log is not empty, and its commit {position} is not the one of the source: restore into an empty \
+                 stream (a new `nats.stream`, or an empty JetStream)"
+            );
+            tree.push(&entry.body)?;
+        }
+    }
+    Ok(())
+}
+
+/// Appends the heads that are not there yet; those that are must be the same.
+async fn add_heads(log: &Log, heads: &Heads) -> anyhow::Result<()> {
+    let stream = log.tree_heads().await?;
+    let mut present = stream.count().await?;
+    for (sequence, head) in heads {
+        if *sequence > present {
+            present = match stream.append(head.note(), present).await {
+                Ok(sequence) => sequence,
+                Err(AppendHeadError::Conflict) => bail!(
+                    "somebody else signs tree heads: stop every other process, and run the restore again"
+                ),
+                Err(AppendHeadError::Bus(error)) => return Err(error.into()),
+            };
+            continue;
+        }
+        let there = stream.page(*sequence, 1).await?;
+        ensure!(
+            there.first().is_some_and(|there| there.note == head.note()),
+            "the stream of tree heads is not empty, and its head {sequence} is not the one of the source"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! The drill, as an operator does it with the program: export and verify, lose NATS, restore, go on.
+
+use crate::up::{free_port, metamcp, up};
+use rustix::process::Signal;
+use std::path::Path;
+use std::process::Output;
+
+async fn run(data: &Path, arguments: &[&str]) -> Output {
+    let mut command = metamcp(arguments);
+    command.env("METAMCP_DATA_DIR", data);
+    let output = tokio::time::timeout(3 * crate::support::PATIENCE, command.output());
+    output.await.unwrap().unwrap()
+}
+
+/// What a command that succeeds prints.
+async fn printed(data: &Path, arguments: &[&str]) -> String {
+    let output = run(data, arguments).await;
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn nats_is_lost_and_everything_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut first = up(&data, free_port(), &[]).await;
+    let head = printed(&data, &["audit", "head", "--sign"]).await;
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (log, key) = (file("log.jsonl"), file("ledger.pub"));
+    let export = printed(&data, &["audit", "export"]).await;
+    std::fs::write(&log, &export).unwrap();
+    std::fs::write(&key, printed(&data, &["audit", "keys"]).await).unwrap();
+    first.signal(Signal::INT);
+    assert!(first.ended().await.success());
+
+    // Offline: nothing runs any more.
+    let verify = ["audit", "verify", &log, "--key", &key];
+    let verified = printed(&data, &verify).await;
+    assert!(
+        verified.starts_with("Verified") && !verified.contains("NOT SIGNED"),
+        "{verified}"
+    );
+    std::fs::write(&log, export.replacen("GitHub", "GitLab", 1)).unwrap();
+    let tampered = run(&data, &verify).await;
+    assert_eq!(tampered.status.code(), Some(3));
+    let verdict = String::from_utf8(tampered.stdout).unwrap();
+    assert!(verdict.contains("was altered"), "{verdict}");
+
+    std::fs::remove_dir_all(data.join("nats")).unwrap();
+    let restore = ["restore", "--from", "archive", "--private-servers"];
+    let restored = printed(&data, &restore).await;
+    let lines: Vec<&str> = restored.lines().collect();
+    assert!(lines[0].starts_with("before  0 commits"), "{restored}");
+    let size = head.lines().nth(1).unwrap();
+    assert!(
+        lines[1].starts_with(&format!("after   {size} commits")),
+        "{restored}"
+    );
+    assert!(
+        lines[2].ends_with(&format!("up to {size} are those that were signed")),
+        "{restored}"
+    );
+    assert_eq!(lines.len(), 3, "{restored}");
+
+    let mut again = up(&data, free_port(), &[]).await;
+    assert_eq!(printed(&data, &["audit", "head", "--sign"]).await, head);
+    again.signal(Signal::INT);
+    assert!(again.ended().await.success());
+}
