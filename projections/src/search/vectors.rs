@@ -56,8 +56,10 @@ impl SearchIndex {
         if !wanted.is_empty() {
             let texts: Vec<String> = wanted.iter().map(|source| source.text.clone()).collect();
             let names: Vec<String> = wanted.iter().map(|source| source.name.clone()).collect();
-            let names = self.embedder.embed_documents(&names, &|_| ()).await?;
-            let texts = self.embedder.embed_documents(&texts, progress).await?;
+            let (texts, names) = futures::try_join!(
+                self.embedder.embed_documents(&texts, progress),
+                self.embedder.embed_documents(&names, &|_| ()),
+            )?;
             for ((source, text), name) in wanted.iter().zip(texts).zip(names) {
                 known.insert(source.digest.clone(), mean(text, &name));
             }
