@@ -111,8 +111,7 @@ pub struct App {
 
 impl App {
     /// Starts the roles. With a listener given, the API serves on it; without the role of the API, only
-    /// what operators ask for. `embedded` is told how many texts
-    /// more the indexing has embedded.
+    /// what operators ask for. `embedded` is told how many texts more the indexing has embedded.
     ///
     /// # Errors
     /// When a part cannot be reached or is not one to run on; nothing is left running then.

@@ -87,12 +87,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut asked = pin!(asked_to_stop());
     let options = Options::default();
     let servers = tokio::select! {
-        servers = EmbeddedServers::start(&dir, &options) => servers?,
+        biased; // so that the signals are listened to before anything is begun
         stopped = &mut asked => {
             // What was begun ends with the future that began it, and is begun anew at the next start.
             say_stopping();
             return stopped.map(|()| ExitCode::SUCCESS).map_err(Into::into);
         }
+        servers = EmbeddedServers::start(&dir, &options) => servers?,
     };
     point_at(&mut config, &dir, &servers);
     let written = write_private(&config_file(dir.path()), &as_yaml(&config));

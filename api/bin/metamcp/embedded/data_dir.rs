@@ -59,8 +59,8 @@ impl DataDir {
     ///
     /// # Errors
     /// [`InUse`](EmbeddedError::InUse), [`NewerVersion`](EmbeddedError::NewerVersion),
-    /// [`DamagedVersion`](EmbeddedError::DamagedVersion), [`Foreign`](EmbeddedError::Foreign) for a folder with something else in it,
-    /// [`NotTraversable`](EmbeddedError::NotTraversable), or [`Io`](EmbeddedError::Io).
+    /// [`DamagedVersion`](EmbeddedError::DamagedVersion), [`Foreign`](EmbeddedError::Foreign) for a
+    /// folder with something else in it, [`NotTraversable`](EmbeddedError::NotTraversable), or [`Io`](EmbeddedError::Io).
     pub fn open(path: impl AsRef<Path>) -> Result<Self, EmbeddedError> {
         let path = path.as_ref();
         check_traversable(&std::path::absolute(path).map_err(EmbeddedError::io("find", path))?)?;
