@@ -8,7 +8,7 @@ use metamcp::app::Backend;
 use metamcp::audit::Bounds;
 use metamcp::restore;
 use projections::rebuild::{Finish, rebuild};
-use projections::{Database, registry};
+use projections::{Database, Vault, registry};
 use sqlx::{Connection, Executor};
 
 async fn bodies(log: &Log) -> Vec<(u64, String, bytes::Bytes)> {
