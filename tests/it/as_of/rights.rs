@@ -174,6 +174,11 @@ async fn access_at_says_who_could_and_by_which_grant() {
         access(&owner, json!({})).await["obstacles"],
         json!(["PRINCIPAL_DEACTIVATED"])
     );
+    // A commit about a principal is a moment as well.
+    let registration = owner.data("{ principal(handle: \"ada\") { registeredAt } }", json!({}));
+    let time = registration.await["principal"]["registeredAt"].take();
+    let by_time = access(&owner, json!({ "at": { "time": time } })).await;
+    assert_eq!(by_time["sequence"], registered, "{by_time:#}");
     let by_time = access(&owner, json!({ "at": { "time": grant["grantedAt"] } })).await;
     assert_eq!(
         (&by_time["allowed"], &by_time["sequence"]),
