@@ -11,9 +11,10 @@ use async_graphql::{Context, Subscription};
 use futures::Stream;
 use projections::archive::Place;
 
-/// What can be followed, over WebSocket (graphql-transport-ws) at `/graphql/ws`.
+/// The subscriptions.
 pub(in crate::graphql) struct Subscription;
 
+/// What can be followed, over WebSocket (graphql-transport-ws) at `/graphql/ws`.
 #[Subscription]
 impl Subscription {
     /// The events of your tenant as they happen, in the order of the log, each once. For owners,
