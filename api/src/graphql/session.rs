@@ -91,7 +91,11 @@ impl Session {
     pub(super) async fn tool(&self, id: ToolId) -> Result<Option<Tool>, ApiError> {
         self.authorize(Action::ReadTool, &Resource::any(ResourceKind::Tool))?;
         let key = ToolKey(id);
-        let mut found = self.loaders.loader().load(std::slice::from_ref(&key)).await?;
+        let mut found = self
+            .loaders
+            .loader()
+            .load(std::slice::from_ref(&key))
+            .await?;
         Ok(found.remove(&key).map(Tool))
     }
 
