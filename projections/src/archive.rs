@@ -149,7 +149,7 @@ pub async fn position_of(
     commit: CommitId,
 ) -> Result<Option<u64>, QueryError> {
     let position: Option<i64> = sqlx::query_scalar(
-        "SELECT stream_sequence FROM archive.events WHERE metadata ->> 'commit_id' = $1 LIMIT 1",
+        "SELECT stream_sequence FROM archive.events WHERE commit_id = $1 LIMIT 1",
     )
     .bind(commit.to_string())
     .fetch_optional(&mut **connection)
