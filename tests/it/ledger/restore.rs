@@ -166,7 +166,7 @@ async fn a_command_id_that_comes_twice_is_restored_twice() {
     let commit = |at: u64| bus::RestoredCommit {
         stream_sequence: at,
         subject_tail: format!("acme.tool.t{at}"),
-        message_id: (at % 50 == 0).then(|| id.clone()),
+        message_id: at.is_multiple_of(50).then(|| id.clone()),
         body: format!("body {at}").into(),
     };
     let commits: Vec<_> = (1..=1_000).map(commit).collect();
