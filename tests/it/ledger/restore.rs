@@ -3,12 +3,12 @@
 use super::{Export, fill, installation, sign};
 use crate::support::{Installation, Servers};
 use api::config::Config;
-use bus::{Dispatcher, Log};
+use bus::Log;
 use metamcp::app::Backend;
 use metamcp::audit::Bounds;
 use metamcp::restore;
 use projections::rebuild::{Finish, rebuild};
-use projections::{Database, registry};
+use projections::registry;
 use sqlx::{Connection, Executor};
 
 async fn bodies(log: &Log) -> Vec<(u64, String, bytes::Bytes)> {
@@ -34,12 +34,7 @@ async fn without_log(installation: &Installation, name: &str) -> Config {
 }
 
 async fn backend(config: &Config) -> Backend {
-    let log = Servers::log(config).await;
-    Backend {
-        dispatcher: Dispatcher::new(log.clone()),
-        database: Database::new(&config.postgres.address().unwrap()).unwrap(),
-        log,
-    }
+    Backend::connect(config).await.unwrap()
 }
 
 #[tokio::test]
