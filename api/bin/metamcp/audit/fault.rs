@@ -122,7 +122,7 @@ impl Fault {
                 stream_sequence,
                 after,
                 ..
-            } => Some(after + 1..=*stream_sequence),
+            } => Some(*after.max(&1)..=*stream_sequence),
             Self::Chain {
                 stream_sequence,
                 previous,
