@@ -3,12 +3,12 @@
 use super::{Export, fill, installation, sign};
 use crate::support::{Installation, Servers};
 use api::config::Config;
-use bus::{Dispatcher, Log};
+use bus::Log;
 use metamcp::app::Backend;
 use metamcp::audit::Bounds;
 use metamcp::restore;
 use projections::rebuild::{Finish, rebuild};
-use projections::{Database, Vault, registry};
+use projections::registry;
 use sqlx::{Connection, Executor};
 
 async fn bodies(log: &Log) -> Vec<(u64, String, bytes::Bytes)> {
@@ -34,15 +34,7 @@ async fn without_log(installation: &Installation, name: &str) -> Config {
 }
 
 async fn backend(config: &Config) -> Backend {
-    let log = Servers::log(config).await;
-    let database = Database::new(&config.postgres.address().unwrap()).unwrap();
-    let database = database.with_keys(&config.privacy.keys_dir);
-    Backend {
-        dispatcher: Dispatcher::new(log.clone()),
-        vault: Vault::open(&database).await.unwrap(),
-        database,
-        log,
-    }
+    Backend::connect(config).await.unwrap()
 }
 
 #[tokio::test]
@@ -169,7 +161,7 @@ async fn a_command_id_that_comes_twice_is_restored_twice() {
     let commit = |at: u64| bus::RestoredCommit {
         stream_sequence: at,
         subject_tail: format!("acme.tool.t{at}"),
-        message_id: (at % 50 == 0).then(|| id.clone()),
+        message_id: at.is_multiple_of(50).then(|| id.clone()),
         body: format!("body {at}").into(),
     };
     let commits: Vec<_> = (1..=1_000).map(commit).collect();

@@ -175,13 +175,13 @@ async fn a_head_kept_elsewhere_catches_a_log_that_was_cut_off_or_rewritten() {
         .unwrap();
     let export = Export::of(&rewritten, Bounds::default()).await;
     let mut lines = export.lines();
-    let tree = lines
-        .iter()
-        .filter_map(|line| line["commit"]["leaf_hash"].as_str());
     let mut frontier = domain::merkle::Frontier::default();
-    tree.for_each(|leaf| {
-        frontier.push(domain::merkle::TreeHash::from_hex(leaf).unwrap(), |_, _| {})
-    });
+    for leaf in lines
+        .iter()
+        .filter_map(|line| line["commit"]["leaf_hash"].as_str())
+    {
+        frontier.push(domain::merkle::TreeHash::from_hex(leaf).unwrap(), |_, _| {});
+    }
     let forged = SignedHead::sign(
         projections::ledger::TreeHead {
             origin: "test/log".to_owned(),

@@ -115,13 +115,14 @@ impl Fault {
     #[must_use]
     pub fn commits(&self) -> Option<RangeInclusive<u64>> {
         match self {
-            Self::Place { expected, .. } => Some(*expected..=*expected),
+            // One that comes again, or too late, is at fault itself; one that comes too early shows a gap.
+            Self::Place { expected, found } => Some(*expected.min(found)..=*expected),
             Self::Altered(at) | Self::NotCanonical(at) | Self::Subject(at) => Some(*at..=*at),
             Self::Gap {
                 stream_sequence,
                 after,
                 ..
-            } => Some(after + 1..=*stream_sequence),
+            } => Some(*after.max(&1)..=*stream_sequence),
             Self::Chain {
                 stream_sequence,
                 previous,
