@@ -6,7 +6,7 @@
 //!
 //! # Reading order
 //! 1. [`projector`]: what a projector is. 2. [`registry`]: the list of them. 3. [`runner`]: how they are
-//!    driven (leadership, fencing, the log's identity, retry, parking).
+//!    driven (leadership, fencing, the log's identity, retry); [`dead_letter`]: what was parked, and its retry.
 //! 4. [`catalog`], [`access`], [`archive`], [`search`]: the read models, each with its queries.
 //! 5. [`store`]: connections, the tenant's one under row-level security. 6. [`position`]: reading one's own
 //!    writes, and health. 7. [`rebuild`]: the same model beside the live one, compared and swapped.
@@ -15,7 +15,9 @@ pub mod access;
 pub mod archive;
 pub mod catalog;
 mod checkpoint;
+pub mod dead_letter;
 pub mod error;
+mod lease;
 pub mod page;
 pub mod position;
 pub mod projector;

@@ -1,7 +1,9 @@
 //! The index of the command line.
 
 use crate::embedded::DataDir;
-use crate::{bench_search, doctor, import, maintain, rebuild, serve, tenant, token, up};
+use crate::{
+    bench_search, dead_letter, doctor, import, maintain, rebuild, serve, tenant, token, up,
+};
 use api::config::{Config, TelemetryConfig};
 use api::telemetry::Telemetry;
 use clap::{Args, Parser, Subcommand};
@@ -62,6 +64,9 @@ enum Command {
     Import(ImportCommand),
     /// Build a read model anew from the log, compare it with the live one, and swap.
     Rebuild(rebuild::Args),
+    /// The commits that a projector could not apply and put aside.
+    #[command(subcommand)]
+    DeadLetter(dead_letter::Command),
     /// Register the first tenant of an installation.
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -104,6 +109,7 @@ pub fn run(cli: Cli) -> ExitCode {
         | Command::Migrate(_)
         | Command::Import(_)
         | Command::Rebuild(_)
+        | Command::DeadLetter(_)
         | Command::Tenant(_)
         | Command::Token(_)
         | Command::Bench(_) => {}
@@ -133,6 +139,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             code
         }
         Command::Rebuild(args) => quietly(rebuild::run(args)).await,
+        Command::DeadLetter(command) => quietly(dead_letter::run(command)).await,
         Command::Tenant(command) => quietly(tenant::run(command)).await,
         Command::Token(command) => quietly(token::run(command)).await,
         Command::Bench(BenchCommand::Search(args)) => quietly(bench_search::run(args)).await,

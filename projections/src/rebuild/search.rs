@@ -1,12 +1,15 @@
 //! Rebuilding the search index: another LanceDB table, filled from the catalogue.
 
-use super::{Compared, Finish, Rebuilt, TableChecksum};
-use crate::checkpoint::to_u64;
+use super::{Compared, Finish, Goal, Rebuilt, TableChecksum};
+use crate::checkpoint::{self, to_u64};
 use crate::error::ProjectionError;
+use crate::runner::check_log;
 use crate::search::{
     CurrentIndex, NAME, SearchIndex, ToolDocument, all_documents, live_table, other_table,
 };
 use crate::store::Database;
+use crate::{catalog, lease};
+use bus::Log;
 use sqlx::{Connection, PgConnection};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -23,12 +26,26 @@ const SETTLE: Duration = Duration::from_secs(60);
 /// As [`rebuild`](super::rebuild).
 pub async fn rebuild_search(
     index: &CurrentIndex,
+    log: &Log,
     database: &Database,
     finish: Finish,
     progress: &(dyn Fn(u64, u64) + Send + Sync),
 ) -> Result<Rebuilt, ProjectionError> {
     let begun = Instant::now();
     let mut connection = database.connect().await?;
+    lock(&mut connection).await?;
+    let mut goal = Goal::LiveModel;
+    for name in [catalog::NAME, NAME] {
+        let at = checkpoint::read(&mut connection, name).await?;
+        match check_log(log, name, &at).await {
+            Ok(()) => {}
+            // The catalogue has to be of the present log already.
+            Err(ProjectionError::LogReplaced(_)) if name == NAME && finish == Finish::Swap => {
+                goal = Goal::PresentLog;
+            }
+            Err(error) => return Err(error),
+        }
+    }
     let old = live_table(&mut connection).await?;
     let new = other_table(&old);
     index.drop_table(new).await?;
@@ -39,7 +56,7 @@ pub async fn rebuild_search(
     let first: HashMap<_, _> = first.into_iter().map(|d| (key(&d), d)).collect();
 
     let mut transaction = connection.begin().await?;
-    let stream_sequence = lock_settled(&mut transaction).await?;
+    let stream_sequence = lock_settled(&mut transaction, goal).await?;
     let second = all_documents(&mut transaction).await?;
     let changed: Vec<_> = second
         .into_iter()
@@ -68,6 +85,15 @@ pub async fn rebuild_search(
             .bind(new)
             .execute(&mut *transaction)
             .await?;
+        // They differ only when the index was of another log.
+        sqlx::query(
+            "UPDATE metamcp.checkpoints AS index
+             SET stream_sequence = catalog.stream_sequence, commit_hash = catalog.commit_hash
+             FROM metamcp.checkpoints AS catalog
+             WHERE index.projector = 'search' AND catalog.projector = 'catalog'",
+        )
+        .execute(&mut *transaction)
+        .await?;
     }
     transaction.commit().await?;
     if !result.swapped {
@@ -84,8 +110,32 @@ pub async fn rebuild_search(
     Ok(result)
 }
 
-/// Locks both checkpoints at one position, so that neither the rows nor the index move.
-async fn lock_settled(transaction: &mut PgConnection) -> Result<u64, ProjectionError> {
+/// Removes the table that the last rebuild has replaced; none is no error.
+///
+/// # Errors
+/// [`ProjectionError::RebuildRuns`] while a rebuild may be writing that table.
+pub async fn drop_old_index(
+    index: &CurrentIndex,
+    database: &Database,
+) -> Result<(), ProjectionError> {
+    let mut connection = database.connect().await?;
+    lock(&mut connection).await?;
+    let live = live_table(&mut connection).await?;
+    index.drop_table(other_table(&live)).await?;
+    Ok(())
+}
+
+/// One at a time works on the table beside the live one.
+async fn lock(connection: &mut PgConnection) -> Result<(), ProjectionError> {
+    match lease::try_lock(connection, "search_rebuild").await? {
+        true => Ok(()),
+        false => Err(ProjectionError::RebuildRuns(NAME)),
+    }
+}
+
+/// Locks both checkpoints at one position, so that neither the rows nor the index move. An index of
+/// another log stands still anyhow, and its position says nothing.
+async fn lock_settled(transaction: &mut PgConnection, goal: Goal) -> Result<u64, ProjectionError> {
     let begun = Instant::now();
     while begun.elapsed() < SETTLE {
         let mut attempt = transaction.begin().await?;
@@ -96,7 +146,7 @@ async fn lock_settled(transaction: &mut PgConnection) -> Result<u64, ProjectionE
         .fetch_all(&mut *attempt)
         .await?;
         if let [catalog, search] = positions[..]
-            && catalog == search
+            && (catalog == search || goal == Goal::PresentLog)
         {
             attempt.commit().await?;
             return Ok(to_u64(catalog));

@@ -9,6 +9,7 @@ use super::document::ToolDocument;
 use crate::access::corrupt;
 use crate::checkpoint::to_u64;
 use crate::error::ProjectionError;
+use crate::lease;
 use crate::projector::{OnPoison, Projector, Recorded};
 use async_trait::async_trait;
 use domain::AnyEvent;
@@ -107,9 +108,10 @@ impl Projector for SearchProjector {
         let mut documents = read_documents(connection, BY_TOOL, &tools).await?;
         documents.extend(read_documents(connection, BY_SERVER, &servers).await?);
         for documents in documents.chunks(WRITE) {
-            index.upsert(documents, &*self.progress).await?;
+            // Outside of PostgreSQL nothing fences a writer that was deposed: it may only begin while it leads.
+            lease::hold(connection, index.upsert(documents, &*self.progress)).await??;
         }
-        if index.optimize_if_due().await? {
+        if lease::hold(connection, index.optimize_if_due()).await?? {
             tracing::debug!("compacted the search index");
         }
         Ok(())
