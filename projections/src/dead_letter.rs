@@ -8,13 +8,13 @@ use crate::checkpoint::{self, to_i64, to_u64};
 use crate::error::ProjectionError;
 use crate::projector::{Projector, Recorded};
 use crate::runner::chain;
+use crate::search::SearchProjector;
 use crate::store::Database;
-use crate::{catalog, search};
+use crate::{catalog, registry};
 use bus::{Log, LogEntry};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 use std::collections::HashSet;
-use std::sync::Arc;
 
 /// A parked commit.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -50,20 +50,20 @@ pub async fn list(database: &Database) -> Result<Vec<DeadLetter>, ProjectionErro
     read(&mut connection, None).await
 }
 
-/// Applies what is parked, in order, after an upgrade or once the cause is gone. `projectors` in the order
-/// of the registry: what `catalog` applies late is brought into the search index as well.
+/// Applies what is parked, in order, after an upgrade or once the cause is gone. What `catalog` applies
+/// late is brought into the search index as well, which had passed it when there were no rows.
 ///
 /// # Errors
 /// What the database, the log or the index says; what was applied before stays applied.
 pub async fn retry(
-    projectors: &[Arc<dyn Projector>],
+    search: &SearchProjector,
     log: &Log,
     database: &Database,
 ) -> Result<Retried, ProjectionError> {
     let mut connection = database.connect().await?;
     let mut retried = Retried::default();
     let mut late_in_catalog = Vec::new();
-    for projector in projectors {
+    for projector in registry::projectors(search.clone()) {
         let name = projector.name();
         // A pass may meet commits that the running projector parks behind it meanwhile.
         loop {
@@ -77,14 +77,16 @@ pub async fn retry(
             let named = applied.into_iter().map(|at| (name.to_owned(), at));
             retried.applied.extend(named);
         }
-        if name == search::NAME {
-            for at in late_in_catalog.drain(..) {
-                index_again(projector.as_ref(), log, &mut connection, at).await?;
-            }
-        }
         retried
             .remaining
             .extend(read(&mut connection, Some(name)).await?);
+    }
+    for at in late_in_catalog {
+        let recorded = Recorded::decode(&entry_at(log, at).await?)?;
+        let mut transaction = connection.begin().await?;
+        checkpoint::enter(&mut transaction, search.name(), search.name()).await?;
+        search.write_late(&mut transaction, &recorded).await?;
+        transaction.commit().await?;
     }
     Ok(retried)
 }
@@ -205,21 +207,6 @@ async fn unpark(
     projector.apply(&mut transaction, &[recorded]).await?;
     transaction.commit().await?;
     Ok(true)
-}
-
-/// The index passed this commit when the catalogue had no rows of it yet.
-async fn index_again(
-    search: &dyn Projector,
-    log: &Log,
-    connection: &mut PgConnection,
-    at: u64,
-) -> Result<(), ProjectionError> {
-    let recorded = Recorded::decode(&entry_at(log, at).await?)?;
-    let mut transaction = connection.begin().await?;
-    checkpoint::enter(&mut transaction, search.name(), search.name()).await?;
-    search.apply(&mut transaction, &[recorded]).await?;
-    transaction.commit().await?;
-    Ok(())
 }
 
 async fn entry_at(log: &Log, at: u64) -> Result<LogEntry, ProjectionError> {

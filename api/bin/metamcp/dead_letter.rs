@@ -4,7 +4,6 @@
 use crate::app::Backend;
 use crate::cli::Installation;
 use projections::dead_letter::{self, DeadLetter};
-use projections::registry;
 use projections::search::SearchProjector;
 use std::sync::Arc;
 
@@ -38,8 +37,8 @@ async fn retry(installation: &Installation) -> anyhow::Result<()> {
     let config = installation.config()?;
     let backend = Backend::connect(&config).await?;
     let index = backend.open_index(&config, false).await?;
-    let projectors = registry::projectors(SearchProjector::new(index, Arc::new(|_| {})));
-    let retried = dead_letter::retry(&projectors, &backend.log, &backend.database).await?;
+    let search = SearchProjector::new(index, Arc::new(|_| {}));
+    let retried = dead_letter::retry(&search, &backend.log, &backend.database).await?;
     for (projector, at) in &retried.applied {
         println!("{projector}: commit {at} is applied");
     }

@@ -2,9 +2,11 @@
 //! the same time, a database and a stream for each test.
 
 mod client;
+mod proxy;
 mod servers;
 
 pub(crate) use client::Client;
+pub(crate) use proxy::Proxy;
 pub(crate) use servers::Servers;
 
 use api::config::{Config, EmbedderKind};
