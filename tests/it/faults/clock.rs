@@ -59,8 +59,10 @@ async fn commits_of_clocks_an_hour_apart_keep_their_order_and_their_checks() {
         "the order of writing, not of the clocks"
     );
     eventually("the last name counts, not the latest time", async || {
-        let shown = client.data("{ tenant { displayName } }", json!({})).await;
-        shown["tenant"]["displayName"] == "Name 9"
+        let shown = client
+            .data("{ viewer { tenant { displayName } } }", json!({}))
+            .await;
+        shown["viewer"]["tenant"]["displayName"] == "Name 9"
     })
     .await;
     super::verify::nothing_is_lost_or_doubled(&events, &[]).await;
@@ -124,7 +126,7 @@ async fn a_process_whose_clock_is_an_hour_off_judges_tokens_by_it_and_harms_noth
         })
         .await;
         let (status, _) = client
-            .graphql("{ tenant { displayName } }", json!({}))
+            .graphql("{ viewer { tenant { displayName } } }", json!({}))
             .await;
         // A token of now is twelve hours from its end for the one, and not yet valid for the other.
         assert_eq!(status == 200, accepted, "{name}: {status}");
@@ -141,7 +143,9 @@ async fn a_process_whose_clock_is_an_hour_off_judges_tokens_by_it_and_harms_noth
         }
         drop(process);
     }
-    right.data("{ tenant { displayName } }", json!({})).await;
+    right
+        .data("{ viewer { tenant { displayName } } }", json!({}))
+        .await;
     read_models_equal_a_rebuild(&world.config, &events).await;
     drop(metamcp);
     world.stop().await;

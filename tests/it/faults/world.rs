@@ -134,6 +134,15 @@ impl Process {
     }
 }
 
+/// A test that fails shows what its processes said.
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("--- {}\n{}", self.log.display(), self.said());
+        }
+    }
+}
+
 fn spawn(log: &PathBuf, roles: &str, environment: &[(String, String)]) -> Child {
     let log = File::options().create(true).append(true).open(log).unwrap();
     Command::new(env!("CARGO_BIN_EXE_metamcp"))

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 /// What happens to the bytes from the server to the client. The other direction always passes.
+/// [`Answers::Until`] passes, too, until the client says something, and swallows from then on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answers {
     Pass,
@@ -16,6 +17,8 @@ enum Answers {
     Held,
     /// Lost.
     Swallowed,
+    /// Lost as soon as the client says this.
+    Until(&'static str),
 }
 
 /// A proxy in front of one server. Ends with its last clone's tasks when dropped.
@@ -38,7 +41,7 @@ impl Proxy {
         let (told, cuts, lost) = (answers.clone(), generation.clone(), Arc::clone(&swallowed));
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (answers, mut cuts) = (told.subscribe(), cuts.subscribe());
+                let (answers, mut cuts) = (told.clone(), cuts.subscribe());
                 let lost = Arc::clone(&lost);
                 tokio::spawn(async move {
                     let Ok(server) = TcpStream::connect(server).await else {
@@ -63,6 +66,11 @@ impl Proxy {
     /// From now on the server's answers are lost; what the client sends still arrives.
     pub(crate) fn swallow(&self) {
         self.answers.send_replace(Answers::Swallowed);
+    }
+
+    /// Swallows the answers to the next thing that contains these words, and everything after it.
+    pub(crate) fn swallow_after(&self, words: &'static str) {
+        self.answers.send_replace(Answers::Until(words));
     }
 
     /// From now on the server's answers are late: they arrive after [`Self::release`].
@@ -98,41 +106,57 @@ impl Drop for Proxy {
 async fn pass(
     client: TcpStream,
     server: TcpStream,
-    answers: watch::Receiver<Answers>,
+    answers: watch::Sender<Answers>,
     lost: Arc<AtomicU64>,
 ) {
     let _ = client.set_nodelay(true);
     let _ = server.set_nodelay(true);
-    let (from_client, to_client) = client.into_split();
-    let (from_server, to_server) = server.into_split();
-    let always = watch::Sender::new(Answers::Pass);
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let asking = async {
+        let mut buffer = vec![0; 1 << 16];
+        while let Some(bytes) = next(&mut from_client, &mut buffer).await {
+            answers.send_if_modified(|answers| match answers {
+                Answers::Until(words) if contains(bytes, words) => {
+                    *answers = Answers::Swallowed;
+                    true
+                }
+                _ => false,
+            });
+            if to_server.write_all(bytes).await.is_err() {
+                return;
+            }
+        }
+    };
+    let answering = async {
+        let mut told = answers.subscribe();
+        let mut buffer = vec![0; 1 << 16];
+        while let Some(bytes) = next(&mut from_server, &mut buffer).await {
+            let told = told.wait_for(|told| *told != Answers::Held).await;
+            let swallowed = told.is_ok_and(|told| *told == Answers::Swallowed);
+            if swallowed {
+                lost.fetch_add(u64::try_from(bytes.len()).unwrap(), Ordering::Relaxed);
+            } else if to_client.write_all(bytes).await.is_err() {
+                return;
+            }
+        }
+    };
     tokio::select! {
-        () = copy(from_client, to_server, always.subscribe(), Arc::default()) => {}
-        () = copy(from_server, to_client, answers, lost) => {}
+        () = asking => {}
+        () = answering => {}
     }
 }
 
-/// Passes bytes on until either side ends.
-async fn copy(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    mut answers: watch::Receiver<Answers>,
-    lost: Arc<AtomicU64>,
-) {
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let length = match from.read(&mut buffer).await {
-            Ok(0) | Err(_) => return,
-            Ok(length) => length,
-        };
-        let told = answers.wait_for(|answers| *answers != Answers::Held).await;
-        let Ok(told) = told.map(|told| *told) else {
-            return;
-        };
-        if told == Answers::Swallowed {
-            lost.fetch_add(u64::try_from(length).unwrap(), Ordering::Relaxed);
-        } else if to.write_all(&buffer[..length]).await.is_err() {
-            return;
-        }
+/// The next bytes; none at the end.
+async fn next<'a>(from: &mut OwnedReadHalf, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    match from.read(buffer).await {
+        Ok(0) | Err(_) => None,
+        Ok(length) => Some(&buffer[..length]),
     }
+}
+
+fn contains(bytes: &[u8], words: &str) -> bool {
+    bytes
+        .windows(words.len())
+        .any(|window| window == words.as_bytes())
 }
