@@ -67,6 +67,36 @@ impl Rebuilt {
         self.tables.iter().all(|table| table.live == table.rebuilt)
     }
 
+    /// Decides whether to swap.
+    fn new(projector: &str, stream_sequence: u64, tables: Vec<Compared>, finish: Finish) -> Self {
+        let mut rebuilt = Self {
+            projector: projector.to_owned(),
+            stream_sequence,
+            elapsed: Duration::ZERO,
+            tables,
+            swapped: false,
+        };
+        rebuilt.swapped = match finish {
+            Finish::Check => false,
+            Finish::SwapIfEqual => rebuilt.is_equal(),
+            Finish::Swap => true,
+        };
+        rebuilt
+    }
+
+    /// What the caller hears when all is done.
+    fn conclude(mut self, begun: Instant, finish: Finish) -> Result<Self, ProjectionError> {
+        self.elapsed = begun.elapsed();
+        if finish == Finish::SwapIfEqual && !self.is_equal() {
+            let tables = self.differing();
+            return Err(ProjectionError::Differs {
+                projector: self.projector,
+                tables,
+            });
+        }
+        Ok(self)
+    }
+
     fn differing(&self) -> String {
         let differ = self
             .tables
@@ -128,36 +158,27 @@ pub async fn rebuild(
     let at = checkpoint::read(&mut transaction, live).await?;
     let goal = goal.position(&at, log).await?;
     catch_up(&runner, &mut connection, &beside, log, goal, progress).await?;
-    let mut tables = Vec::new();
-    for table in projector.tables() {
-        let live = checksum::of_table(&mut transaction, live, table).await?;
-        let rebuilt = checksum::of_table(&mut transaction, &beside, table).await?;
-        tables.push(Compared {
-            table: (*table).to_owned(),
-            live,
-            rebuilt,
-        });
-    }
-    let mut rebuilt = Rebuilt {
-        projector: live.to_owned(),
-        stream_sequence: goal,
-        elapsed: begun.elapsed(),
-        tables,
-        swapped: false,
-    };
-    rebuilt.swapped =
-        finish == Finish::Swap || (finish == Finish::SwapIfEqual && rebuilt.is_equal());
+    let tables = compare(&mut transaction, projector.as_ref(), &beside).await?;
+    let rebuilt = Rebuilt::new(live, goal, tables, finish);
     swap_or_drop(&mut transaction, live, &beside, rebuilt.swapped).await?;
     transaction.commit().await?;
-    rebuilt.elapsed = begun.elapsed();
-    if finish == Finish::SwapIfEqual && !rebuilt.is_equal() {
-        let tables = rebuilt.differing();
-        return Err(ProjectionError::Differs {
-            projector: rebuilt.projector,
-            tables,
+    rebuilt.conclude(begun, finish)
+}
+
+async fn compare(
+    connection: &mut PgConnection,
+    projector: &dyn Projector,
+    beside: &str,
+) -> Result<Vec<Compared>, ProjectionError> {
+    let mut tables = Vec::new();
+    for table in projector.tables() {
+        tables.push(Compared {
+            table: (*table).to_owned(),
+            live: checksum::of_table(connection, projector.name(), table).await?,
+            rebuilt: checksum::of_table(connection, beside, table).await?,
         });
     }
-    Ok(rebuilt)
+    Ok(tables)
 }
 
 /// How far the copy is built.

@@ -34,18 +34,7 @@ pub async fn rebuild_search(
     let begun = Instant::now();
     let mut connection = database.connect().await?;
     lock(&mut connection).await?;
-    let mut goal = Goal::LiveModel;
-    for name in [catalog::NAME, NAME] {
-        let at = checkpoint::read(&mut connection, name).await?;
-        match check_log(log, name, &at).await {
-            Ok(()) => {}
-            // The catalogue has to be of the present log already.
-            Err(ProjectionError::LogReplaced(_)) if name == NAME && finish == Finish::Swap => {
-                goal = Goal::PresentLog;
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let goal = goal(&mut connection, log, finish).await?;
     let old = live_table(&mut connection).await?;
     let new = other_table(&old);
     index.drop_table(new).await?;
@@ -72,42 +61,54 @@ pub async fn rebuild_search(
         live,
         rebuilt,
     };
-    let mut result = Rebuilt {
-        projector: NAME.to_owned(),
-        stream_sequence,
-        elapsed: begun.elapsed(),
-        tables: vec![compared],
-        swapped: false,
-    };
-    result.swapped = finish == Finish::Swap || (finish == Finish::SwapIfEqual && result.is_equal());
+    let result = Rebuilt::new(NAME, stream_sequence, vec![compared], finish);
     if result.swapped {
-        sqlx::query("UPDATE search.index_table SET table_name = $1")
-            .bind(new)
-            .execute(&mut *transaction)
-            .await?;
-        // They differ only when the index was of another log.
-        sqlx::query(
-            "UPDATE metamcp.checkpoints AS index
-             SET stream_sequence = catalog.stream_sequence, commit_hash = catalog.commit_hash
-             FROM metamcp.checkpoints AS catalog
-             WHERE index.projector = 'search' AND catalog.projector = 'catalog'",
-        )
-        .execute(&mut *transaction)
-        .await?;
+        swap(&mut transaction, new).await?;
     }
     transaction.commit().await?;
     if !result.swapped {
         index.drop_table(new).await?;
     }
-    result.elapsed = begun.elapsed();
-    if finish == Finish::SwapIfEqual && !result.is_equal() {
-        let tables = "tools".to_owned();
-        return Err(ProjectionError::Differs {
-            projector: NAME.to_owned(),
-            tables,
-        });
+    result.conclude(begun, finish)
+}
+
+/// Whether the live index can be compared: not when it was made from another log.
+async fn goal(
+    connection: &mut PgConnection,
+    log: &Log,
+    finish: Finish,
+) -> Result<Goal, ProjectionError> {
+    let mut goal = Goal::LiveModel;
+    for name in [catalog::NAME, NAME] {
+        let at = checkpoint::read(connection, name).await?;
+        match check_log(log, name, &at).await {
+            Ok(()) => {}
+            // The catalogue has to be of the present log already.
+            Err(ProjectionError::LogReplaced(_)) if name == NAME && finish == Finish::Swap => {
+                goal = Goal::PresentLog;
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(result)
+    Ok(goal)
+}
+
+/// Names the new table, and gives the index the catalogue's position: the two differ only when the index
+/// was of another log.
+async fn swap(transaction: &mut PgConnection, new: &str) -> Result<(), ProjectionError> {
+    sqlx::query("UPDATE search.index_table SET table_name = $1")
+        .bind(new)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query(
+        "UPDATE metamcp.checkpoints AS index
+         SET stream_sequence = catalog.stream_sequence, commit_hash = catalog.commit_hash
+         FROM metamcp.checkpoints AS catalog
+         WHERE index.projector = 'search' AND catalog.projector = 'catalog'",
+    )
+    .execute(transaction)
+    .await?;
+    Ok(())
 }
 
 /// Removes the table that the last rebuild has replaced; none is no error.
