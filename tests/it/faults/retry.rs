@@ -2,12 +2,12 @@
 //! is sent again, inside and beyond the window in which JetStream itself remembers it.
 
 use super::verify::entries;
-use crate::support::{Client, Proxy, Servers, serve};
+use super::world::{Process, configuration, eventually, owner, ready};
+use crate::support::{Proxy, Servers};
 use bus::{CommandContext, Committed, DispatchError, Dispatcher, Log, LogOptions};
 use domain::envelope::Actor;
 use domain::id::{CommandId, TenantId};
 use domain::tenant::{Tenant, TenantCommand, TenantEvent};
-use metamcp::app::Role as ProcessRole;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +81,7 @@ async fn cut_and_send_again(
     apart.proxy.cut();
     tokio::time::sleep(pause).await;
     let connected = async || apart.log.is_connected() && apart.log.head().await.is_ok();
-    super::world::eventually("the connection is back", connected).await;
+    eventually("the connection is back", connected).await;
     let again = send(dispatcher, command_id, command).await.unwrap();
     assert_eq!(again.stream_sequence, before + 1);
     assert!(again.replayed, "the retry was given a commit of its own");
@@ -133,16 +133,16 @@ async fn a_retry_beyond_the_window_is_answered_by_the_first_commit() {
 #[tokio::test]
 async fn a_mutation_whose_answer_was_lost_is_sent_again_and_done_once() {
     let servers = Servers::start().await;
-    let config = super::world::configuration(&servers).await;
+    let config = configuration(&servers).await;
     let server = config.nats.url.trim_start_matches("nats://");
     let proxy = Proxy::start(server.parse().unwrap()).await;
     let mut through = config.clone();
     through.nats.url = format!("nats://{}", proxy.address);
-    let (app, base) = serve(&through, &[ProcessRole::Api, ProcessRole::Projector]).await;
     let events = Servers::log(&config).await;
-    let owner = super::world::owner(&app.state.config, &events).await;
-    let client = Client { base, ..owner };
-    super::world::ready(&client).await;
+    let client = owner(&config, &events).await;
+    let path = servers.folder.path().join("metamcp");
+    let _metamcp = Process::start(path, "api,projector", &through).await;
+    ready(&client).await;
     let mutation = "mutation($id: UUID!) { registerServer(
         input: { slug: \"git\", name: \"Git\", description: \"A server\" }, commandId: $id) { sequence } }";
     let variables = json!({ "id": Uuid::now_v7() });
@@ -155,7 +155,7 @@ async fn a_mutation_whose_answer_was_lost_is_sent_again_and_done_once() {
     proxy.cut();
     // Sent again, as often as it takes: the permissions, too, have to follow the log first.
     let mut answer = serde_json::Value::Null;
-    super::world::eventually("the mutation is answered", async || {
+    eventually("the mutation is answered", async || {
         let (status, found) = client.graphql(mutation, variables.clone()).await;
         answer = found["data"].clone();
         status == 200 && found.get("errors").is_none()
@@ -164,5 +164,4 @@ async fn a_mutation_whose_answer_was_lost_is_sent_again_and_done_once() {
     assert_eq!(answer["registerServer"]["sequence"], before + 1);
     assert_eq!(client.data(mutation, variables).await, answer);
     assert_eq!(events.head().await.unwrap(), before + 1);
-    app.stop().await;
 }
