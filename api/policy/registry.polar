@@ -29,7 +29,8 @@ permits("publisher", action, _resource) if finds(action);
 permits("publisher", action, _resource) if
     action in [
         "register_server", "describe_server", "retire_server",
-        "register_tool", "describe_tool", "publish_tool_version", "retire_tool"
+        "register_tool", "describe_tool", "publish_tool_version", "retire_tool",
+        "read_server_history", "read_tool_history"
     ];
 
 # Agents find what is listed.
@@ -41,4 +42,7 @@ permits("auditor", action, _resource) if reads(action);
 finds(action) if action in ["read_tenant", "read_server", "read_tool", "search_tools"];
 
 reads("read_principal");
+reads("read_audit");
+reads("read_server_history");
+reads("read_tool_history");
 reads(action) if finds(action);

@@ -8,7 +8,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use bus::CommandContext;
 use domain::envelope::Actor;
-use domain::id::{CommandId, PrincipalId, TenantId};
+use domain::id::{CommandId, CorrelationId, PrincipalId, TenantId};
 use domain::principal::{PrincipalKind, Role};
 use std::collections::BTreeSet;
 
@@ -25,6 +25,8 @@ pub struct Caller {
     pub kind: PrincipalKind,
     /// The roles it holds now.
     pub roles: BTreeSet<Role>,
+    /// The request: what it commits carries this id.
+    pub correlation_id: CorrelationId,
 }
 
 impl Caller {
@@ -40,7 +42,8 @@ impl Caller {
     /// The context of a command of this caller. A command id that the client chose makes a retry safe.
     #[must_use]
     pub fn command_context(&self, command_id: Option<CommandId>) -> CommandContext {
-        let context = CommandContext::new(self.tenant.clone(), self.actor());
+        let context = CommandContext::new(self.tenant.clone(), self.actor())
+            .with_correlation_id(self.correlation_id);
         match command_id {
             Some(id) => context.with_command_id(id),
             None => context,

@@ -77,6 +77,10 @@ pub enum TokenProblem {
 impl ApiError {
     /// A body or a message larger than its limit.
     pub const TOO_LARGE: &'static str = "TOO_LARGE";
+    /// A `Host` or `Origin` that is not one of ours.
+    pub const ORIGIN_NOT_ALLOWED: &'static str = "ORIGIN_NOT_ALLOWED";
+    /// An MCP session that has ended, or is somebody else's.
+    pub const SESSION_NOT_FOUND: &'static str = "SESSION_NOT_FOUND";
     /// A method that the route does not serve.
     pub const METHOD_NOT_ALLOWED: &'static str = "METHOD_NOT_ALLOWED";
     /// A content type that the route does not accept.
@@ -135,6 +139,14 @@ impl ApiError {
                 code: Self::UNSUPPORTED_MEDIA_TYPE,
                 ..
             } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid {
+                code: Self::ORIGIN_NOT_ALLOWED,
+                ..
+            } => StatusCode::FORBIDDEN,
+            Self::Invalid {
+                code: Self::SESSION_NOT_FOUND,
+                ..
+            } => StatusCode::NOT_FOUND,
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }

@@ -20,15 +20,13 @@ pub fn router(state: &AppState, shutdown: &CancellationToken) -> Router {
     let limits = &state.config.limits;
     let authenticated = from_fn_with_state(state.clone(), authenticate);
     let operations = graphql::operations(limits).route_layer(authenticated.clone());
-    Router::new()
+    let routes = Router::new()
         // For people and their scripts: the page is open, operations need a caller.
         .route("/graphql", operations.merge(graphql::page()))
+        .route("/graphql/ws", graphql::subscriptions(limits, shutdown))
         // For agents.
         .nest("/mcp", mcp::routes(state, shutdown).layer(authenticated))
-        // For operators and probes; open.
-        .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(metrics::show))
+        .merge(operators())
         // For clients that look for keys and metadata; open.
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route(well_known::RESOURCE_METADATA, get(well_known::resource))
@@ -37,7 +35,26 @@ pub fn router(state: &AppState, shutdown: &CancellationToken) -> Router {
             get(well_known::resource_at),
         )
         .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(method_not_allowed);
+    surround(routes, state)
+}
+
+/// What a process without the role of the API serves: nothing but probes and metrics.
+pub fn for_operators(state: &AppState) -> Router {
+    surround(operators().fallback(not_found), state)
+}
+
+/// For operators and probes; open.
+fn operators() -> Router<AppState> {
+    Router::new()
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
+}
+
+fn surround(routes: Router<AppState>, state: &AppState) -> Router {
+    let limits = &state.config.limits;
+    routes
         // The last layer is the outermost.
         .layer(from_fn_with_state(
             limits.request_deadline + GRACE,

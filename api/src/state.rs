@@ -1,14 +1,16 @@
 //! What every handler shares. Cheap to clone; built once at start-up.
 
 use crate::authn::{PrincipalCache, Tokens};
-use crate::authz::Authorizer;
+use crate::authz::{Authorizer, Denials};
 use crate::config::Config;
-use bus::{Dispatcher, Log};
+use crate::telemetry::SEARCH_SECONDS;
+use bus::{Dispatcher, Feed, Log};
 use metrics_exporter_prometheus::PrometheusHandle;
-use projections::search::CurrentIndex;
+use projections::search::{self, CurrentIndex, SearchAnswer, SearchError, SearchRequest};
 use projections::{Positions, ReadPool};
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The shared state of the API; dereferences to its [`Parts`].
 #[derive(Clone)]
@@ -28,8 +30,12 @@ pub struct Parts {
     pub positions: Positions,
     /// The live search index.
     pub search: CurrentIndex,
-    /// Who may do what.
+    /// Who may do what; what it refuses goes on record.
     pub authorizer: Arc<dyn Authorizer>,
+    /// The record of refusals, for answers that wait for it.
+    pub denials: Denials,
+    /// The live end of the log.
+    pub feed: Feed,
     /// Issues and verifies tokens.
     pub tokens: Arc<Tokens>,
     /// The principals of recent requests.
@@ -44,6 +50,44 @@ impl AppState {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
     }
+
+    /// Searches for a surface, measures it, and says in the answer when the index is behind the log.
+    pub(crate) async fn search(
+        &self,
+        request: &SearchRequest,
+        surface: &'static str,
+    ) -> Result<SearchAnswer, SearchError> {
+        let began = Instant::now();
+        let mut answer = self.search.search(request).await?;
+        metrics::histogram!(SEARCH_SECONDS, "surface" => surface).record(began.elapsed());
+        let health = self.positions.health();
+        let health = health
+            .iter()
+            .find(|health| health.projector == search::NAME);
+        let behind = health.and_then(|health| {
+            behind(
+                health.position,
+                health.head,
+                self.positions.staleness(search::NAME),
+            )
+        });
+        answer.notice = match (answer.notice, behind) {
+            (Some(notice), Some(behind)) => Some(format!("{notice}; {behind}")),
+            (notice, behind) => notice.or(behind),
+        };
+        Ok(answer)
+    }
+}
+
+/// A write is in the index within a fraction of a second; what lasts longer is worth a word.
+const BEHIND: Duration = Duration::from_secs(2);
+
+fn behind(position: u64, head: u64, since: Duration) -> Option<String> {
+    (position < head && since >= BEHIND).then(|| {
+        format!(
+            "the search index has {position} of the log's {head} commits so far: tools may be missing"
+        )
+    })
 }
 
 impl Deref for AppState {
@@ -51,5 +95,18 @@ impl Deref for AppState {
 
     fn deref(&self) -> &Parts {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_that_stays_behind_is_worth_a_word() {
+        assert_eq!(behind(9, 9, Duration::MAX), None);
+        assert_eq!(behind(8, 9, Duration::from_millis(100)), None);
+        let notice = behind(8, 9, Duration::from_secs(3)).unwrap();
+        assert!(notice.contains("8 of the log's 9"), "{notice}");
     }
 }

@@ -43,6 +43,10 @@ pub const MCP_SESSIONS: &str = "metamcp_mcp_sessions";
 pub const MCP_TOOL_CALLS: &str = "metamcp_mcp_tool_calls_total";
 /// Time of a call of an MCP tool.
 pub const MCP_TOOL_CALL_SECONDS: &str = "metamcp_mcp_tool_call_seconds";
+/// Refusals by what became of their record (`recorded`, `counted`, `failed` and tried again, `lost`).
+pub const DENIALS: &str = "metamcp_denials_total";
+/// WebSocket connections of this process that follow the log.
+pub const LIVE_CONNECTIONS: &str = "metamcp_live_connections";
 /// Time of a GraphQL operation by kind and outcome.
 pub const GRAPHQL_SECONDS: &str = "metamcp_graphql_seconds";
 
@@ -230,6 +234,11 @@ fn describe() {
     describe_gauge!(
         MCP_SESSIONS,
         "Sessions of MCP clients that live in this process"
+    );
+    describe_counter!(DENIALS, "Refusals by what became of their record");
+    describe_gauge!(
+        LIVE_CONNECTIONS,
+        "WebSocket connections that follow the log"
     );
     describe_counter!(MCP_TOOL_CALLS, "Calls of MCP tools by tool and outcome");
     describe_histogram!(

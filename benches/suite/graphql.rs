@@ -156,7 +156,7 @@ async fn load(address: SocketAddr, requests: &Arc<Vec<Vec<u8>>>, length: Duratio
 }
 
 /// Median seconds of a request when nobody else asks.
-async fn one_client(address: SocketAddr, requests: &Arc<Vec<Vec<u8>>>) -> Result<f64> {
+pub(crate) async fn one_client(address: SocketAddr, requests: &Arc<Vec<Vec<u8>>>) -> Result<f64> {
     let mut wire = Wire::connect(address).await?;
     let requests = Arc::clone(requests);
     let times = tokio::spawn(async move {

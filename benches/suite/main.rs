@@ -10,6 +10,7 @@
     reason = "a bench reports to the terminal"
 )]
 
+mod as_of;
 mod corpus;
 mod embed;
 mod graphql;
@@ -63,6 +64,9 @@ async fn all(settings: &Settings, report: &mut Report) -> Result<()> {
     }
     if settings.wants("graphql") {
         graphql::run(settings, report).await?;
+    }
+    if settings.wants("as_of") {
+        as_of::run(settings, report).await?;
     }
     Ok(())
 }

@@ -18,10 +18,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-const TABLES: [&str; 4] = [
+const TABLES: [&str; 7] = [
     "catalog.servers",
+    "catalog.servers_past",
     "catalog.tools",
+    "catalog.tools_past",
     "catalog.tool_versions",
+    "catalog.moments",
     "archive.events",
 ];
 

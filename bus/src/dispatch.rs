@@ -60,6 +60,13 @@ impl CommandContext {
         self.command_id = command_id;
         self
     }
+
+    /// As a part of a request.
+    #[must_use]
+    pub fn with_correlation_id(mut self, correlation_id: CorrelationId) -> Self {
+        self.correlation_id = correlation_id;
+        self
+    }
 }
 
 /// What a command did.

@@ -166,6 +166,10 @@ derived_id!(
     /// A principal, derived from (tenant, handle).
     PrincipalId, "principal id"
 );
+derived_id!(
+    /// A denial, derived from everything that its refusals have in common, their window included.
+    DenialId, "denial id"
+);
 
 impl ServerId {
     /// The id of the server `slug` of `tenant`.
@@ -188,6 +192,16 @@ impl PrincipalId {
     #[must_use]
     pub fn derive(tenant: &TenantId, handle: &str) -> Self {
         Self(derive("principal", &[tenant.as_str(), handle]))
+    }
+}
+
+impl DenialId {
+    /// The id of the denial of `tenant` with these parts.
+    #[must_use]
+    pub fn derive(tenant: &TenantId, parts: &[&str]) -> Self {
+        let mut all = vec![tenant.as_str()];
+        all.extend(parts);
+        Self(derive("denial", &all))
     }
 }
 

@@ -7,9 +7,10 @@
 //! # Reading order
 //! 1. [`id`]: who and what; how an aggregate's id follows from its natural key.
 //! 2. [`envelope`]: the commit, which is the unit of the log.
-//! 3. [`tool`], [`server`], [`principal`], [`tenant`]: one folder per aggregate, the same files in each
+//! 3. [`tool`], [`server`], [`principal`], [`tenant`], [`denial`]: one folder per aggregate, the same files in each
 //!    (`command.rs`, `event.rs`, `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
 //! 4. [`registry`]: from a wire name and version to a typed event, through the upcasters.
+//! 5. [`state`] and [`diff`]: an object folded from its events for people, and what an event changed in it.
 //!
 //! # Glossary
 //! | word | meaning |
@@ -17,23 +18,27 @@
 //! | command | what somebody wants (imperative); decided by an aggregate |
 //! | event | what has happened (past tense); never changed afterwards |
 //! | commit | the events that one command decided, written as one message |
-//! | aggregate | the unit of consistency: one tenant, principal, server or tool |
+//! | aggregate | the unit of consistency: one tenant, principal, server, tool or denial |
 //! | `stream_sequence` | position in the whole log |
 //! | `aggregate_sequence` | position of a commit in one aggregate, from 1 |
 //! | `event_version` | schema of an event's wire form |
 //! | `tool_version` | semantic version of a tool's definition |
 //! | upcaster | turns an old wire form into the next one |
 //! | upstream | an MCP server that a tenant has registered |
+//! | denial | what one principal was refused on one object in one window of time |
 
 pub mod aggregate;
+pub mod diff;
 pub mod envelope;
 #[macro_use]
 mod event;
+pub mod denial;
 pub mod id;
 mod named;
 pub mod principal;
 pub mod registry;
 pub mod server;
+pub mod state;
 pub mod tenant;
 pub mod text;
 pub mod tool;

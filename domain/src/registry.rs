@@ -1,12 +1,13 @@
 //! From a wire name and version to a typed event. The list of all wire forms, with their upcasters.
 
+use crate::denial::DenialEvent;
 use crate::envelope::StoredEvent;
 use crate::event::{DecodeError, WireEvent};
 use crate::principal::PrincipalEvent;
 use crate::server::ServerEvent;
 use crate::tenant::TenantEvent;
 use crate::tool::ToolEvent;
-use crate::{principal, server, tenant, tool};
+use crate::{denial, principal, server, tenant, tool};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -25,6 +26,8 @@ pub enum AnyEvent {
     Server(ServerEvent),
     /// Of a tool.
     Tool(ToolEvent),
+    /// Of a denial.
+    Denial(DenialEvent),
 }
 
 impl AnyEvent {
@@ -36,6 +39,7 @@ impl AnyEvent {
             Self::Principal(event) => StoredEvent::from_event(event),
             Self::Server(event) => StoredEvent::from_event(event),
             Self::Tool(event) => StoredEvent::from_event(event),
+            Self::Denial(event) => StoredEvent::from_event(event),
         }
     }
 }
@@ -47,6 +51,7 @@ pub fn wire_forms() -> impl Iterator<Item = (&'static str, u16)> {
         PrincipalEvent::WIRE_FORMS,
         ServerEvent::WIRE_FORMS,
         ToolEvent::WIRE_FORMS,
+        DenialEvent::WIRE_FORMS,
     ]
     .into_iter()
     .flatten()
@@ -59,6 +64,7 @@ fn upcasters() -> impl Iterator<Item = &'static Upcaster> + Clone {
         principal::upcast::UPCASTERS,
         server::upcast::UPCASTERS,
         tool::upcast::UPCASTERS,
+        denial::upcast::UPCASTERS,
     ]
     .into_iter()
     .flatten()
@@ -76,6 +82,8 @@ pub fn decode(stored: &StoredEvent) -> Result<AnyEvent, DecodeError> {
         decode_as(stored).map(AnyEvent::Server)
     } else if knows(PrincipalEvent::WIRE_FORMS) {
         decode_as(stored).map(AnyEvent::Principal)
+    } else if knows(DenialEvent::WIRE_FORMS) {
+        decode_as(stored).map(AnyEvent::Denial)
     } else {
         decode_as(stored).map(AnyEvent::Tenant)
     }

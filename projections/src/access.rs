@@ -1,7 +1,14 @@
 //! Read model `access`: tenants, principals and their roles. Authentication and authorization read it, so
 //! its projector stops at a commit that it cannot apply instead of passing it over.
 
+mod grants;
+mod past;
+
+pub use grants::{Grant, grants, grants_of};
+
+use crate::checkpoint::to_i64;
 use crate::error::{ProjectionError, QueryError};
+use crate::moment::{FOREVER, Moment};
 use crate::page::{Keyset, Page, PageRequest};
 use crate::projector::{OnPoison, Projector, Recorded};
 use crate::store::TenantConnection;
@@ -13,13 +20,13 @@ use domain::principal::{PrincipalEvent, PrincipalKind, Role};
 use domain::tenant::TenantEvent;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::str::FromStr;
 
 /// The projector's name.
 pub const NAME: &str = "access";
 
-/// Keeps `tenants` and `principals`.
+/// Keeps `tenants`, `principals`, what these were before, and `grants`.
 #[derive(Debug)]
 pub struct AccessProjector;
 
@@ -29,8 +36,15 @@ impl Projector for AccessProjector {
         NAME
     }
 
+    fn listens_to(&self, event: &AnyEvent) -> bool {
+        match event {
+            AnyEvent::Tenant(_) | AnyEvent::Principal(_) => true,
+            AnyEvent::Server(_) | AnyEvent::Tool(_) | AnyEvent::Denial(_) => false,
+        }
+    }
+
     fn tables(&self) -> &'static [&'static str] {
-        &["tenants", "principals"]
+        &["tenants", "principals", "principals_past", "grants"]
     }
 
     fn on_poison(&self) -> OnPoison {
@@ -48,9 +62,11 @@ impl Projector for AccessProjector {
                 match event {
                     AnyEvent::Tenant(event) => apply_tenant(connection, recorded, event).await?,
                     AnyEvent::Principal(event) => {
+                        past::supersede(connection, recorded).await?;
                         apply_principal(connection, recorded, event).await?;
+                        grants::apply(connection, recorded, event).await?;
                     }
-                    AnyEvent::Server(_) | AnyEvent::Tool(_) => {}
+                    AnyEvent::Server(_) | AnyEvent::Tool(_) | AnyEvent::Denial(_) => {}
                 }
             }
         }
@@ -93,8 +109,8 @@ async fn apply_principal(
             let roles: Vec<&str> = event.roles.iter().map(|role| role.as_str()).collect();
             let done = sqlx::query(
                 "INSERT INTO principals (tenant, principal_id, kind, handle, roles, active,
-                                         registered_at, updated_at)
-                 VALUES ($1, $2, $3, $4, $5, true, $6, $6)",
+                                         registered_at, updated_at, valid_from)
+                 VALUES ($1, $2, $3, $4, $5, true, $6, $6, $7)",
             )
             .bind(recorded.commit.tenant.as_str())
             .bind(&recorded.commit.aggregate_id)
@@ -102,6 +118,7 @@ async fn apply_principal(
             .bind(&event.handle)
             .bind(roles)
             .bind(recorded.commit.recorded_at)
+            .bind(to_i64(recorded.stream_sequence))
             .execute(connection)
             .await?;
             return exactly_one(recorded, done.rows_affected());
@@ -197,8 +214,27 @@ pub async fn tenant(connection: &mut TenantConnection) -> Result<Option<Tenant>,
     .transpose()
 }
 
-const PRINCIPAL: &str = "SELECT principal_id, kind, handle, roles, active, tokens_revoked_before,
-                                registered_at, updated_at FROM access.principals";
+const COLUMNS: &str = "principal_id, kind, handle, roles, active, tokens_revoked_before, \
+                       registered_at, updated_at";
+
+/// `SELECT` of the principals that there are at a moment. What never changes stands in the live row only.
+fn select(moment: Moment) -> String {
+    let rows = match moment {
+        Moment::Now => "access.principals WHERE true".to_owned(),
+        Moment::At(_) => moment.either(
+            &format!(
+                "SELECT tenant, {COLUMNS}, valid_from, {FOREVER} AS valid_to FROM access.principals"
+            ),
+            "SELECT tenant, principal_id, live.kind, live.handle, past.roles, past.active,
+                    past.tokens_revoked_before, live.registered_at, past.updated_at,
+                    past.valid_from, past.valid_to
+             FROM access.principals_past AS past
+             JOIN access.principals AS live USING (tenant, principal_id)",
+            "principals",
+        ),
+    };
+    format!("SELECT {COLUMNS} FROM {rows}")
+}
 
 /// One principal.
 ///
@@ -208,11 +244,29 @@ pub async fn principal(
     connection: &mut TenantConnection,
     id: &PrincipalId,
 ) -> Result<Option<Principal>, QueryError> {
-    let row = sqlx::query(&format!("{PRINCIPAL} WHERE principal_id = $1"))
-        .bind(id.as_str())
-        .fetch_optional(&mut **connection)
+    let mut found = principals_by_id(connection, std::slice::from_ref(id)).await?;
+    Ok(found.remove(id))
+}
+
+/// Several principals in one statement.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn principals_by_id(
+    connection: &mut TenantConnection,
+    ids: &[PrincipalId],
+) -> Result<HashMap<PrincipalId, Principal>, QueryError> {
+    let ids: Vec<&str> = ids.iter().map(PrincipalId::as_str).collect();
+    let moment = connection.moment();
+    let statement = format!("{} AND principal_id = ANY ($1)", select(moment));
+    let rows = sqlx::query(&statement)
+        .persistent(moment.is_now())
+        .bind(ids)
+        .fetch_all(&mut **connection)
         .await?;
-    row.as_ref().map(read_principal).transpose()
+    rows.iter()
+        .map(|row| read_principal(row).map(|principal| (principal.id.clone(), principal)))
+        .collect()
 }
 
 /// The tenant's principals by handle.
@@ -224,9 +278,13 @@ pub async fn principals(
     page: &PageRequest,
 ) -> Result<Page<Principal>, QueryError> {
     let after = page.keyset()?.map(|keyset| keyset.key);
-    let statement =
-        format!("{PRINCIPAL} WHERE $1::text IS NULL OR handle > $1 ORDER BY handle LIMIT $2");
+    let moment = connection.moment();
+    let statement = format!(
+        "{} AND ($1::text IS NULL OR handle > $1) ORDER BY handle LIMIT $2",
+        select(moment)
+    );
     let rows = sqlx::query(&statement)
+        .persistent(moment.is_now())
         .bind(after)
         .bind(page.limit())
         .fetch_all(&mut **connection)

@@ -1,11 +1,21 @@
 //! Read model `archive`: the log in SQL. The table is the one that postgres-es reads, so an aggregate's
 //! history is `PostgresEventRepository`'s to load; with the metadata, a commit's canonical body can be
 //! written again byte for byte.
+//!
+//! Its queries: [`audit`] lists a tenant's events, [`history`] tells what each event of an object changed;
+//! both give [`LoggedEvent`]s.
+
+pub mod audit;
+pub mod event;
+pub mod history;
+
+pub use event::{LoggedEvent, Place};
 
 use crate::checkpoint::to_i64;
 use crate::error::ProjectionError;
 use crate::projector::{OnPoison, Projector, Recorded};
 use async_trait::async_trait;
+use domain::AnyEvent;
 use postgres_es::PostgresEventRepository;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
@@ -40,6 +50,10 @@ impl Projector for ArchiveProjector {
         NAME
     }
 
+    fn listens_to(&self, _: &AnyEvent) -> bool {
+        true
+    }
+
     fn tables(&self) -> &'static [&'static str] {
         &["events"]
     }
@@ -52,7 +66,7 @@ impl Projector for ArchiveProjector {
         1_000
     }
 
-    /// Nobody waits for a row of the archive.
+    /// Who reads the log's history waits no longer than this for its last commit.
     fn gathers(&self) -> Duration {
         Duration::from_millis(25)
     }

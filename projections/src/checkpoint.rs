@@ -65,24 +65,29 @@ pub(crate) struct Entered {
     pub(crate) has_parked: bool,
 }
 
-/// Takes the row's lock as [`fence`] does, and puts the schema of the model first in the transaction's
-/// search path, in one round trip. The caller compares the position.
+/// Takes the row's lock as [`fence`] does, puts the schema of the model first in the transaction's search
+/// path, and lets the commit not wait for the disk unless `durable`, in one round trip. The caller compares
+/// the position.
 pub(crate) async fn enter(
     connection: &mut PgConnection,
     projector: &str,
     schema: &str,
+    durable: bool,
 ) -> Result<Entered, ProjectionError> {
-    let found: Option<(i64, bool, String)> = sqlx::query_as(
+    let found: Option<(i64, bool, String, String)> = sqlx::query_as(
         "SELECT stream_sequence,
                 EXISTS (SELECT FROM metamcp.dead_letters d WHERE d.projector = $1),
-                set_config('search_path', quote_ident($2) || ', public', true)
+                set_config('search_path', quote_ident($2) || ', public', true),
+                set_config('synchronous_commit',
+                           CASE WHEN $3 THEN current_setting('synchronous_commit') ELSE 'off' END, true)
          FROM metamcp.checkpoints WHERE projector = $1 FOR UPDATE",
     )
     .bind(projector)
     .bind(schema)
+    .bind(durable)
     .fetch_optional(connection)
     .await?;
-    let (at, has_parked, _) = found.ok_or(ProjectionError::Deposed)?;
+    let (at, has_parked, _, _) = found.ok_or(ProjectionError::Deposed)?;
     Ok(Entered {
         stream_sequence: to_u64(at),
         has_parked,

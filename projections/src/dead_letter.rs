@@ -84,7 +84,7 @@ pub async fn retry(
     for at in late_in_catalog {
         let recorded = Recorded::decode(&entry_at(log, at).await?)?;
         let mut transaction = connection.begin().await?;
-        checkpoint::enter(&mut transaction, search.name(), search.name()).await?;
+        checkpoint::enter(&mut transaction, search.name(), search.name(), true).await?;
         search.write_late(&mut transaction, &recorded).await?;
         transaction.commit().await?;
     }
@@ -193,7 +193,7 @@ async fn unpark(
     let name = projector.name();
     let recorded = Recorded::decode(entry)?;
     let mut transaction = connection.begin().await?;
-    checkpoint::enter(&mut transaction, name, name).await?;
+    checkpoint::enter(&mut transaction, name, name, true).await?;
     let removed = sqlx::query(
         "DELETE FROM metamcp.dead_letters WHERE projector = $1 AND stream_sequence = $2",
     )

@@ -8,7 +8,8 @@
 //! 1. [`projector`]: what a projector is. 2. [`registry`]: the list of them. 3. [`runner`]: how they are
 //!    driven (leadership, fencing, the log's identity, retry); [`dead_letter`]: what was parked, and its retry.
 //! 4. [`catalog`], [`access`], [`archive`], [`search`]: the read models, each with its queries.
-//! 5. [`store`]: connections, the tenant's one under row-level security. 6. [`position`]: reading one's own
+//! 5. [`store`]: connections, the tenant's one under row-level security; [`moment`]: the present or the
+//!    past, which such a connection looks at. 6. [`position`]: reading one's own
 //!    writes, and health. 7. [`rebuild`]: the same model beside the live one, compared and swapped.
 
 pub mod access;
@@ -18,6 +19,7 @@ mod checkpoint;
 pub mod dead_letter;
 pub mod error;
 mod lease;
+pub mod moment;
 pub mod page;
 pub mod position;
 pub mod projector;
@@ -28,6 +30,7 @@ pub mod search;
 pub mod store;
 
 pub use error::{ProjectionError, QueryError};
+pub use moment::Moment;
 pub use page::{Item, Page, PageRequest};
 pub use position::{Positions, ProjectorHealth, ProjectorState};
 pub use projector::{OnPoison, Projector, Recorded};

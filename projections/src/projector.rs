@@ -63,6 +63,9 @@ pub trait Projector: Send + Sync {
     /// Its name: checkpoint, schema and metric label.
     fn name(&self) -> &'static str;
 
+    /// Whether an event can change the model. Past a batch of others only the checkpoint moves.
+    fn listens_to(&self, event: &AnyEvent) -> bool;
+
     /// The tables whose rows make up the model, for checksums.
     fn tables(&self) -> &'static [&'static str];
 

@@ -154,7 +154,7 @@ pub async fn rebuild(
     }
     let mut locker = database.connect().await?;
     let mut transaction = locker.begin().await?;
-    checkpoint::enter(&mut transaction, live, live).await?;
+    checkpoint::enter(&mut transaction, live, live, true).await?;
     let at = checkpoint::read(&mut transaction, live).await?;
     let goal = goal.position(&at, log).await?;
     catch_up(&runner, &mut connection, &beside, log, goal, progress).await?;

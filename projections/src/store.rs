@@ -1,7 +1,9 @@
 //! Connections. Projectors and migrations use the owner's; queries use one that is bound to a tenant by
 //! row-level security.
 
+use crate::checkpoint::to_u64;
 use crate::error::QueryError;
+use crate::moment::Moment;
 use domain::id::TenantId;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::pool::PoolConnection;
@@ -71,6 +73,22 @@ impl Database {
         Ok(())
     }
 
+    /// The last position that a projector has applied; 0 before its first.
+    ///
+    /// # Errors
+    /// When the database is away or was never migrated.
+    pub async fn position_of(&self, projector: &str) -> Result<u64, sqlx::Error> {
+        let mut connection = self.connect().await?;
+        let at: Option<i64> = sqlx::query_scalar(
+            "SELECT stream_sequence FROM metamcp.checkpoints WHERE projector = $1",
+        )
+        .bind(projector)
+        .fetch_optional(&mut connection)
+        .await?;
+        connection.close().await?;
+        Ok(at.map_or(0, to_u64))
+    }
+
     /// A small pool of owner's connections, for what projects and reports.
     #[must_use]
     pub fn owner_pool(&self, connections: u32) -> PgPool {
@@ -119,7 +137,10 @@ impl ReadPool {
                 .execute(&mut *connection)
                 .await;
             match bound {
-                Ok(_) => return Ok(TenantConnection { connection }),
+                Ok(_) => {
+                    let moment = Moment::Now;
+                    return Ok(TenantConnection { connection, moment });
+                }
                 Err(error) => {
                     // It is dead: do not give it back.
                     drop(connection.detach());
@@ -141,10 +162,25 @@ impl ReadPool {
     }
 }
 
-/// A connection that sees the rows of one tenant. The only thing that queries accept.
+/// A connection that sees the rows of one tenant at one moment. The only thing that queries accept.
 #[derive(Debug)]
 pub struct TenantConnection {
     connection: PoolConnection<Postgres>,
+    moment: Moment,
+}
+
+impl TenantConnection {
+    /// Looks at another moment. The queries of `catalog` and `access` answer as of it.
+    #[must_use]
+    pub fn at(self, moment: Moment) -> Self {
+        Self { moment, ..self }
+    }
+
+    /// The moment that it looks at: now, unless [`TenantConnection::at`] said otherwise.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        self.moment
+    }
 }
 
 impl Deref for TenantConnection {

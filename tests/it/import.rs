@@ -213,6 +213,29 @@ async fn a_bad_line_is_reported_and_the_rest_goes_on() {
 }
 
 #[tokio::test]
+async fn a_line_that_says_otherwise_than_the_registry_is_told() {
+    let registry = Registry::start().await;
+    let (server, tool) = (
+        b"{\"slug\":\"one\",\"description\":\"x\"}",
+        b"{\"server\":\"one\",\"name\":\"a\",\"description\":\"x\"}",
+    );
+    registry.import(server, tool).await;
+    let again = registry.import(server, tool).await;
+    assert!(again.warnings.is_empty(), "{:?}", again.warnings);
+    let changed = registry
+        .import(
+            b"{\"slug\":\"one\",\"description\":\"y\"}",
+            b"{\"server\":\"one\",\"name\":\"a\",\"description\":\"y\"}",
+        )
+        .await;
+    assert_eq!(
+        (changed.servers, changed.tools),
+        (counts(0, 1, 0), counts(0, 1, 0))
+    );
+    assert_eq!(changed.warnings, [("DIFFERS", 2)].into());
+}
+
+#[tokio::test]
 async fn a_tool_goes_to_a_server_of_the_log_but_not_to_a_retired_one() {
     let registry = Registry::start().await;
     registry

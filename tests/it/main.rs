@@ -7,6 +7,8 @@
 )]
 
 mod access;
+mod as_of;
+mod audit;
 mod docs;
 mod embedded;
 mod faults;
@@ -15,6 +17,7 @@ mod health;
 mod import;
 mod log;
 mod mcp;
+mod model_change;
 mod projections;
 mod search;
 mod support;

@@ -162,6 +162,16 @@ async fn from_an_empty_folder_to_a_found_tool_and_over_every_kind_of_end() {
     first.signal(Signal::INT);
     let status = first.ended().await;
     assert!(status.success(), "{status}");
+    for command in [
+        vec!["token", "issue"],
+        vec!["rebuild", "catalog"],
+        vec!["tenant", "register", "--tenant", "other"],
+    ] {
+        let mut refused = metamcp(&command);
+        let refused = refused.arg("--data-dir").arg(&data).output().await;
+        let said = String::from_utf8_lossy(&refused.unwrap().stderr).into_owned();
+        assert!(said.contains("nothing runs on"), "{command:?}: {said}");
+    }
 
     // The next start shows no token, and everything is there. kill -9 loses nothing either.
     let mut again = up(&data, port, &[]).await;
@@ -231,6 +241,48 @@ async fn faults_at_the_start_are_told_in_one_line() {
         assert!(said.contains(expected), "{arguments:?}: {said}");
         assert_eq!(said.trim().lines().count(), 1, "{arguments:?}: {said}");
     }
+}
+
+#[tokio::test]
+async fn a_first_start_that_is_interrupted_leaves_no_process_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let listen = format!("127.0.0.1:{}", free_port());
+    let mut command = metamcp(&[
+        "up",
+        "--embedder",
+        "none",
+        "--listen",
+        &listen,
+        "--data-dir",
+    ]);
+    let child = command.arg(&data).stdout(Stdio::piped()).spawn().unwrap();
+    let creates = || processes_with(&data.join("postgres").display().to_string());
+    let begun = Instant::now();
+    while creates() == 0 {
+        assert!(begun.elapsed() < PATIENCE, "no database was begun");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let pid = i32::try_from(child.id().unwrap()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::INT).unwrap();
+    let ended = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
+    let ended = ended.unwrap().unwrap();
+    assert!(ended.status.success(), "{}", ended.status);
+    assert!(String::from_utf8_lossy(&ended.stdout).contains("Stopping"));
+    let begun = Instant::now();
+    while creates() > 0 {
+        assert!(begun.elapsed() < PATIENCE, "a process was left behind");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// How many processes name this folder in their arguments, `metamcp` itself aside.
+fn processes_with(folder: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let commands = processes.filter_map(|p| std::fs::read(p.path().join("cmdline")).ok());
+    commands
+        .filter(|command| String::from_utf8_lossy(command).contains(folder))
+        .count()
 }
 
 /// Sends a command with a trace of its own and waits until the collector has a span of the command and one

@@ -2,17 +2,18 @@
 
 use anyhow::Context;
 use api::authn::{PrincipalCache, Tokens};
-use api::authz::PolarAuthorizer;
+use api::authz::{DenialRecorder, Denials, PolarAuthorizer, RecordingAuthorizer};
 use api::config::{Config, EmbedderKind};
 use api::state::{AppState, Parts};
-use bus::{Dispatcher, Log, LogOptions};
+use bus::{Dispatcher, Feed, Log, LogOptions};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::search::embed::{
-    CachedEmbedder, Embedder, MiniLm, NoEmbedder, OpenAi, OpenAiSettings,
+    CachedEmbedder, EmbedError, Embedder, MiniLm, NoEmbedder, OpenAi, OpenAiSettings,
 };
 use projections::search::{CurrentIndex, SearchProjector};
 use projections::{Database, Positions, registry, runner};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -28,6 +29,14 @@ pub enum Role {
     Api,
     /// Keeps the read models and the search index.
     Projector,
+}
+
+/// Connects to the log alone, for commands that only command.
+///
+/// # Errors
+/// When it is away, refuses, or is not one to run on.
+pub(crate) async fn dispatcher(config: &Config) -> anyhow::Result<Dispatcher> {
+    Ok(Dispatcher::new(Log::connect(&log_options(config)).await?))
 }
 
 /// The parts that need no listener: what the maintenance commands use, too.
@@ -86,14 +95,18 @@ pub struct App {
     pub index: CurrentIndex,
     /// The read models' database.
     pub database: Database,
-    /// Where it listens, when it is an API.
+    /// Where it listens, when it was given a listener.
     pub address: Option<SocketAddr>,
     tasks: Vec<JoinHandle<()>>,
+    /// Ends last: until then, requests are refused and want to be on record.
+    recorder: Option<DenialRecorder>,
+    feed: JoinHandle<()>,
     stop: CancellationToken,
 }
 
 impl App {
-    /// Starts the roles. With a listener given, the API serves on it. `embedded` is told how many texts
+    /// Starts the roles. With a listener given, the API serves on it; without the role of the API, only
+    /// what operators ask for. `embedded` is told how many texts
     /// more the indexing has embedded.
     ///
     /// # Errors
@@ -128,22 +141,30 @@ impl App {
         }
         let tokens = Arc::new(Tokens::open(&config)?);
         tokio::spawn(Arc::clone(tokens.keys()).watch(stop.clone()));
+        let (denials, recorder) = Denials::start(dispatcher.clone(), config.limits.denial_window);
+        let policy = PolarAuthorizer::load(config.auth.policy_dir.as_deref())?;
+        let (feed, feeding) = Feed::start(&log, config.limits.live_buffer);
         let state = AppState::new(Parts {
             dispatcher,
             log,
+            feed,
+            authorizer: Arc::new(RecordingAuthorizer::new(Arc::new(policy), denials.clone())),
+            denials,
             reads: database.read_pool(config.postgres.max_connections),
             positions,
             search: index.clone(),
-            authorizer: Arc::new(PolarAuthorizer::load(config.auth.policy_dir.as_deref())?),
             tokens,
             principals: PrincipalCache::new(config.auth.access_cache_ttl),
             metrics,
             config,
         });
         let mut address = None;
-        if let (true, Some(listener)) = (roles.contains(&Role::Api), listener) {
+        if let Some(listener) = listener {
             address = Some(listener.local_addr()?);
-            let router = api::router::router(&state, &stop);
+            let router = match roles.contains(&Role::Api) {
+                true => api::router::router(&state, &stop),
+                false => api::router::for_operators(&state),
+            };
             let serving = api::serve::serve(listener, router, stop.clone());
             tasks.push(tokio::spawn(async move {
                 if let Err(error) = serving.await {
@@ -158,6 +179,8 @@ impl App {
             database,
             address,
             tasks,
+            recorder: Some(recorder),
+            feed: feeding,
             stop,
         })
     }
@@ -169,13 +192,42 @@ impl App {
             // A task that panicked has said so; there is nothing left to stop in it.
             let _ = task.await;
         }
+        if let Some(recorder) = self.recorder.take() {
+            recorder.stop().await;
+        }
     }
 }
 
 impl Drop for App {
     fn drop(&mut self) {
         self.stop.cancel();
+        self.feed.abort();
+        if let Some(recorder) = &self.recorder {
+            recorder.stop_token().cancel();
+        }
     }
+}
+
+/// Finds out before anything is started whether the configured embedder can be had.
+///
+/// # Errors
+/// What is missing or damaged, and how to mend it.
+pub(crate) async fn check_embedder(config: &Config) -> anyhow::Result<()> {
+    config.search.validate()?;
+    if config.search.embedder != EmbedderKind::MiniLm {
+        return Ok(());
+    }
+    let folder = model_folder(config);
+    let checked = tokio::task::spawn_blocking(move || crate::doctor::check_model(&folder)).await?;
+    checked.map_err(|(file, problem)| {
+        let path = file.display().to_string();
+        EmbedError::ModelFile { path, problem }.into()
+    })
+}
+
+fn model_folder(config: &Config) -> PathBuf {
+    let named = config.search.model_dir.clone();
+    named.unwrap_or_else(|| crate::doctor::model_dir(&crate::embedded::tools_dir()))
 }
 
 pub(crate) fn log_options(config: &Config) -> LogOptions {
@@ -195,9 +247,7 @@ async fn embedder(config: &Config) -> anyhow::Result<Arc<dyn Embedder>> {
     let inner: Arc<dyn Embedder> = match search.embedder {
         EmbedderKind::None => return Ok(Arc::new(NoEmbedder)),
         EmbedderKind::MiniLm => {
-            let folder = search.model_dir.clone();
-            let folder =
-                folder.unwrap_or_else(|| crate::doctor::model_dir(&crate::embedded::tools_dir()));
+            let folder = model_folder(config);
             Arc::new(tokio::task::spawn_blocking(move || MiniLm::load(&folder)).await??)
         }
         EmbedderKind::OpenAi => {

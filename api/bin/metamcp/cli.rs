@@ -2,7 +2,7 @@
 
 use crate::embedded::DataDir;
 use crate::{
-    bench_search, dead_letter, doctor, import, maintain, rebuild, serve, tenant, token, up,
+    bench_search, dead_letter, doctor, import, lock, maintain, rebuild, serve, tenant, token, up,
 };
 use api::config::{Config, TelemetryConfig};
 use api::telemetry::Telemetry;
@@ -51,6 +51,32 @@ impl Installation {
     }
 }
 
+impl Installation {
+    /// Reads the configuration of an installation that runs.
+    ///
+    /// # Errors
+    /// As [`Self::config`], and when the `metamcp up` that keeps the servers has been stopped.
+    pub fn running(&self) -> anyhow::Result<Config> {
+        let config = self.config()?;
+        let kept = self.config.is_none() && up::config_file(&self.data_dir).is_file();
+        if kept && DataDir::holder(&self.data_dir).is_none() {
+            let dir = self.data_dir.display();
+            anyhow::bail!("nothing runs on {dir}: start `metamcp up --data-dir {dir}` first");
+        }
+        Ok(config)
+    }
+
+    /// The arguments that name this installation to another command, each with a space before it.
+    #[must_use]
+    pub fn arguments(&self) -> String {
+        match &self.config {
+            Some(file) => format!(" --config {}", file.display()),
+            None if self.data_dir == DataDir::default_path() => String::new(),
+            None => format!(" --data-dir {}", self.data_dir.display()),
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start everything on this machine: private servers, API, projectors.
@@ -64,6 +90,8 @@ enum Command {
     Import(ImportCommand),
     /// Build a read model anew from the log, compare it with the live one, and swap.
     Rebuild(rebuild::Args),
+    /// Pin the versions and definitions of tools in a file, or say what differs from one.
+    Lock(lock::Args),
     /// The commits that a projector could not apply and put aside.
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
@@ -109,6 +137,7 @@ pub fn run(cli: Cli) -> ExitCode {
         | Command::Migrate(_)
         | Command::Import(_)
         | Command::Rebuild(_)
+        | Command::Lock(_)
         | Command::DeadLetter(_)
         | Command::Tenant(_)
         | Command::Token(_)
@@ -139,6 +168,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             code
         }
         Command::Rebuild(args) => quietly(rebuild::run(args)).await,
+        Command::Lock(args) => Ok(lock::run(args, &quiet()).await),
         Command::DeadLetter(command) => quietly(dead_letter::run(command)).await,
         Command::Tenant(command) => quietly(tenant::run(command)).await,
         Command::Token(command) => quietly(token::run(command)).await,

@@ -165,45 +165,51 @@ fn model(folder: &Path) -> Check {
     const NAME: &str = "embedding model";
     const MEND: &str =
         "run `./dev setup`, or start with `--embedder none` for full-text search only";
+    match check_model(folder) {
+        Ok(()) => Check::ok(NAME, format!("complete at {}", folder.display())),
+        Err((file, problem)) => Check::new(
+            NAME,
+            Status::Fail,
+            format!("{} is {problem}", file.display()),
+            MEND,
+        ),
+    }
+}
+
+/// Compares the model's files with their hashes, which takes a fraction of a second: a damaged file of
+/// the right size would give wrong vectors and no error.
+///
+/// # Errors
+/// The file that is not as it should be, and what is wrong with it.
+pub fn check_model(folder: &Path) -> Result<(), (PathBuf, String)> {
     for (name, expected) in MODEL_FILES {
         let file = folder.join(name);
         let problem = match sha256(&file) {
             Ok(found) if found == expected => continue,
-            Ok(_) => "is damaged: its SHA-256 is not the expected one".to_owned(),
-            Err(error) => format!("cannot be read: {error}"),
+            Ok(_) => "damaged: its SHA-256 is not the expected one".to_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "missing".to_owned(),
+            Err(error) => format!("unreadable: {error}"),
         };
-        return Check::new(
-            NAME,
-            Status::Fail,
-            format!("{} {problem}", file.display()),
-            MEND,
-        );
+        return Err((file, problem));
     }
-    Check::ok(NAME, format!("complete at {}", folder.display()))
+    Ok(())
 }
 
 /// Does not open the data directory, which would create it or refuse while an instance runs.
 fn data(path: &Path) -> Check {
     const NAME: &str = "data directory";
-    let existing = path
-        .ancestors()
-        .find(|ancestor| ancestor.exists())
-        .unwrap_or(path);
-    if !is_writable(existing) {
-        let found = format!("{} is not writable", existing.display());
-        return Check::new(
-            NAME,
-            Status::Fail,
-            found,
-            "make it writable or choose another --data-dir",
-        );
+    const MEND: &str = "make it writable or choose another --data-dir";
+    if let Err(problem) = try_writing(path) {
+        return Check::new(NAME, Status::Fail, problem, MEND);
     }
-    match fs::read_to_string(path.join("VERSION")) {
-        Ok(version) => Check::ok(
+    match DataDir::layout(path) {
+        Ok(Some(version)) => Check::ok(
             NAME,
-            format!("{}, layout version {}", path.display(), version.trim()),
+            format!("{}, layout version {version}", path.display()),
         ),
-        Err(_) => Check::ok(NAME, format!("{}, to be created", path.display())),
+        Ok(None) => Check::ok(NAME, format!("{}, to be created", path.display())),
+        // Its text says how to mend it.
+        Err(error) => Check::new(NAME, Status::Fail, error.to_string(), ""),
     }
 }
 
@@ -215,9 +221,26 @@ fn instance(path: &Path) -> Check {
     }
 }
 
-fn is_writable(path: &Path) -> bool {
+/// Whether the folder can be written, or made where it is not there: permissions alone do not tell, least
+/// of all root, so a folder is made beside it and removed.
+fn try_writing(path: &Path) -> Result<(), String> {
     use rustix::fs::{Access, access};
-    access(path, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+    if path.is_dir() {
+        return access(path, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(|error| format!("{} is not writable: {error}", path.display()));
+    }
+    let existing = path.ancestors().find(|ancestor| ancestor.exists());
+    let existing = match existing {
+        Some(existing) if !existing.as_os_str().is_empty() => existing,
+        Some(_) | None => Path::new("."),
+    };
+    let trial = existing.join(format!(".metamcp-doctor-{}", std::process::id()));
+    fs::create_dir(&trial)
+        .and_then(|()| fs::remove_dir(&trial))
+        .map_err(|error| {
+            let (path, existing) = (path.display(), existing.display());
+            format!("{path} cannot be made in {existing}: {error}")
+        })
 }
 
 fn sha256(file: &Path) -> std::io::Result<String> {
@@ -263,7 +286,7 @@ mod tests {
         let missing = model(folder.path());
         assert_eq!(missing.status, Status::Fail);
         assert!(
-            missing.found.contains("config.json cannot be read"),
+            missing.found.contains("config.json is missing"),
             "{}",
             missing.found
         );
@@ -273,6 +296,26 @@ mod tests {
                 .found
                 .contains("config.json is damaged")
         );
+    }
+
+    #[test]
+    fn a_data_directory_that_up_would_refuse_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let fails = |path: &Path, why: &str| {
+            let check = data(path);
+            assert_eq!(check.status, Status::Fail, "{}", check.found);
+            assert!(check.found.contains(why), "{}", check.found);
+        };
+        fails(Path::new("/proc/nowhere"), "/proc");
+        for (version, why) in [("999\n", "layout version 999"), ("", "no layout version")] {
+            fs::write(folder.path().join("VERSION"), version).unwrap();
+            fails(folder.path(), why);
+        }
+        fs::remove_file(folder.path().join("VERSION")).unwrap();
+        assert_eq!(data(folder.path()).status, Status::Ok);
+        assert_eq!(data(&folder.path().join("a/b")).status, Status::Ok);
+        fs::write(folder.path().join("letter.txt"), "Dear").unwrap();
+        fails(folder.path(), "neither empty nor");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod dead_letter;
 pub mod doctor;
 pub mod embedded;
 pub mod import;
+mod lock;
 mod maintain;
 mod provision;
 mod rebuild;

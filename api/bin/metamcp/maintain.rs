@@ -14,7 +14,7 @@ pub(crate) struct MigrateArgs {
 }
 
 pub(crate) async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
-    let config = args.installation.config()?;
+    let config = args.installation.running()?;
     let database = Database::new(&config.postgres.address()?).context("postgres.url")?;
     database.migrate().await?;
     println!("The database is up to date.");

@@ -30,7 +30,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let config = args.installation.config()?;
+    let config = args.installation.running()?;
     let names: Vec<&str> = match args.projection.as_str() {
         "all" | "drop-old" => registry::NAMES.to_vec(),
         name if registry::NAMES.contains(&name) => vec![name],

@@ -1,6 +1,6 @@
 //! `metamcp serve`: one or more roles against servers that are already there.
 
-use crate::app::{App, Role};
+use crate::app::{App, Role, check_embedder};
 use api::config::Config;
 use api::telemetry::Telemetry;
 use std::path::PathBuf;
@@ -21,15 +21,14 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(args.config.as_deref())?;
+    check_embedder(&config).await?;
     let telemetry = Telemetry::start(&config.telemetry)?;
-    let listener = match args.roles.contains(&Role::Api) {
-        true => Some(api::serve::bind(config.http.listen).await?),
-        false => None,
-    };
+    // Every role answers probes and shows its metrics.
+    let listener = api::serve::bind(config.http.listen).await?;
     let app = App::start(
         config,
         &args.roles,
-        listener,
+        Some(listener),
         telemetry.metrics(),
         Arc::new(|_| {}),
     )

@@ -1,7 +1,7 @@
 //! `metamcp tenant`: for operators of servers of their own, where no `up` makes the first tenant.
 #![expect(clippy::print_stdout, reason = "the outcome is the output")]
 
-use crate::app::Backend;
+use crate::app;
 use crate::cli::Installation;
 use crate::provision::provision;
 use domain::envelope::Actor;
@@ -29,16 +29,19 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         tenant,
         owner,
     } = command;
-    let backend = Backend::connect(&installation.config()?).await?;
+    let dispatcher = app::dispatcher(&installation.running()?).await?;
     let tenant = TenantId::new(tenant)?;
     let actor = Actor::operator("cli");
-    let (_, _, is_new) = provision(&backend.dispatcher, &tenant, &owner, &actor).await?;
+    let (_, _, is_new) = provision(&dispatcher, &tenant, &owner, &actor).await?;
     let outcome = if is_new {
         "is registered"
     } else {
         "was registered before"
     };
     println!("Owner `{owner}` of tenant `{tenant}` {outcome}.");
-    println!("For a token: metamcp token issue --tenant {tenant} --principal {owner}");
+    println!(
+        "For a token: metamcp token issue --tenant {tenant} --principal {owner}{}",
+        installation.arguments()
+    );
     Ok(())
 }

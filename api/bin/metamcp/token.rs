@@ -1,7 +1,7 @@
 //! `metamcp token`: for whoever has access to the signing keys.
 #![expect(clippy::print_stdout, reason = "a token is the output")]
 
-use crate::app::Backend;
+use crate::app;
 use crate::cli::Installation;
 use anyhow::{Context, bail};
 use api::authn::Tokens;
@@ -24,7 +24,7 @@ pub(crate) enum Command {
         #[arg(long, default_value = "admin")]
         principal: String,
         /// Its life in hours; `auth.token_ttl` without it.
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
         hours: Option<u64>,
     },
     /// Begin to sign with a new key; tokens of the old one stay good until they expire.
@@ -42,11 +42,11 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             principal,
             hours,
         } => {
-            let config = installation.config()?;
+            let config = installation.running()?;
             let tenant = TenantId::new(tenant)?;
             let id = PrincipalId::derive(&tenant, &principal);
-            let dispatcher = Backend::connect(&config).await?.dispatcher;
-            if dispatcher
+            if app::dispatcher(&config)
+                .await?
                 .load::<Principal>(&tenant, id.as_str())
                 .await?
                 .is_none()

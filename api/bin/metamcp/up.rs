@@ -5,7 +5,7 @@
     reason = "the addresses and the token are the output"
 )]
 
-use crate::app::{App, Role};
+use crate::app::{App, Role, check_embedder};
 use crate::cli::write_private;
 use crate::embedded::{DataDir, EmbeddedServers, NATS_USER, Options};
 use crate::import;
@@ -21,6 +21,7 @@ use secrecy::ExposeSecret;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,8 +81,18 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     // Before anything is started: a taken port is found out at once.
     let listener = api::serve::bind(config.http.listen).await?;
     config.http.listen = listener.local_addr()?;
+    check_embedder(&config).await?;
     let telemetry = Telemetry::start(&config.telemetry)?;
-    let servers = EmbeddedServers::start(&dir, &Options::default()).await?;
+    let mut asked = pin!(asked_to_stop());
+    let options = Options::default();
+    let servers = tokio::select! {
+        servers = EmbeddedServers::start(&dir, &options) => servers?,
+        stopped = &mut asked => {
+            // What was begun ends with the future that began it, and is begun anew at the next start.
+            say_stopping();
+            return stopped.map(|()| ExitCode::SUCCESS).map_err(Into::into);
+        }
+    };
     point_at(&mut config, &dir, &servers);
     let written = write_private(&config_file(dir.path()), &as_yaml(&config));
     written.context("the data directory cannot be written")?;
@@ -91,41 +102,42 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let told = bar.clone();
     let embedded = Arc::new(move |more: usize| told.inc(u64::try_from(more).unwrap_or(0)));
     let roles = [Role::Api, Role::Projector];
-    let app = App::start(
-        config,
-        &roles,
-        Some(listener),
-        telemetry.metrics(),
-        embedded,
-    )
-    .await;
+    let app = tokio::select! {
+        app = App::start(config, &roles, Some(listener), telemetry.metrics(), embedded) => app.map(Some),
+        stopped = &mut asked => stopped.map(|()| None).map_err(Into::into),
+    };
     let app = match app {
-        Ok(app) => app,
-        Err(error) => {
+        Ok(Some(app)) => app,
+        ended => {
+            say_stopping();
             supervisor.stop().await;
-            return Err(error);
+            return ended.map(|_| ExitCode::SUCCESS);
         }
     };
     let ready = tokio::select! {
         ready = first_start(&app, &dir, &tenant, args.no_sample) => ready,
-        stopped = asked_to_stop() => stopped.map(|()| None).map_err(Into::into),
+        stopped = &mut asked => stopped.map(|()| None).map_err(Into::into),
     };
     bar.finish_and_clear();
     let outcome = match ready {
         Ok(Some(owner)) => {
             dir.announce(&app.state.config.http.base_url())?;
             welcome(&app, &dir, &tenant, &owner)?;
-            asked_to_stop().await.map_err(Into::into)
+            asked.await.map_err(Into::into)
         }
         Ok(None) => Ok(()),
         Err(error) => Err(error),
     };
-    // Whoever read the output may be gone, which must not keep anything from stopping in order.
-    let _ = writeln!(std::io::stdout(), "Stopping …");
+    say_stopping();
     app.stop().await;
     supervisor.stop().await;
     telemetry.stop().await;
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Whoever read the output may be gone, which must not keep anything from stopping in order.
+fn say_stopping() {
+    let _ = writeln!(std::io::stdout(), "Stopping …");
 }
 
 /// The first owner, as the welcome needs it.

@@ -1,11 +1,14 @@
 //! The layer in front of GraphQL and MCP: no request passes without a caller.
 
+use crate::context::Caller;
 use crate::error::{ApiError, TokenProblem};
+use crate::http::correlation;
 use crate::state::AppState;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use domain::id::CorrelationId;
 use projections::access;
 use tracing::Span;
 
@@ -20,7 +23,24 @@ pub async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let claims = state.tokens.verify(bearer(request.headers())?)?;
+    let token = bearer(request.headers())?;
+    let correlation_id = correlation::of(request.extensions());
+    let caller = admit(&state, token, correlation_id).await?;
+    request.headers_mut().remove(header::AUTHORIZATION);
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
+}
+
+/// The caller behind a token, when it is accepted at this moment.
+///
+/// # Errors
+/// As [`authenticate`].
+pub(crate) async fn admit(
+    state: &AppState,
+    token: &str,
+    correlation_id: CorrelationId,
+) -> Result<Caller, ApiError> {
+    let claims = state.tokens.verify(token)?;
     let span = Span::current();
     span.record("tenant", claims.tenant.as_str());
     span.record("principal", claims.sub.as_str());
@@ -29,15 +49,15 @@ pub async fn authenticate(
             message: "the permissions are behind the log; retry later".into(),
         });
     }
-    let caller = state.principals.caller(&state.reads, claims).await?;
-    request.headers_mut().remove(header::AUTHORIZATION);
-    request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    let principals = &state.principals;
+    principals
+        .caller(&state.reads, claims, correlation_id)
+        .await
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750 section 2.1). Tokens in the query or the body are
 /// not looked for.
-fn bearer(headers: &HeaderMap) -> Result<&str, TokenProblem> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, TokenProblem> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(if headers.contains_key(header::AUTHORIZATION) {

@@ -15,5 +15,6 @@ pub mod token;
 
 pub use keys::{KeyError, KeyRing};
 pub use middleware::authenticate;
+pub(crate) use middleware::{admit, bearer};
 pub use principal::PrincipalCache;
 pub use token::{Claims, IssuedToken, Tokens};

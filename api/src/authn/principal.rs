@@ -3,7 +3,7 @@
 use super::token::Claims;
 use crate::context::Caller;
 use crate::error::{ApiError, TokenProblem};
-use domain::id::{PrincipalId, TenantId};
+use domain::id::{CorrelationId, PrincipalId, TenantId};
 use moka::future::Cache;
 use projections::access::{self, Principal};
 use projections::{QueryError, ReadPool};
@@ -38,11 +38,16 @@ impl PrincipalCache {
     /// # Errors
     /// [`ApiError::Unauthenticated`] when the principal is unknown or deactivated or the token revoked,
     /// [`ApiError::Unavailable`] when the read model does not answer in time.
-    pub async fn caller(&self, reads: &ReadPool, claims: Claims) -> Result<Caller, ApiError> {
+    pub async fn caller(
+        &self,
+        reads: &ReadPool,
+        claims: Claims,
+        correlation_id: CorrelationId,
+    ) -> Result<Caller, ApiError> {
         let key = (claims.tenant.clone(), claims.sub.clone());
         let known = self.0.try_get_with(key, load(reads, &claims)).await;
         let principal = known.map_err(|error| ApiError::clone(&error))?;
-        Ok(admit(claims, &principal)?)
+        Ok(admit(claims, &principal, correlation_id)?)
     }
 }
 
@@ -64,7 +69,11 @@ async fn load(reads: &ReadPool, claims: &Claims) -> Result<Arc<Principal>, ApiEr
 }
 
 /// Decides whether the principal may act with this token.
-fn admit(claims: Claims, principal: &Principal) -> Result<Caller, TokenProblem> {
+fn admit(
+    claims: Claims,
+    principal: &Principal,
+    correlation_id: CorrelationId,
+) -> Result<Caller, TokenProblem> {
     if !principal.active {
         return Err(TokenProblem::Invalid("its principal is deactivated"));
     }
@@ -80,6 +89,7 @@ fn admit(claims: Claims, principal: &Principal) -> Result<Caller, TokenProblem> 
         handle: principal.handle.clone(),
         kind: principal.kind,
         roles: principal.roles.clone(),
+        correlation_id,
     })
 }
 
@@ -123,7 +133,7 @@ mod tests {
 
     #[test]
     fn an_active_principal_acts_with_its_roles_of_now() {
-        let caller = admit(claims(100), &principal()).unwrap();
+        let caller = admit(claims(100), &principal(), CorrelationId(Uuid::nil())).unwrap();
         assert_eq!((caller.handle.as_str(), caller.roles.len()), ("alice", 1));
     }
 
@@ -133,7 +143,7 @@ mod tests {
             active: false,
             ..principal()
         };
-        assert!(admit(claims(100), &gone).is_err());
+        assert!(admit(claims(100), &gone, CorrelationId(Uuid::nil())).is_err());
     }
 
     #[test]
@@ -142,8 +152,8 @@ mod tests {
             tokens_revoked_before: Some(moment(100)),
             ..principal()
         };
-        assert!(admit(claims(99), &revoked).is_err());
-        assert!(admit(claims(100), &revoked).is_err());
-        assert!(admit(claims(101), &revoked).is_ok());
+        assert!(admit(claims(99), &revoked, CorrelationId(Uuid::nil())).is_err());
+        assert!(admit(claims(100), &revoked, CorrelationId(Uuid::nil())).is_err());
+        assert!(admit(claims(101), &revoked, CorrelationId(Uuid::nil())).is_ok());
     }
 }

@@ -65,7 +65,10 @@ pub struct IssuedToken {
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
     /// Ask for a shorter life, or raise `auth.max_token_ttl`.
-    #[error("a token may live {most:?} at most")]
+    #[error(
+        "a token may live {} at most (auth.max_token_ttl): ask for less, or raise the limit",
+        in_hours(*most)
+    )]
     TooLong {
         /// The limit.
         most: Duration,
@@ -73,6 +76,13 @@ pub enum IssueError {
     /// The signing failed: a defect, or a folder without keys.
     #[error("the token could not be signed")]
     Sign(#[source] Option<jsonwebtoken::errors::Error>),
+}
+
+fn in_hours(time: Duration) -> String {
+    match time.as_secs() / 3_600 {
+        0 => format!("{time:?}"),
+        hours => format!("{hours} hours"),
+    }
 }
 
 /// Issues and verifies.

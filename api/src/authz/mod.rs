@@ -2,26 +2,35 @@
 //!
 //! Invariants: what the policy does not allow is denied, errors included. A decision depends on the
 //! caller's roles, the action and a few flags of the resource, all finite: so the policy is evaluated
-//! once, into a table, and a request costs one look-up.
+//! once, into a table, and a request costs one look-up. Every refusal becomes an event: see `denials`.
 
+mod denials;
 mod policy;
 mod resource;
 mod table;
 
+pub use denials::{DenialRecorder, Denials, MOST_OBJECTS, RecordingAuthorizer, SETTLE};
 pub use policy::{PolarAuthorizer, PolicyError};
 pub use resource::{Action, Resource, ResourceKind};
 
 use crate::context::Caller;
+use domain::principal::Role;
 use domain::tool::Visibility;
+use std::collections::BTreeSet;
 
 /// Decides what callers may do.
 pub trait Authorizer: Send + Sync {
-    /// Allows or denies.
+    /// Allows or denies what a caller wants to do now. Not for questions like "could she?": a refusal goes
+    /// on record.
     ///
     /// # Errors
     /// [`Denied`], which becomes 403, or 404 when the caller may not even see the object.
     fn authorize(&self, caller: &Caller, action: Action, resource: &Resource)
     -> Result<(), Denied>;
+
+    /// Whether somebody who holds just these roles may: a question about others or about the past, after
+    /// which nothing is done, so nothing is logged.
+    fn permits(&self, roles: &BTreeSet<Role>, action: Action, resource: &Resource) -> bool;
 
     /// The visibilities of the tools that the caller may read; for filters of queries and searches.
     fn visibilities(&self, caller: &Caller) -> Vec<Visibility>;

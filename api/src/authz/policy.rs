@@ -139,19 +139,6 @@ impl PolarAuthorizer {
         version.truncate(VERSION_DIGITS);
         Ok(Self { table, version })
     }
-
-    fn allows(&self, roles: &BTreeSet<Role>, action: Action, resource: &Resource) -> bool {
-        let resource = *resource;
-        let nobody = std::iter::once(None);
-        action.kind() == resource.kind
-            && nobody.chain(roles.iter().copied().map(Some)).any(|role| {
-                self.table.allows(&Question {
-                    role,
-                    action,
-                    resource,
-                })
-            })
-    }
 }
 
 impl Authorizer for PolarAuthorizer {
@@ -161,11 +148,11 @@ impl Authorizer for PolarAuthorizer {
         action: Action,
         resource: &Resource,
     ) -> Result<(), Denied> {
-        if self.allows(&caller.roles, action, resource) {
+        if self.permits(&caller.roles, action, resource) {
             return Ok(());
         }
         let kind = resource.kind;
-        let readable = self.allows(&caller.roles, kind.read_action(), resource);
+        let readable = self.permits(&caller.roles, kind.read_action(), resource);
         tracing::info!(
             tenant = %caller.tenant, principal = %caller.principal, %action, %kind,
             policy_version = self.version, "denied"
@@ -178,9 +165,22 @@ impl Authorizer for PolarAuthorizer {
         })
     }
 
+    fn permits(&self, roles: &BTreeSet<Role>, action: Action, resource: &Resource) -> bool {
+        let resource = *resource;
+        let nobody = std::iter::once(None);
+        action.kind() == resource.kind
+            && nobody.chain(roles.iter().copied().map(Some)).any(|role| {
+                self.table.allows(&Question {
+                    role,
+                    action,
+                    resource,
+                })
+            })
+    }
+
     fn visibilities(&self, caller: &Caller) -> Vec<Visibility> {
         let readable = |visibility: &Visibility| {
-            self.allows(
+            self.permits(
                 &caller.roles,
                 Action::ReadTool,
                 &Resource::tool(*visibility),
@@ -218,6 +218,7 @@ fn ask(
         owner,
         own,
         existing: _,
+        id: _,
     } = resource;
     let resource = PolarResource {
         kind: kind.to_string(),

@@ -1,7 +1,7 @@
 use super::super::ResourceKind;
 use super::super::table::cases;
 use super::*;
-use domain::id::{PrincipalId, TenantId};
+use domain::id::{CorrelationId, PrincipalId, TenantId};
 use domain::principal::PrincipalKind;
 use std::sync::LazyLock;
 
@@ -15,6 +15,7 @@ fn caller(roles: &[Role]) -> Caller {
         handle: "me".into(),
         kind: PrincipalKind::User,
         roles: roles.iter().copied().collect(),
+        correlation_id: CorrelationId(uuid::Uuid::nil()),
     }
 }
 
@@ -37,7 +38,7 @@ fn the_table_equals_the_policy_for_every_set_of_roles() {
         for (action, resource) in cases() {
             let policy = ask(&oso, &roles, action, &resource).unwrap();
             assert_eq!(
-                authorizer.allows(&roles, action, &resource),
+                authorizer.permits(&roles, action, &resource),
                 policy,
                 "{roles:?} {action} {resource:?}"
             );
@@ -78,6 +79,9 @@ fn admins_may_do_everything_but_touch_owners() {
                 Action::ReadTool,
                 Action::SearchTools,
                 Action::ReadTenant,
+                Action::ReadServerHistory,
+                Action::ReadToolHistory,
+                Action::ReadAudit,
             ]
             .contains(&action);
         assert_eq!(
@@ -122,11 +126,16 @@ fn publishers_keep_servers_and_tools_and_no_principals() {
 
 #[test]
 fn agents_and_auditors_change_nothing() {
+    let audits = [
+        Action::ReadServerHistory,
+        Action::ReadToolHistory,
+        Action::ReadAudit,
+    ];
     for (action, resource) in cases().filter(|(_, resource)| !resource.own) {
         let reads = action == action.kind().read_action() || action == Action::SearchTools;
         assert_eq!(
             allows(&[Role::Auditor], action, resource),
-            reads,
+            reads || audits.contains(&action),
             "{action} {resource:?}"
         );
         assert!(
@@ -134,6 +143,36 @@ fn agents_and_auditors_change_nothing() {
             "{action} {resource:?}"
         );
     }
+}
+
+/// The decision table of what auditors ask: by role, the log of the tenant, and the history of an object.
+#[test]
+fn who_may_read_the_log_and_the_histories() {
+    let tool = Resource::tool(Visibility::Maintainers);
+    for (role, log, history) in [
+        (Role::Owner, true, true),
+        (Role::Admin, true, true),
+        (Role::Auditor, true, true),
+        (Role::Publisher, false, true),
+        (Role::Agent, false, false),
+    ] {
+        let may = |action, resource| allows(&[role], action, resource);
+        assert_eq!(may(Action::ReadAudit, Resource::tenant()), log, "{role}");
+        assert_eq!(may(Action::ReadToolHistory, tool), history, "{role}");
+        let server = may(Action::ReadServerHistory, Resource::server());
+        assert_eq!(server, history, "{role}");
+    }
+    assert!(!allows(&[], Action::ReadAudit, Resource::tenant()));
+}
+
+#[test]
+fn which_object_it_is_decides_nothing() {
+    let id = PrincipalId::derive(&TenantId::new("acme").unwrap(), "other");
+    let resource = Resource::server().named(id.as_str());
+    assert_eq!(resource.id.unwrap().as_str(), id.as_str());
+    assert!(allows(&[Role::Agent], Action::ReadServer, resource));
+    assert!(!allows(&[Role::Agent], Action::RetireServer, resource));
+    assert_eq!(Resource::server().named("no id of ours").id, None);
 }
 
 #[test]

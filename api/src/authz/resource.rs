@@ -68,6 +68,12 @@ words! {
         ReactivatePrincipal = "reactivate_principal",
         /// Refuse a principal's tokens issued so far.
         RevokeTokens = "revoke_tokens",
+        /// See what every event of a server changed in it, and who caused it.
+        ReadServerHistory = "read_server_history",
+        /// See what every event of a tool changed in it, and who caused it.
+        ReadToolHistory = "read_tool_history",
+        /// See every event of the tenant, those of its principals and its denials included.
+        ReadAudit = "read_audit",
         /// See the tenant.
         ReadTenant = "read_tenant",
         /// Rename the tenant.
@@ -94,10 +100,13 @@ impl Action {
     #[must_use]
     pub const fn kind(self) -> ResourceKind {
         match self {
-            Self::ReadServer | Self::RegisterServer | Self::DescribeServer | Self::RetireServer => {
-                ResourceKind::Server
-            }
+            Self::ReadServer
+            | Self::ReadServerHistory
+            | Self::RegisterServer
+            | Self::DescribeServer
+            | Self::RetireServer => ResourceKind::Server,
             Self::ReadTool
+            | Self::ReadToolHistory
             | Self::SearchTools
             | Self::RegisterTool
             | Self::DescribeTool
@@ -110,7 +119,7 @@ impl Action {
             | Self::DeactivatePrincipal
             | Self::ReactivatePrincipal
             | Self::RevokeTokens => ResourceKind::Principal,
-            Self::ReadTenant | Self::RenameTenant => ResourceKind::Tenant,
+            Self::ReadTenant | Self::ReadAudit | Self::RenameTenant => ResourceKind::Tenant,
         }
     }
 }
@@ -140,6 +149,26 @@ pub struct Resource {
     pub(super) own: bool,
     /// One existing object rather than a collection or one that is to be made.
     pub(super) existing: bool,
+    /// Which object, so that a refusal can say what was asked for; rules do not see it.
+    pub(super) id: Option<ObjectId>,
+}
+
+/// The id of an object in a size of its own, so that a [`Resource`] stays as cheap to pass as a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct ObjectId([u8; Self::LENGTH]);
+
+impl ObjectId {
+    /// Ids of objects are 32 characters of base32, see [`domain::id`].
+    const LENGTH: usize = 32;
+
+    fn new(id: &str) -> Option<Self> {
+        id.as_bytes().try_into().ok().map(Self)
+    }
+
+    /// It was made of a text.
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 impl Resource {
@@ -158,6 +187,16 @@ impl Resource {
             owner: false,
             own: false,
             existing: false,
+            id: None,
+        }
+    }
+
+    /// Says which object it is, for the record of a refusal.
+    #[must_use]
+    pub fn named(self, id: &str) -> Self {
+        Self {
+            id: ObjectId::new(id),
+            ..self
         }
     }
 
@@ -208,5 +247,6 @@ impl Resource {
             existing: true,
             ..Self::new_principal(roles)
         }
+        .named(id.as_str())
     }
 }

@@ -70,10 +70,11 @@ fn resources(kind: ResourceKind) -> impl Iterator<Item = Resource> {
     })
 }
 
-/// Rules do not see whether an object exists already.
+/// Rules do not see whether an object exists already, nor which one it is.
 fn normal(resource: Resource) -> Resource {
     Resource {
         existing: false,
+        id: None,
         ..resource
     }
 }

@@ -26,6 +26,17 @@ pub struct LimitsConfig {
     /// Time for one request, after which it is answered `UNAVAILABLE`. Default `15s`.
     #[serde(deserialize_with = "values::duration")]
     pub request_deadline: Duration,
+    /// Most WebSocket connections of one process. Default 1000.
+    pub live_connections: usize,
+    /// Most WebSocket connections of one principal to one process. Default 20.
+    pub live_connections_per_principal: usize,
+    /// Most subscriptions of one WebSocket connection. Default 16.
+    pub live_subscriptions: usize,
+    /// How many commits of its tenant a subscription may be behind before it is ended. Default 1024.
+    pub live_buffer: usize,
+    /// Refusals of the same thing within this time become one event and a count. Default `60s`.
+    #[serde(deserialize_with = "values::duration")]
+    pub denial_window: Duration,
 }
 
 impl Default for LimitsConfig {
@@ -39,6 +50,11 @@ impl Default for LimitsConfig {
             body_bytes: 1 << 20,
             mcp_body_bytes: 1 << 20,
             request_deadline: Duration::from_secs(15),
+            live_connections: 1_000,
+            live_connections_per_principal: 20,
+            live_subscriptions: 16,
+            live_buffer: 1_024,
+            denial_window: Duration::from_secs(60),
         }
     }
 }
@@ -51,6 +67,7 @@ impl LimitsConfig {
             ("graphql_page", self.graphql_page),
             ("body_bytes", self.body_bytes),
             ("mcp_body_bytes", self.mcp_body_bytes),
+            ("live_buffer", self.live_buffer),
         ];
         if let Some((key, _)) = counts.iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError::new(format!("limits.{key} must be above 0")));
@@ -59,6 +76,9 @@ impl LimitsConfig {
             return Err(ConfigError::new(
                 "limits.request_deadline must be 1s or more",
             ));
+        }
+        if self.denial_window < Duration::from_secs(1) {
+            return Err(ConfigError::new("limits.denial_window must be 1s or more"));
         }
         Ok(())
     }

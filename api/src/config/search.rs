@@ -24,7 +24,7 @@ pub struct SearchConfig {
 
 /// The kinds of embedders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum EmbedderKind {
     /// all-MiniLM-L6-v2 in this process.
     MiniLm,
@@ -32,6 +32,21 @@ pub enum EmbedderKind {
     OpenAi,
     /// No vectors: full text only.
     None,
+}
+
+impl TryFrom<String> for EmbedderKind {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "minilm" => Ok(Self::MiniLm),
+            "openai" => Ok(Self::OpenAi),
+            "none" => Ok(Self::None),
+            _ => Err(format!(
+                "`{text}` is no embedder; write minilm, openai or none"
+            )),
+        }
+    }
 }
 
 /// An OpenAI-compatible endpoint.
@@ -82,7 +97,11 @@ impl SearchConfig {
         values::read_secret("search.openai.api_key", &mut openai.api_key, file.as_ref())
     }
 
-    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+    /// Checks the values against each other.
+    ///
+    /// # Errors
+    /// [`ConfigError`] that names the key and what to write instead.
+    pub fn validate(&self) -> Result<(), ConfigError> {
         if self.index_uri.trim().is_empty() {
             return Err(ConfigError::new("search.index_uri is empty: give a folder"));
         }

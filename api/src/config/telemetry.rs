@@ -21,12 +21,24 @@ pub struct TelemetryConfig {
 
 /// The forms of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum LogFormat {
     /// For people.
     Pretty,
     /// One JSON object a line.
     Json,
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "pretty" => Ok(Self::Pretty),
+            "json" => Ok(Self::Json),
+            _ => Err(format!("`{text}` is no log format; write pretty or json")),
+        }
+    }
 }
 
 impl Default for TelemetryConfig {

@@ -181,3 +181,14 @@ fn the_public_address_names_issuer_resources_hosts_and_origins() {
             .contains(&"https://mcp.example.com".to_owned())
     );
 }
+
+#[test]
+fn a_choice_that_does_not_exist_is_answered_with_those_that_do() {
+    for (variable, choices) in [
+        ("METAMCP__TELEMETRY__LOG_FORMAT", "pretty or json"),
+        ("METAMCP__SEARCH__EMBEDDER", "minilm, openai or none"),
+    ] {
+        let message = refused("", &[(variable, "xml")]);
+        assert!(message.contains(choices), "{message}");
+    }
+}

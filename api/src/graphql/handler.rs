@@ -8,6 +8,7 @@ use super::limits;
 use super::nulls::settle;
 use super::schema::Schema;
 use super::session::Session;
+use crate::config::LimitsConfig;
 use crate::context::Caller;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -108,18 +109,10 @@ async fn run(
     mut request: Request,
 ) -> (Response, bool) {
     let limits = &state.config.limits;
-    if let Err(error) = limits::check_source(&request.query) {
-        return (refusal(error), false);
-    }
-    let document = match parse_query(&request.query) {
-        Ok(document) => document,
-        Err(error) => return (parse_failed(error.into()), false),
+    let operation = match check(&mut request, limits) {
+        Ok(operation) => operation,
+        Err(refused) => return (*refused, false),
     };
-    if let Err(error) = limits::check_document(&document, &request.variables, limits) {
-        return (refusal(error), false);
-    }
-    let operation = Operation::of(&document, request.operation_name.as_deref());
-    request.set_parsed_query(document);
     let span = tracing::info_span!(
         "graphql",
         otel.name = %operation.span_name(),
@@ -137,10 +130,28 @@ async fn run(
     };
     finish(&mut response, limits);
     settle(&mut response, operation.kind == "mutation");
+    if !response.is_ok() {
+        state.denials.settled().await;
+    }
     observe(&operation, &response, began);
     // An error without a path is the validation's, unless it is the deadline's.
     let refused = in_time && !response.is_ok() && response.errors.iter().all(|e| e.path.is_empty());
     (response, !refused)
+}
+
+/// Checks a request against the limits, before anything of it is executed, and parses it once.
+pub(super) fn check(
+    request: &mut Request,
+    limits: &LimitsConfig,
+) -> Result<Operation, Box<Response>> {
+    limits::check_source(&request.query).map_err(|error| Box::new(refusal(error)))?;
+    let document = parse_query(&request.query);
+    let document = document.map_err(|error| Box::new(parse_failed(error.into())))?;
+    limits::check_document(&document, &request.variables, limits)
+        .map_err(|error| Box::new(refusal(error)))?;
+    let operation = Operation::of(&document, request.operation_name.as_deref());
+    request.set_parsed_query(document);
+    Ok(operation)
 }
 
 fn past_deadline(operation: &Operation, deadline: std::time::Duration) -> ApiError {
@@ -166,8 +177,8 @@ fn observe(operation: &Operation, response: &Response, began: Instant) {
 
 /// Which operation of a document is meant, for traces.
 #[derive(Debug, PartialEq, Eq)]
-struct Operation {
-    kind: &'static str,
+pub(super) struct Operation {
+    pub(super) kind: &'static str,
     name: Option<String>,
 }
 

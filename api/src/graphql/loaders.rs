@@ -5,15 +5,24 @@ use crate::error::ApiError;
 use async_graphql::dataloader::Loader;
 use domain::id::{PrincipalId, ServerId, TenantId, ToolId};
 use domain::tool::Visibility;
-use projections::{Page, ReadPool, access, catalog};
+use projections::archive::history::{HistoryEntry, HistoryRange, histories};
+use projections::{Moment, Page, QueryError, ReadPool, TenantConnection, access, catalog};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// Whose things are loaded, and which of the tools among them.
+/// Whose things are loaded, which of the tools among them, and as of when.
+#[derive(Clone)]
 pub(super) struct Loaders {
     pub(super) reads: ReadPool,
     pub(super) tenant: TenantId,
     pub(super) visibilities: Vec<Visibility>,
+    pub(super) moment: Moment,
+}
+
+impl Loaders {
+    async fn reads(&self) -> Result<TenantConnection, QueryError> {
+        Ok(self.reads.tenant(&self.tenant).await?.at(self.moment))
+    }
 }
 
 /// A server by id.
@@ -47,13 +56,21 @@ pub(super) struct PrincipalKey(pub(super) PrincipalId);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct OwnTenant;
 
+/// A part of the history of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct HistoryOf {
+    pub(super) aggregate: &'static str,
+    pub(super) id: String,
+    pub(super) range: HistoryRange,
+}
+
 impl Loader<ServerKey> for Loaders {
     type Value = catalog::Server;
     type Error = ApiError;
 
     async fn load(&self, keys: &[ServerKey]) -> Result<HashMap<ServerKey, Self::Value>, ApiError> {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
-        let mut reads = self.reads.tenant(&self.tenant).await?;
+        let mut reads = self.reads().await?;
         let found = catalog::servers_by_id(&mut reads, &ids).await?;
         Ok(found
             .into_iter()
@@ -68,7 +85,7 @@ impl Loader<ToolKey> for Loaders {
 
     async fn load(&self, keys: &[ToolKey]) -> Result<HashMap<ToolKey, Self::Value>, ApiError> {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
-        let mut reads = self.reads.tenant(&self.tenant).await?;
+        let mut reads = self.reads().await?;
         let found = catalog::tools_by_id(&mut reads, &ids, &self.visibilities).await?;
         Ok(found
             .into_iter()
@@ -90,7 +107,7 @@ impl Loader<ToolsOf> for Loaders {
                 .or_default()
                 .push(key.server.clone());
         }
-        let mut reads = self.reads.tenant(&self.tenant).await?;
+        let mut reads = self.reads().await?;
         let mut pages = HashMap::with_capacity(keys.len());
         for (first, ids) in lengths {
             let found =
@@ -111,7 +128,7 @@ impl Loader<ToolCountOf> for Loaders {
 
     async fn load(&self, keys: &[ToolCountOf]) -> Result<HashMap<ToolCountOf, i64>, ApiError> {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
-        let mut reads = self.reads.tenant(&self.tenant).await?;
+        let mut reads = self.reads().await?;
         let found = catalog::tool_counts(&mut reads, &ids, &self.visibilities).await?;
         Ok(found
             .into_iter()
@@ -129,7 +146,7 @@ impl Loader<VersionsOf> for Loaders {
         keys: &[VersionsOf],
     ) -> Result<HashMap<VersionsOf, Self::Value>, ApiError> {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
-        let mut reads = self.reads.tenant(&self.tenant).await?;
+        let mut reads = self.reads().await?;
         let found = catalog::versions_by_tool(&mut reads, &ids).await?;
         Ok(found
             .into_iter()
@@ -142,19 +159,17 @@ impl Loader<PrincipalKey> for Loaders {
     type Value = access::Principal;
     type Error = ApiError;
 
-    /// One statement for each: no list of the schema leads to principals.
     async fn load(
         &self,
         keys: &[PrincipalKey],
     ) -> Result<HashMap<PrincipalKey, Self::Value>, ApiError> {
-        let mut reads = self.reads.tenant(&self.tenant).await?;
-        let mut found = HashMap::with_capacity(keys.len());
-        for key in keys {
-            if let Some(principal) = access::principal(&mut reads, &key.0).await? {
-                found.insert(key.clone(), principal);
-            }
-        }
-        Ok(found)
+        let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+        let mut reads = self.reads().await?;
+        let found = access::principals_by_id(&mut reads, &ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|(id, principal)| (PrincipalKey(id), principal))
+            .collect())
     }
 }
 
@@ -163,11 +178,40 @@ impl Loader<OwnTenant> for Loaders {
     type Error = ApiError;
 
     async fn load(&self, _: &[OwnTenant]) -> Result<HashMap<OwnTenant, Self::Value>, ApiError> {
-        let mut reads = self.reads.tenant(&self.tenant).await?;
+        let mut reads = self.reads().await?;
         let tenant = access::tenant(&mut reads).await?;
         Ok(tenant
             .map(|tenant| (OwnTenant, tenant))
             .into_iter()
             .collect())
+    }
+}
+
+impl Loader<HistoryOf> for Loaders {
+    type Value = Arc<Page<HistoryEntry>>;
+    type Error = ApiError;
+
+    /// One statement for each part of histories that a query names.
+    async fn load(&self, keys: &[HistoryOf]) -> Result<HashMap<HistoryOf, Self::Value>, ApiError> {
+        let mut parts: BTreeMap<(&'static str, &HistoryRange), Vec<String>> = BTreeMap::new();
+        for key in keys {
+            let part = parts.entry((key.aggregate, &key.range)).or_default();
+            part.push(key.id.clone());
+        }
+        let mut reads = self.reads.tenant(&self.tenant).await?;
+        let mut pages = HashMap::with_capacity(keys.len());
+        for ((aggregate, range), ids) in parts {
+            let found = histories(&mut reads, aggregate, &ids, range).await?;
+            pages.extend(found.into_iter().map(|(id, page)| {
+                let range = range.clone();
+                let key = HistoryOf {
+                    aggregate,
+                    id,
+                    range,
+                };
+                (key, Arc::new(page))
+            }));
+        }
+        Ok(pages)
     }
 }

@@ -6,16 +6,25 @@
 //!
 //! # Reading order
 //! 1. [`schema`], [`query`] and [`mutation`]: the roots. The committed `api/schema.graphql` shows it all.
-//! 2. [`server`], [`tool`], [`principal`], [`tenant`], [`search`], [`registry`], [`node`]: one file for each
-//!    type, with its entries. [`connection`] makes pages, [`loaders`] gathers what nested fields need.
-//! 3. [`handler`], [`limits`], [`error`] and [`nulls`]: what a request passes on its way in and out; [`session`]: what
+//! 2. [`server`], [`tool`], [`principal`], [`tenant`], [`search`], [`registry`], [`node`], [`grant`],
+//!    [`access_at`]: one file for each type, with its entries. [`as_of`]: the moment that an entry looks at.
+//!    [`connection`] makes pages, [`loaders`] gathers what nested fields need.
+//! 3. [`event`], [`history`] and [`audit`]: what has happened; [`live`]: the same as it happens, over WebSocket.
+//! 4. [`handler`], [`limits`], [`error`] and [`nulls`]: what a request passes on its way in and out; [`session`]: what
 //!    its resolvers share; [`page`]: GraphiQL.
 
+mod access_at;
+mod as_of;
+mod audit;
 mod connection;
 mod enums;
 mod error;
+mod event;
+mod grant;
 mod handler;
+mod history;
 mod limits;
+mod live;
 mod loaders;
 mod mutation;
 mod node;
@@ -40,12 +49,22 @@ use axum::Extension;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post};
 use std::convert::Infallible;
+use tokio_util::sync::CancellationToken;
 
 /// Operations, by POST. Stands behind authentication: a request without a caller is answered 401.
 pub fn operations(limits: &LimitsConfig) -> MethodRouter<AppState> {
     post(handler::execute)
         .layer::<_, Infallible>(Extension(schema::build(limits)))
         .layer(DefaultBodyLimit::max(limits.body_bytes))
+}
+
+/// Subscriptions, over WebSocket. Stands outside of the authentication layer, because a browser sends its
+/// token in the first message; nothing is answered before a token was accepted.
+pub fn subscriptions(
+    limits: &LimitsConfig,
+    shutdown: &CancellationToken,
+) -> MethodRouter<AppState> {
+    live::route(schema::build(limits), limits, shutdown)
 }
 
 /// The page for browsers, by GET. Public: it holds nothing.

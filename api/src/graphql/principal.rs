@@ -1,7 +1,9 @@
 //! Principals: the type, its list, its look-up, and the viewer.
 
+use super::as_of::AsOf;
 use super::connection::{DEFAULT_FIRST, PageOf, connection, cost, page_request};
-use super::enums::{PrincipalKind, Role};
+use super::enums::{Direction, PrincipalKind, Role};
+use super::history::{self, HistoryConnection, HistoryPart};
 use super::node::NodeId;
 use super::scalars::Sequence;
 use super::session::Session;
@@ -61,6 +63,28 @@ impl Principal {
     /// When it last changed.
     async fn updated_at(&self) -> DateTime<Utc> {
         self.0.updated_at
+    }
+
+    /// What has happened to it and what each event changed. For owners, administrators and
+    /// auditors.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Newest or oldest first.", default_with = "Direction::Desc")]
+        direction: Direction,
+        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
+        min_sequence: Option<Sequence>,
+    ) -> Option<Result<HistoryConnection, ApiError>> {
+        let part = HistoryPart {
+            first,
+            after,
+            direction,
+            min_sequence,
+        };
+        Some(history::of_principal(Session::of(ctx), &self.0.id, part).await)
     }
 }
 
@@ -122,6 +146,7 @@ impl PrincipalQueries {
         #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
+        #[graphql(desc = "As of which moment; now when left out.")] as_of: Option<AsOf>,
     ) -> Result<Option<PrincipalConnection>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(
@@ -129,8 +154,9 @@ impl PrincipalQueries {
             &Resource::any(ResourceKind::Principal),
         )?;
         session.caught_up(access::NAME, min_sequence).await?;
+        let moment = session.moment(access::NAME, as_of).await?;
         let request = page_request(session, first, after)?;
-        let mut reads = session.reads().await?;
+        let mut reads = session.reads().await?.at(moment);
         let page = access::principals(&mut reads, &request).await?;
         let continues = request.after.is_some();
         Ok(Some(connection(page, continues, EmptyFields, Principal)))
@@ -144,12 +170,14 @@ impl PrincipalQueries {
         #[graphql(desc = "Its handle.")] handle: String,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
+        #[graphql(desc = "As of which moment; now when left out.")] as_of: Option<AsOf>,
     ) -> Result<Option<Principal>, ApiError> {
         let session = Session::of(ctx);
         session.caught_up(access::NAME, min_sequence).await?;
+        let moment = session.moment(access::NAME, as_of).await?;
         let id = PrincipalId::derive(&session.caller.tenant, handle.trim());
         session
-            .principal(id)
+            .principal_at(id, moment)
             .await?
             .ok_or(ApiError::NotFound)
             .map(Some)

@@ -1,5 +1,8 @@
 //! The root of all queries. Each entry stands beside the type to which it leads.
 
+use super::access_at::AccessQueries;
+use super::audit::AuditQueries;
+use super::grant::GrantQueries;
 use super::node::NodeQueries;
 use super::principal::PrincipalQueries;
 use super::registry::RegistryQueries;
@@ -17,4 +20,7 @@ pub(super) struct Query(
     SearchQueries,
     NodeQueries,
     RegistryQueries,
+    GrantQueries,
+    AccessQueries,
+    AuditQueries,
 );

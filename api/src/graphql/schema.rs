@@ -1,6 +1,10 @@
 //! The schema: roots, limits and the snapshot.
 
+use super::audit::AuditConnection;
+use super::grant::GrantConnection;
+use super::history::HistoryConnection;
 use super::limits::MAX_RECURSION;
+use super::live::Subscription;
 use super::mutation::Mutation;
 use super::principal::PrincipalConnection;
 use super::query::Query;
@@ -8,10 +12,10 @@ use super::server::ServerConnection;
 use super::tool::ToolConnection;
 use crate::config::LimitsConfig;
 use async_graphql::connection::PageInfo;
-use async_graphql::{EmptySubscription, ID, SDLExportOptions, SchemaBuilder};
+use async_graphql::{ID, SDLExportOptions, SchemaBuilder};
 use chrono::{DateTime, Utc};
 
-pub(super) type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub(super) type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// The schema with its limits. What `limits.rs` checks before is here only where the library's own check
 /// has the same meaning, as a second line.
@@ -23,8 +27,8 @@ pub(super) fn build(limits: &LimitsConfig) -> Schema {
         .finish()
 }
 
-fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription)
         .override_output_type_description::<ID>("An opaque id; give it back as you got it.")
         .override_output_type_description::<DateTime<Utc>>(
             "A moment in UTC (RFC 3339), such as `2026-01-31T12:00:00.123456+00:00`.",
@@ -32,6 +36,9 @@ fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
         .override_output_type_description::<ServerConnection>("A page of servers.")
         .override_output_type_description::<ToolConnection>("A page of tools.")
         .override_output_type_description::<PrincipalConnection>("A page of principals.")
+        .override_output_type_description::<GrantConnection>("A page of grants.")
+        .override_output_type_description::<HistoryConnection>("A page of a history.")
+        .override_output_type_description::<AuditConnection>("A page of the audit log.")
         .override_output_type_description::<PageInfo>("Where a page stands in its list.")
 }
 

@@ -151,7 +151,7 @@ async fn errors_of_resolvers_carry_the_code_of_the_taxonomy() {
         }
     }
     let empty = async_graphql::EmptyMutation;
-    let schema = async_graphql::Schema::new(Failing, empty, EmptySubscription);
+    let schema = async_graphql::Schema::new(Failing, empty, async_graphql::EmptySubscription);
     let mut response = schema.execute("{ hidden refused away }").await;
     finish(&mut response, &LimitsConfig::default());
     let mut codes: Vec<_> = response.errors.iter().filter_map(code).collect();

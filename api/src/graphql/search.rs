@@ -7,13 +7,11 @@ use super::session::Session;
 use super::tool::Tool;
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
-use crate::telemetry::SEARCH_SECONDS;
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use domain::id::ToolId;
 use projections::catalog::{self, Status};
 use projections::search::{self, SearchFilter, SearchHit, SearchRequest};
 use std::collections::HashMap;
-use std::time::Instant;
 
 /// Hits of an answer when the query does not say.
 const DEFAULT_HITS: i32 = 10;
@@ -40,7 +38,7 @@ pub(super) struct SearchToolsResult {
     hits: Vec<Hit>,
     /// Whether meaning was searched. If false, only tools that share words with the query were found.
     semantic: bool,
-    /// What to know about this answer, such as that semantic search is off.
+    /// What to know about this answer, such as that semantic search is off, or that the index is behind.
     notice: Option<String>,
 }
 
@@ -126,9 +124,7 @@ impl SearchQueries {
                 .collect(),
             first,
         };
-        let began = Instant::now();
-        let answer = session.state.search.get().search(&request).await?;
-        metrics::histogram!(SEARCH_SECONDS, "surface" => "graphql").record(began.elapsed());
+        let answer = session.state.search(&request, "graphql").await?;
         let hits = visible(session, answer.hits).await?;
         let (semantic, notice) = (answer.semantic, answer.notice);
         Ok(Some(SearchToolsResult {

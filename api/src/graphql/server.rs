@@ -1,9 +1,11 @@
 //! Servers: the type, its lists and its look-up.
 
+use super::as_of::AsOf;
 use super::connection::{
     DEFAULT_FIRST, OrderInput, PageOf, connection, cost, filter_text, page_request,
 };
-use super::enums::{Status, Transport};
+use super::enums::{Direction, Status, Transport};
+use super::history::{self, HistoryConnection, HistoryPart};
 use super::loaders::{ToolCountOf, ToolsOf};
 use super::node::NodeId;
 use super::scalars::Sequence;
@@ -14,7 +16,7 @@ use crate::error::ApiError;
 use async_graphql::{Context, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
 use domain::id::ServerId;
-use projections::{Page, catalog};
+use projections::{Moment, Page, catalog};
 use std::sync::Arc;
 
 /// A server of the catalogue.
@@ -86,7 +88,7 @@ impl Server {
 
     /// How many tools in use it has, of those that you may see.
     async fn tool_count(&self, ctx: &Context<'_>) -> Result<i64, ApiError> {
-        tool_count(Session::of(ctx), &self.0.id).await
+        tool_count(Session::of(ctx), &self.0.id, self.0.moment).await
     }
 
     /// Its first tools in use, by name. For more, give `endCursor` as `after` to the root's `tools` with
@@ -104,19 +106,15 @@ impl Server {
             server: self.0.id.clone(),
             first,
         };
-        let page = session
-            .loaders
-            .load_one(key)
-            .await?
-            .map(Arc::unwrap_or_clone);
-        let page = page.unwrap_or(Page {
+        let page = session.loaders_at(self.0.moment).load_one(key).await?;
+        let page = page.map(Arc::unwrap_or_clone).unwrap_or(Page {
             items: Vec::new(),
             has_next: false,
         });
         Ok(connection(
             page,
             false,
-            ToolTotal::OfServer(self.0.id.clone()),
+            ToolTotal::OfServer(self.0.id.clone(), self.0.moment),
             Tool,
         ))
     }
@@ -130,13 +128,39 @@ impl Server {
     async fn updated_at(&self) -> DateTime<Utc> {
         self.0.updated_at
     }
+
+    /// What has happened to it and what each event changed. For those who keep or audit the
+    /// registry.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Newest or oldest first.", default_with = "Direction::Desc")]
+        direction: Direction,
+        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
+        min_sequence: Option<Sequence>,
+    ) -> Option<Result<HistoryConnection, ApiError>> {
+        let part = HistoryPart {
+            first,
+            after,
+            direction,
+            min_sequence,
+        };
+        Some(history::of_server(Session::of(ctx), &self.0.id, part).await)
+    }
 }
 
-/// The number of active tools of a server that the caller may see.
-pub(super) async fn tool_count(session: &Session, id: &ServerId) -> Result<i64, ApiError> {
+/// The number of active tools of a server that the caller may see, at a moment.
+pub(super) async fn tool_count(
+    session: &Session,
+    id: &ServerId,
+    moment: Moment,
+) -> Result<i64, ApiError> {
     session.authorize(Action::ReadTool, &Resource::any(ResourceKind::Tool))?;
     Ok(session
-        .loaders
+        .loaders_at(moment)
         .load_one(ToolCountOf(id.clone()))
         .await?
         .unwrap_or(0))
@@ -170,15 +194,15 @@ impl From<ServerFilter> for catalog::ServerFilter {
     }
 }
 
-/// How many servers there are, counted when asked.
-pub(super) struct ServerTotal(catalog::ServerFilter);
+/// How many servers there are at a moment, counted when asked.
+pub(super) struct ServerTotal(catalog::ServerFilter, Moment);
 
 /// What a page of servers says beside its edges.
 #[Object]
 impl ServerTotal {
     /// How many servers the filter lets through on all pages together. Counted only when asked for.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i64, ApiError> {
-        let mut reads = Session::of(ctx).reads().await?;
+        let mut reads = Session::of(ctx).reads().await?.at(self.1);
         Ok(catalog::count_servers(&mut reads, &self.0).await?)
     }
 }
@@ -202,20 +226,22 @@ impl ServerQueries {
         >,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
+        #[graphql(desc = "As of which moment; now when left out.")] as_of: Option<AsOf>,
     ) -> Result<Option<ServerConnection>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(Action::ReadServer, &Resource::any(ResourceKind::Server))?;
         session.caught_up(catalog::NAME, min_sequence).await?;
+        let moment = session.moment(catalog::NAME, as_of).await?;
         let filter = catalog::ServerFilter::from(filter.unwrap_or_default());
         let request = page_request(session, first, after)?;
-        let mut reads = session.reads().await?;
+        let mut reads = session.reads().await?.at(moment);
         let sort = OrderInput::sort(order_by);
         let page = catalog::servers(&mut reads, &filter, sort, &request).await?;
         let continues = request.after.is_some();
         Ok(Some(connection(
             page,
             continues,
-            ServerTotal(filter),
+            ServerTotal(filter, moment),
             Server,
         )))
     }
@@ -227,12 +253,14 @@ impl ServerQueries {
         #[graphql(desc = "Its slug.")] slug: String,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
+        #[graphql(desc = "As of which moment; now when left out.")] as_of: Option<AsOf>,
     ) -> Result<Option<Server>, ApiError> {
         let session = Session::of(ctx);
         session.caught_up(catalog::NAME, min_sequence).await?;
+        let moment = session.moment(catalog::NAME, as_of).await?;
         let id = ServerId::derive(&session.caller.tenant, slug.trim());
         session
-            .server(id)
+            .server_at(id, moment)
             .await?
             .ok_or(ApiError::NotFound)
             .map(Some)

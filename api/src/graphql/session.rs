@@ -13,7 +13,9 @@ use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use domain::id::{PrincipalId, ServerId, ToolId};
 use domain::tool::Visibility;
-use projections::TenantConnection;
+use projections::{Moment, TenantConnection};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tracing::Instrument;
 
@@ -27,7 +29,9 @@ pub(super) struct Session {
     /// The visibilities of the tools that the caller may read.
     pub(super) visibilities: Vec<Visibility>,
     /// Not cached: a mutation's second look must see what the first one changed.
-    pub(super) loaders: DataLoader<Loaders>,
+    pub(super) loaders: Arc<DataLoader<Loaders>>,
+    /// The loaders of the other moments that the request looks at.
+    past: Mutex<HashMap<Moment, Arc<DataLoader<Loaders>>>>,
 }
 
 impl Session {
@@ -37,11 +41,11 @@ impl Session {
             reads: state.reads.clone(),
             tenant: caller.tenant.clone(),
             visibilities: visibilities.clone(),
+            moment: Moment::Now,
         };
-        let spawn =
-            |load: futures::future::BoxFuture<'static, ()>| tokio::spawn(load.in_current_span());
         Self {
-            loaders: DataLoader::new(loaders, spawn),
+            loaders: gather(loaders),
+            past: Mutex::default(),
             state,
             caller,
             visibilities,
@@ -66,6 +70,21 @@ impl Session {
         Ok(self.state.reads.tenant(&self.caller.tenant).await?)
     }
 
+    /// The loaders of a moment: what is nested in an object is of the object's moment.
+    pub(super) fn loaders_at(&self, moment: Moment) -> Arc<DataLoader<Loaders>> {
+        if moment.is_now() {
+            return Arc::clone(&self.loaders);
+        }
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || {
+            gather(Loaders {
+                moment,
+                ..self.loaders.loader().clone()
+            })
+        };
+        Arc::clone(past.entry(moment).or_insert_with(new))
+    }
+
     /// Waits, bounded, until a read model has reached a position.
     pub(super) async fn caught_up(
         &self,
@@ -83,25 +102,61 @@ impl Session {
 
     /// A server of the caller's tenant.
     pub(super) async fn server(&self, id: ServerId) -> Result<Option<Server>, ApiError> {
-        self.authorize(Action::ReadServer, &Resource::server())?;
-        Ok(self.loaders.load_one(ServerKey(id)).await?.map(Server))
+        self.server_at(id, Moment::Now).await
     }
 
-    /// A tool that the caller may see. Asked for one by one, so nothing is gathered first.
+    /// A server of the caller's tenant, as it was.
+    pub(super) async fn server_at(
+        &self,
+        id: ServerId,
+        moment: Moment,
+    ) -> Result<Option<Server>, ApiError> {
+        let resource = Resource::server().named(id.as_str());
+        self.authorize(Action::ReadServer, &resource)?;
+        let found = self.loaders_at(moment).load_one(ServerKey(id)).await?;
+        Ok(found.map(Server))
+    }
+
+    /// A tool that the caller may see.
     pub(super) async fn tool(&self, id: ToolId) -> Result<Option<Tool>, ApiError> {
+        self.tool_at(id, Moment::Now).await
+    }
+
+    /// A tool that the caller may see, as it was. Asked for one by one, so nothing is gathered first.
+    pub(super) async fn tool_at(
+        &self,
+        id: ToolId,
+        moment: Moment,
+    ) -> Result<Option<Tool>, ApiError> {
         self.authorize(Action::ReadTool, &Resource::any(ResourceKind::Tool))?;
-        let key = ToolKey(id);
-        let mut found = self.loaders.loader().load(&[key.clone()]).await?;
+        let (key, loaders) = (ToolKey(id), self.loaders_at(moment));
+        let mut found = loaders.loader().load(std::slice::from_ref(&key)).await?;
         Ok(found.remove(&key).map(Tool))
     }
 
     /// A principal that the caller may see.
     pub(super) async fn principal(&self, id: PrincipalId) -> Result<Option<Principal>, ApiError> {
-        let Some(principal) = self.loaders.load_one(PrincipalKey(id)).await? else {
+        self.principal_at(id, Moment::Now).await
+    }
+
+    /// A principal that the caller may see, as it was.
+    pub(super) async fn principal_at(
+        &self,
+        id: PrincipalId,
+        moment: Moment,
+    ) -> Result<Option<Principal>, ApiError> {
+        let found = self.loaders_at(moment).load_one(PrincipalKey(id)).await?;
+        let Some(principal) = found else {
             return Ok(None);
         };
         let resource = Resource::principal(&self.caller, &principal.id, &principal.roles);
         self.authorize(Action::ReadPrincipal, &resource)?;
         Ok(Some(Principal(principal)))
     }
+}
+
+fn gather(loaders: Loaders) -> Arc<DataLoader<Loaders>> {
+    let spawn =
+        |load: futures::future::BoxFuture<'static, ()>| tokio::spawn(load.in_current_span());
+    Arc::new(DataLoader::new(loaders, spawn))
 }

@@ -1,11 +1,15 @@
 //! The caller's tenant. There is no way to another one.
 
+use super::connection::{DEFAULT_FIRST, cost};
+use super::enums::Direction;
+use super::history::{self, HistoryConnection, HistoryPart};
 use super::loaders::OwnTenant;
 use super::node::NodeId;
+use super::scalars::Sequence;
 use super::session::Session;
 use crate::authz::{Action, Resource};
 use crate::error::ApiError;
-use async_graphql::{ID, Object};
+use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use projections::access;
 
@@ -33,6 +37,28 @@ impl Tenant {
     /// When it was registered.
     async fn registered_at(&self) -> DateTime<Utc> {
         self.0.registered_at
+    }
+
+    /// What has happened to it and what each event changed. For owners, administrators and
+    /// auditors.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Newest or oldest first.", default_with = "Direction::Desc")]
+        direction: Direction,
+        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
+        min_sequence: Option<Sequence>,
+    ) -> Option<Result<HistoryConnection, ApiError>> {
+        let part = HistoryPart {
+            first,
+            after,
+            direction,
+            min_sequence,
+        };
+        Some(history::of_tenant(Session::of(ctx), part).await)
     }
 }
 

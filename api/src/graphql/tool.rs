@@ -1,9 +1,11 @@
 //! Tools: the type, its versions, its lists and its look-up.
 
+use super::as_of::AsOf;
 use super::connection::{
     DEFAULT_FIRST, OrderInput, PageOf, connection, cost, filter_text, page_request,
 };
-use super::enums::{ActorKind, Status, Visibility};
+use super::enums::{ActorKind, Direction, Status, Visibility};
+use super::history::{self, HistoryConnection, HistoryPart};
 use super::loaders::VersionsOf;
 use super::node::NodeId;
 use super::scalars::Sequence;
@@ -14,7 +16,7 @@ use crate::error::ApiError;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::id::{ServerId, ToolId};
-use projections::catalog;
+use projections::{Moment, catalog};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -72,7 +74,8 @@ impl Tool {
     #[graphql(complexity = "cost(10, child_complexity)")]
     async fn versions(&self, ctx: &Context<'_>) -> Result<Vec<ToolVersion>, ApiError> {
         let key = VersionsOf(self.0.id.clone());
-        let versions = Session::of(ctx).loaders.load_one(key).await?;
+        let loaders = Session::of(ctx).loaders_at(self.0.moment);
+        let versions = loaders.load_one(key).await?;
         let versions = versions.map(Arc::unwrap_or_clone).unwrap_or_default();
         Ok(versions.into_iter().map(ToolVersion).collect())
     }
@@ -107,7 +110,8 @@ impl Tool {
 
     /// The server that offers it.
     async fn server(&self, ctx: &Context<'_>) -> Result<Server, ApiError> {
-        let server = Session::of(ctx).server(self.0.server_id.clone()).await?;
+        let (id, moment) = (self.0.server_id.clone(), self.0.moment);
+        let server = Session::of(ctx).server_at(id, moment).await?;
         server.ok_or(ApiError::NotFound)
     }
 
@@ -119,6 +123,28 @@ impl Tool {
     /// When it last changed.
     async fn updated_at(&self) -> DateTime<Utc> {
         self.0.updated_at
+    }
+
+    /// What has happened to it and what each event changed. For those who keep or audit the
+    /// registry.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Newest or oldest first.", default_with = "Direction::Desc")]
+        direction: Direction,
+        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
+        min_sequence: Option<Sequence>,
+    ) -> Option<Result<HistoryConnection, ApiError>> {
+        let part = HistoryPart {
+            first,
+            after,
+            direction,
+            min_sequence,
+        };
+        Some(history::of_tool(Session::of(ctx), &self.0, part).await)
     }
 }
 
@@ -160,11 +186,7 @@ impl ToolVersion {
 
     /// Who published it.
     async fn published_by(&self) -> Actor {
-        let actor = &self.0.published_by;
-        Actor {
-            kind: actor.kind.into(),
-            id: actor.id.clone(),
-        }
+        Actor::from(&self.0.published_by)
     }
 }
 
@@ -172,9 +194,18 @@ impl ToolVersion {
 #[derive(SimpleObject)]
 pub(super) struct Actor {
     /// What kind of actor.
-    kind: ActorKind,
+    pub(super) kind: ActorKind,
     /// The principal's id in the log, or the name of the part of the system that acted.
-    id: String,
+    pub(super) id: String,
+}
+
+impl From<&domain::envelope::Actor> for Actor {
+    fn from(actor: &domain::envelope::Actor) -> Self {
+        Self {
+            kind: actor.kind.into(),
+            id: actor.id.clone(),
+        }
+    }
 }
 
 /// Which tools; all conditions together.
@@ -194,10 +225,10 @@ pub(super) struct ToolFilter {
     status: Option<Status>,
 }
 
-/// How many tools there are, counted when asked.
+/// How many tools there are at a moment, counted when asked.
 pub(super) enum ToolTotal {
-    Matching(catalog::ToolFilter),
-    OfServer(ServerId),
+    Matching(catalog::ToolFilter, Moment),
+    OfServer(ServerId, Moment),
 }
 
 /// What a page of tools says beside its edges.
@@ -208,11 +239,11 @@ impl ToolTotal {
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i64, ApiError> {
         let session = Session::of(ctx);
         match self {
-            Self::Matching(filter) => {
-                let mut reads = session.reads().await?;
+            Self::Matching(filter, moment) => {
+                let mut reads = session.reads().await?.at(*moment);
                 Ok(catalog::count_tools(&mut reads, filter).await?)
             }
-            Self::OfServer(id) => tool_count(session, id).await,
+            Self::OfServer(id, moment) => tool_count(session, id, *moment).await,
         }
     }
 }
@@ -236,10 +267,12 @@ impl ToolQueries {
         >,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
+        #[graphql(desc = "As of which moment; now when left out.")] as_of: Option<AsOf>,
     ) -> Result<Option<ToolConnection>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(Action::ReadTool, &Resource::any(ResourceKind::Tool))?;
         session.caught_up(catalog::NAME, min_sequence).await?;
+        let moment = session.moment(catalog::NAME, as_of).await?;
         let filter = filter.unwrap_or_default();
         let filter = catalog::ToolFilter {
             text: filter_text(filter.text),
@@ -250,14 +283,14 @@ impl ToolQueries {
             visibilities: session.visibilities.clone(),
         };
         let request = page_request(session, first, after)?;
-        let mut reads = session.reads().await?;
+        let mut reads = session.reads().await?.at(moment);
         let sort = OrderInput::sort(order_by);
         let page = catalog::tools(&mut reads, &filter, sort, &request).await?;
         let continues = request.after.is_some();
         Ok(Some(connection(
             page,
             continues,
-            ToolTotal::Matching(filter),
+            ToolTotal::Matching(filter, moment),
             Tool,
         )))
     }
@@ -270,10 +303,16 @@ impl ToolQueries {
         #[graphql(desc = "Its name.")] name: String,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
+        #[graphql(desc = "As of which moment; now when left out.")] as_of: Option<AsOf>,
     ) -> Result<Option<Tool>, ApiError> {
         let session = Session::of(ctx);
         session.caught_up(catalog::NAME, min_sequence).await?;
+        let moment = session.moment(catalog::NAME, as_of).await?;
         let id = ToolId::derive(&session.caller.tenant, server.trim(), name.trim());
-        session.tool(id).await?.ok_or(ApiError::NotFound).map(Some)
+        session
+            .tool_at(id, moment)
+            .await?
+            .ok_or(ApiError::NotFound)
+            .map(Some)
     }
 }

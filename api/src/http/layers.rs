@@ -3,6 +3,7 @@
 //! is bounded where it is read, because each surface has its own limit.
 
 use crate::error::ApiError;
+use crate::http::correlation::{self, CORRELATION_ID};
 use crate::http::well_known::RESOURCE_METADATA;
 use crate::telemetry::{self, HTTP_REQUEST_SECONDS};
 use axum::extract::{MatchedPath, Request, State};
@@ -16,18 +17,24 @@ use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
 /// Opens the request's span, as a child of the caller's `traceparent` (W3C Trace Context), and measures.
-/// The authentication layer adds tenant and principal to the span.
-pub async fn observe(request: Request, next: Next) -> Response {
+/// The authentication layer adds tenant and principal to the span. The answer names the request's
+/// correlation id.
+pub async fn observe(mut request: Request, next: Next) -> Response {
+    let correlation_id = correlation::choose(request.headers());
+    request.extensions_mut().insert(correlation_id);
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>();
     let route = matched.map_or("unmatched", MatchedPath::as_str).to_owned();
     let span = info_span!(
         "request", otel.name = %format_args!("{method} {route}"), otel.kind = "server", %method, route,
-        status = Empty, tenant = Empty, principal = Empty
+        status = Empty, tenant = Empty, principal = Empty, %correlation_id
     );
     telemetry::continue_trace(&span, request.headers());
     let start = Instant::now();
-    let response = next.run(request).instrument(span.clone()).await;
+    let mut response = next.run(request).instrument(span.clone()).await;
+    if let Some(value) = correlation::header_value(correlation_id) {
+        response.headers_mut().insert(CORRELATION_ID, value);
+    }
     let status = response.status();
     span.record("status", status.as_u16());
     let elapsed = start.elapsed();

@@ -96,7 +96,7 @@ pub(super) async fn run(
         catalog::tools_by_id(&mut connection, std::slice::from_ref(&id), &visibilities).await?;
     let absent = || not_found(&server, &name);
     let tool = found.remove(&id).ok_or_else(absent)?;
-    let resource = Resource::tool(tool.visibility);
+    let resource = Resource::tool(tool.visibility).named(tool.id.as_str());
     state
         .authorizer
         .authorize(caller, Action::ReadTool, &resource)

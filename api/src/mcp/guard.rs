@@ -3,7 +3,7 @@
 use super::sessions::{Owner, Sessions};
 use crate::error::{ApiError, TokenProblem};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use rmcp::model::ProtocolVersion;
@@ -46,7 +46,32 @@ pub(super) async fn admit(
         // The session has ended, it is not about to: clients take anything but 200 and 204 for a failure.
         *response.status_mut() = StatusCode::NO_CONTENT;
     }
-    response
+    explain(response)
+}
+
+/// Gives rmcp's bare refusals the form of every other surface, with a code and what to do.
+fn explain(response: Response) -> Response {
+    let content = response.headers().get(header::CONTENT_TYPE);
+    let has_form = content
+        .and_then(|content| content.to_str().ok())
+        .is_some_and(|content| content.contains("json") || content.contains("event-stream"));
+    if has_form {
+        return response;
+    }
+    let (code, message) = match response.status() {
+        StatusCode::FORBIDDEN => (
+            ApiError::ORIGIN_NOT_ALLOWED,
+            "the `Host` or `Origin` header is not one of ours: see http.allowed_hosts and http.allowed_origins",
+        ),
+        StatusCode::NOT_FOUND => return unknown_session(),
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            ApiError::TOO_LARGE,
+            "the body is larger than limits.mcp_body_bytes allows",
+        ),
+        _ => return response,
+    };
+    let message = message.to_owned();
+    ApiError::Invalid { code, message }.into_response()
 }
 
 /// Revisions are dates, so their text compares as their age.
@@ -74,9 +99,15 @@ fn session_id(headers: &HeaderMap) -> SessionHeader<'_> {
     }
 }
 
-/// The same words as rmcp's for a session that has ended.
+/// One answer for a session that has ended, is somebody else's, or never was.
 fn unknown_session() -> Response {
-    (StatusCode::NOT_FOUND, "Not Found: Session not found").into_response()
+    let message =
+        "Session not found: it has ended or is not yours; initialize a new one".to_owned();
+    ApiError::Invalid {
+        code: ApiError::SESSION_NOT_FOUND,
+        message,
+    }
+    .into_response()
 }
 
 fn full() -> ApiError {

@@ -6,7 +6,6 @@ use crate::authz::{Action, Resource, ResourceKind};
 use crate::context::Caller;
 use crate::error::ApiError;
 use crate::state::AppState;
-use crate::telemetry::SEARCH_SECONDS;
 use domain::id::ToolId;
 use projections::catalog::{self, Status};
 use projections::search::{SearchFilter, SearchHit, SearchRequest};
@@ -14,7 +13,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::time::Instant;
 
 const DEFAULT_LIMIT: u32 = 10;
 const MAX_LIMIT: u32 = 50;
@@ -126,9 +124,7 @@ pub(super) async fn run(
         .map(|visibility| visibility.as_str().to_owned())
         .collect();
     let request = arguments.into_request(caller, visible)?;
-    let started = Instant::now();
-    let answer = state.search.get().search(&request).await?;
-    metrics::histogram!(SEARCH_SECONDS, "surface" => "mcp").record(started.elapsed().as_secs_f64());
+    let answer = state.search(&request, "mcp").await?;
     let ids: Vec<ToolId> = answer
         .hits
         .iter()

@@ -14,6 +14,7 @@ fn caller() -> Caller {
         handle: "agent".into(),
         kind: PrincipalKind::Agent,
         roles,
+        correlation_id: domain::id::CorrelationId(uuid::Uuid::nil()),
     }
 }
 

@@ -64,7 +64,10 @@ impl McpServer {
             .record(started.elapsed().as_secs_f64());
         match answer {
             Ok(answer) => answer.into_result(),
-            Err(error) => error.to_tool_result(),
+            Err(error) => {
+                self.state.denials.settled().await;
+                error.to_tool_result()
+            }
         }
     }
 }

@@ -88,6 +88,7 @@ fn caller(tenant: &str, handle: &str) -> Caller {
         handle: handle.into(),
         kind: PrincipalKind::Agent,
         roles,
+        correlation_id: domain::id::CorrelationId(uuid::Uuid::nil()),
     }
 }
 
@@ -113,6 +114,12 @@ async fn a_session_is_unknown_to_everybody_else() {
     }
     let invented = endpoint.status("acme/anna", Method::POST, "invented").await;
     assert_eq!(invented, StatusCode::NOT_FOUND);
+    let headers = [("origin", "https://elsewhere.example")];
+    let foreign = endpoint.send("acme/anna", Method::POST, &headers, initialize());
+    let foreign = foreign.await;
+    assert_eq!(foreign.status(), StatusCode::FORBIDDEN);
+    let body = axum::body::to_bytes(foreign.into_body(), 1 << 16).await;
+    assert!(String::from_utf8_lossy(&body.unwrap()).contains("ORIGIN_NOT_ALLOWED"));
     let own = endpoint.status("acme/anna", Method::POST, &session).await;
     assert_eq!(own, StatusCode::OK);
 }

@@ -93,7 +93,30 @@ impl Tool {
         self.life.as_ref().map(|life| &life.profile)
     }
 
+    /// Whether it has been retired.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.retired
+    }
+
+    /// Whether a registration says what is there now: the latest definition, title, category and tags. Who
+    /// may see the tool is not compared, because it is set apart from what the tool is.
+    #[must_use]
+    pub fn is_as_in(&self, register: &RegisterTool) -> bool {
+        self.life.as_ref().is_some_and(|life| {
+            let profile = ToolProfile {
+                visibility: life.profile.visibility,
+                ..register.profile.clone()
+            };
+            let hash = register.definition.checked_hash(&life.name);
+            life.profile == profile && hash.is_ok_and(|hash| hash == life.definition_hash)
+        })
+    }
+
     fn register(&self, register: RegisterTool) -> Result<ToolEvent, ToolError> {
+        if self.retired {
+            return Err(ToolError::Retired);
+        }
         if self.life.is_some() {
             return Err(ToolError::AlreadyRegistered);
         }

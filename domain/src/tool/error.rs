@@ -14,8 +14,8 @@ pub enum ToolError {
     /// Register the tool first.
     #[error("there is no such tool")]
     NotRegistered,
-    /// A retired tool does not come back.
-    #[error("the tool is retired")]
+    /// A retired tool does not come back, and its name stays taken: choose another.
+    #[error("the tool is retired: it does not come back, and its name stays taken")]
     Retired,
     /// Follow the rule for names (MCP specification 2025-11-25, "Tool Names", and spaces and slashes,
     /// which real servers use).

@@ -86,6 +86,15 @@ fn rejects_a_taken_name() {
 }
 
 #[test]
+fn rejects_the_name_of_a_retired_tool() {
+    rejects(
+        vec![registered(), retired()],
+        register(registration()),
+        ToolError::Retired,
+    );
+}
+
+#[test]
 fn rejects_names_that_cannot_be_called() {
     for name in [
         "",

@@ -1,10 +1,15 @@
 //! Read model `catalog`: servers, tools and their versions.
 
+mod past;
+mod pins;
 mod projector;
 mod queries;
 mod rows;
+mod save;
 mod server_queries;
 
+pub use past::position_at;
+pub use pins::{Pin, Pins, pins};
 pub use projector::CatalogProjector;
 pub use queries::{
     ToolFilter, count_tools, tool_counts, tools, tools_by_id, tools_by_server, versions_by_tool,
@@ -85,7 +90,7 @@ impl Sort {
 }
 
 /// A pattern for ILIKE that finds the text itself.
-fn contains(text: &str) -> String {
+pub(crate) fn contains(text: &str) -> String {
     let escaped = text
         .replace('\\', "\\\\")
         .replace('%', "\\%")

@@ -1,7 +1,10 @@
 //! Keeps the catalogue. A batch loads the rows that it changes, folds its events over them in memory, and
-//! writes every touched row once: a constant number of statements, however many commits.
+//! writes every touched row once, and the image of each state between: a constant number of statements,
+//! however many commits.
 
 use super::NAME;
+use super::past::{Dated, Past, save_moments, supersede};
+use super::save::{SERVER_COLUMNS, TOOL_COLUMNS, VERSION_COLUMNS, save, save_past};
 use crate::checkpoint::to_i64;
 use crate::error::ProjectionError;
 use crate::projector::{OnPoison, Projector, Recorded};
@@ -11,13 +14,12 @@ use domain::AnyEvent;
 use domain::server::{ServerEvent, ServerProfile};
 use domain::tool::{ToolDefinition, ToolEvent, ToolProfile};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Keeps `servers`, `tools` and `tool_versions`.
+/// Keeps `servers`, `tools` and `tool_versions`, what the first two were before, and `moments`.
 #[derive(Debug)]
 pub struct CatalogProjector;
 
@@ -35,6 +37,13 @@ struct ServerRow {
     retired_reason: Option<String>,
     registered_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    valid_from: i64,
+}
+
+impl Dated for ServerRow {
+    fn valid_from(&mut self) -> &mut i64 {
+        &mut self.valid_from
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,6 +63,13 @@ struct ToolRow {
     retired_reason: Option<String>,
     registered_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    valid_from: i64,
+}
+
+impl Dated for ToolRow {
+    fn valid_from(&mut self) -> &mut i64 {
+        &mut self.valid_from
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -75,6 +91,8 @@ struct VersionRow<'a> {
 struct Rows<'a> {
     servers: BTreeMap<Key, ServerRow>,
     tools: BTreeMap<Key, ToolRow>,
+    servers_past: Vec<Past<ServerRow>>,
+    tools_past: Vec<Past<ToolRow>>,
     versions: Vec<VersionRow<'a>>,
     /// Servers retired in this batch, whose tools go with them.
     retired: BTreeSet<Key>,
@@ -86,8 +104,22 @@ impl Projector for CatalogProjector {
         NAME
     }
 
+    fn listens_to(&self, event: &AnyEvent) -> bool {
+        match event {
+            AnyEvent::Server(_) | AnyEvent::Tool(_) => true,
+            AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => false,
+        }
+    }
+
     fn tables(&self) -> &'static [&'static str] {
-        &["servers", "tools", "tool_versions"]
+        &[
+            "servers",
+            "servers_past",
+            "tools",
+            "tools_past",
+            "tool_versions",
+            "moments",
+        ]
     }
 
     fn on_poison(&self) -> OnPoison {
@@ -105,11 +137,12 @@ impl Projector for CatalogProjector {
                 match event {
                     AnyEvent::Server(event) => rows.apply_server(recorded, event)?,
                     AnyEvent::Tool(event) => rows.apply_tool(recorded, event)?,
-                    AnyEvent::Tenant(_) | AnyEvent::Principal(_) => {}
+                    AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => {}
                 }
             }
         }
-        rows.save(connection).await
+        rows.save(connection).await?;
+        save_moments(connection, batch).await
     }
 }
 
@@ -131,7 +164,7 @@ async fn load<'a>(
                 }
                 AnyEvent::Server(_) => drop(servers.insert(key.clone())),
                 AnyEvent::Tool(_) => drop(tools.insert(key.clone())),
-                AnyEvent::Tenant(_) | AnyEvent::Principal(_) => {}
+                AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => {}
             }
         }
     }
@@ -202,6 +235,7 @@ impl<'a> Rows<'a> {
     ) -> Result<(), ProjectionError> {
         let key = key(recorded);
         let at = recorded.commit.recorded_at;
+        let position = to_i64(recorded.stream_sequence);
         if let ServerEvent::Registered(event) = event {
             let row = ServerRow {
                 tenant: key.0.clone(),
@@ -212,11 +246,13 @@ impl<'a> Rows<'a> {
                 retired_reason: None,
                 registered_at: at,
                 updated_at: at,
+                valid_from: position,
             };
             self.servers.insert(key, row);
             return Ok(());
         }
         let row = self.servers.get_mut(&key).ok_or_else(|| absent(recorded))?;
+        supersede(row, &mut self.servers_past, position);
         row.updated_at = at;
         match event {
             ServerEvent::Registered(_) => {}
@@ -228,6 +264,7 @@ impl<'a> Rows<'a> {
                     tool.tenant == key.0 && tool.server_id == key.1 && tool.status == "active"
                 };
                 for tool in self.tools.values_mut().filter(its) {
+                    supersede(tool, &mut self.tools_past, position);
                     tool.status = "retired".to_owned();
                     tool.retired_reason = Some(event.reason.clone());
                     tool.updated_at = at;
@@ -244,6 +281,7 @@ impl<'a> Rows<'a> {
     ) -> Result<(), ProjectionError> {
         let key = key(recorded);
         let at = recorded.commit.recorded_at;
+        let position = to_i64(recorded.stream_sequence);
         if let ToolEvent::Registered(event) = event {
             let row = ToolRow {
                 tenant: key.0.clone(),
@@ -259,6 +297,7 @@ impl<'a> Rows<'a> {
                 retired_reason: None,
                 registered_at: at,
                 updated_at: at,
+                valid_from: position,
             };
             self.tools.insert(key, row);
             let version = event.tool_version.to_string();
@@ -266,6 +305,7 @@ impl<'a> Rows<'a> {
             return Ok(());
         }
         let row = self.tools.get_mut(&key).ok_or_else(|| absent(recorded))?;
+        supersede(row, &mut self.tools_past, position);
         row.updated_at = at;
         match event {
             ToolEvent::Registered(_) => {}
@@ -308,8 +348,24 @@ impl<'a> Rows<'a> {
     async fn save(self, connection: &mut PgConnection) -> Result<(), ProjectionError> {
         let servers: Vec<_> = self.servers.into_values().collect();
         save(connection, "servers", "server_id", SERVER_COLUMNS, &servers).await?;
+        save_past(
+            connection,
+            "servers_past",
+            "server_id",
+            SERVER_COLUMNS,
+            &self.servers_past,
+        )
+        .await?;
         let tools: Vec<_> = self.tools.into_values().collect();
         save(connection, "tools", "tool_id", TOOL_COLUMNS, &tools).await?;
+        save_past(
+            connection,
+            "tools_past",
+            "tool_id",
+            TOOL_COLUMNS,
+            &self.tools_past,
+        )
+        .await?;
         save(
             connection,
             "tool_versions",
@@ -319,76 +375,4 @@ impl<'a> Rows<'a> {
         )
         .await
     }
-}
-
-/// The columns that an upsert sets.
-const SERVER_COLUMNS: &[&str] = &[
-    "slug",
-    "name",
-    "description",
-    "homepage",
-    "license",
-    "transport",
-    "category",
-    "tags",
-    "status",
-    "retired_reason",
-    "registered_at",
-    "updated_at",
-];
-const TOOL_COLUMNS: &[&str] = &[
-    "server_id",
-    "server",
-    "name",
-    "title",
-    "description",
-    "input_schema",
-    "output_schema",
-    "definition_hash",
-    "tool_version",
-    "category",
-    "tags",
-    "visibility",
-    "status",
-    "retired_reason",
-    "registered_at",
-    "updated_at",
-];
-const VERSION_COLUMNS: &[&str] = &[
-    "description",
-    "input_schema",
-    "output_schema",
-    "definition_hash",
-    "stream_sequence",
-    "published_at",
-    "actor_kind",
-    "actor_id",
-];
-
-/// Writes rows with one statement: they travel as one JSON document and Postgres makes rows of it.
-async fn save<T: Serialize>(
-    connection: &mut PgConnection,
-    table: &str,
-    id: &str,
-    columns: &[&str],
-    rows: &[T],
-) -> Result<(), ProjectionError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let set: Vec<_> = columns
-        .iter()
-        .map(|column| format!("{column} = EXCLUDED.{column}"))
-        .collect();
-    let (columns, set) = (columns.join(", "), set.join(", "));
-    let document: Value = serde_json::to_value(rows).unwrap_or(Value::Null);
-    sqlx::query(&format!(
-        "INSERT INTO {table} (tenant, {id}, {columns})
-         SELECT tenant, {id}, {columns} FROM json_populate_recordset(NULL::{table}, $1::json)
-         ON CONFLICT (tenant, {id}) DO UPDATE SET {set}"
-    ))
-    .bind(document.to_string())
-    .execute(connection)
-    .await?;
-    Ok(())
 }

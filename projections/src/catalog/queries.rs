@@ -4,6 +4,7 @@ use super::rows::{Sortable, Status, Tool, ToolVersion, read_tool, read_version};
 use super::{Order, Sort, contains};
 use crate::access::corrupt;
 use crate::error::QueryError;
+use crate::moment::Moment;
 use crate::page::{Keyset, Page, PageRequest};
 use crate::store::TenantConnection;
 use domain::id::{ServerId, ToolId};
@@ -33,9 +34,10 @@ pub struct ToolFilter {
 }
 
 impl ToolFilter {
-    fn push(&self, query: &mut QueryBuilder<'_, Postgres>) {
-        query.push(" FROM catalog.tools WHERE visibility = ANY (");
+    fn push(&self, query: &mut QueryBuilder<'_, Postgres>, moment: Moment) {
+        query.push(format!(" FROM {} AND visibility = ANY (", rows(moment)));
         query.push_bind(names(&self.visibilities)).push(")");
+        query.push(visible_today(moment, &self.visibilities));
         if let Some(text) = &self.text {
             let pattern = contains(text);
             query.push(" AND (name ILIKE ").push_bind(pattern.clone());
@@ -63,6 +65,28 @@ impl ToolFilter {
     }
 }
 
+/// The tools that there are at a moment.
+fn rows(moment: Moment) -> String {
+    moment.rows("catalog", "tools", COLUMNS)
+}
+
+/// What a caller may not see today, it does not see by looking back either: hiding a tool hides its past.
+fn visible_today(moment: Moment, visibilities: &[Visibility]) -> String {
+    let sees_all = Visibility::ALL.iter().all(|any| visibilities.contains(any));
+    if moment.is_now() || sees_all {
+        return String::new();
+    }
+    let seen: Vec<_> = names(visibilities)
+        .into_iter()
+        .map(|name| format!("'{name}'"))
+        .collect();
+    format!(
+        " AND EXISTS (SELECT FROM catalog.tools AS today WHERE today.tool_id = tools.tool_id
+          AND today.visibility = ANY (ARRAY[{}]::text[]))",
+        seen.join(", ")
+    )
+}
+
 /// A page of tools.
 ///
 /// # Errors
@@ -73,11 +97,13 @@ pub async fn tools(
     sort: Sort,
     page: &PageRequest,
 ) -> Result<Page<Tool>, QueryError> {
+    let moment = connection.moment();
     let mut query = QueryBuilder::new(format!("SELECT {COLUMNS}"));
-    filter.push(&mut query);
+    filter.push(&mut query, moment);
     sort.push_page(&mut query, "tool_id", page)?;
-    let rows = query.build().fetch_all(&mut **connection).await?;
-    let rows: Result<Vec<_>, _> = rows.iter().map(read_tool).collect();
+    let query = query.build().persistent(moment.is_now());
+    let rows = query.fetch_all(&mut **connection).await?;
+    let rows: Result<Vec<_>, _> = rows.iter().map(|row| read_tool(row, moment)).collect();
     Ok(Page::cut(rows?, page.first, cursor(sort.by)))
 }
 
@@ -89,10 +115,12 @@ pub async fn count_tools(
     connection: &mut TenantConnection,
     filter: &ToolFilter,
 ) -> Result<i64, QueryError> {
+    let moment = connection.moment();
     let mut query = QueryBuilder::new("SELECT count(*)");
-    filter.push(&mut query);
+    filter.push(&mut query, moment);
     Ok(query
         .build_query_scalar()
+        .persistent(moment.is_now())
         .fetch_one(&mut **connection)
         .await?)
 }
@@ -107,16 +135,20 @@ pub async fn tools_by_id(
     visibilities: &[Visibility],
 ) -> Result<HashMap<ToolId, Tool>, QueryError> {
     let ids: Vec<&str> = ids.iter().map(ToolId::as_str).collect();
+    let moment = connection.moment();
     let statement = format!(
-        "SELECT {COLUMNS} FROM catalog.tools WHERE tool_id = ANY ($1) AND visibility = ANY ($2)"
+        "SELECT {COLUMNS} FROM {} AND tool_id = ANY ($1) AND visibility = ANY ($2){}",
+        rows(moment),
+        visible_today(moment, visibilities)
     );
     let rows = sqlx::query(&statement)
+        .persistent(moment.is_now())
         .bind(ids)
         .bind(names(visibilities))
         .fetch_all(&mut **connection)
         .await?;
     rows.iter()
-        .map(|row| read_tool(row).map(|tool| (tool.id.clone(), tool)))
+        .map(|row| read_tool(row, moment).map(|tool| (tool.id.clone(), tool)))
         .collect()
 }
 
@@ -131,14 +163,18 @@ pub async fn tools_by_server(
     first: usize,
 ) -> Result<HashMap<ServerId, Page<Tool>>, QueryError> {
     let ids: Vec<&str> = servers.iter().map(ServerId::as_str).collect();
+    let moment = connection.moment();
     let statement = format!(
         "SELECT tools.* FROM unnest($1::text[]) AS wanted (id) CROSS JOIN LATERAL (
-             SELECT {COLUMNS} FROM catalog.tools
-             WHERE server_id = wanted.id AND visibility = ANY ($2) AND status = 'active'
+             SELECT {COLUMNS} FROM {}
+             AND server_id = wanted.id AND visibility = ANY ($2) AND status = 'active'{}
              ORDER BY name, tool_id LIMIT $3
-         ) AS tools"
+         ) AS tools",
+        rows(moment),
+        visible_today(moment, visibilities)
     );
     let rows = sqlx::query(&statement)
+        .persistent(moment.is_now())
         .bind(ids)
         .bind(names(visibilities))
         .bind(PageRequest::first(first).limit())
@@ -146,7 +182,7 @@ pub async fn tools_by_server(
         .await?;
     let mut by_server: HashMap<ServerId, Vec<Tool>> = HashMap::new();
     for row in &rows {
-        let tool = read_tool(row)?;
+        let tool = read_tool(row, moment)?;
         by_server
             .entry(tool.server_id.clone())
             .or_default()
@@ -169,14 +205,19 @@ pub async fn tool_counts(
     visibilities: &[Visibility],
 ) -> Result<HashMap<ServerId, i64>, QueryError> {
     let ids: Vec<&str> = servers.iter().map(ServerId::as_str).collect();
-    let rows = sqlx::query(
-        "SELECT server_id, count(*) FROM catalog.tools
-         WHERE server_id = ANY ($1) AND visibility = ANY ($2) AND status = 'active' GROUP BY 1",
-    )
-    .bind(ids)
-    .bind(names(visibilities))
-    .fetch_all(&mut **connection)
-    .await?;
+    let moment = connection.moment();
+    let statement = format!(
+        "SELECT server_id, count(*) FROM {}
+         AND server_id = ANY ($1) AND visibility = ANY ($2) AND status = 'active'{} GROUP BY 1",
+        rows(moment),
+        visible_today(moment, visibilities)
+    );
+    let rows = sqlx::query(&statement)
+        .persistent(moment.is_now())
+        .bind(ids)
+        .bind(names(visibilities))
+        .fetch_all(&mut **connection)
+        .await?;
     let read = |row: &sqlx::postgres::PgRow| {
         let id = row.try_get::<String, _>(0)?.try_into().map_err(corrupt)?;
         Ok((id, row.try_get(1)?))
@@ -194,14 +235,19 @@ pub async fn versions_by_tool(
     tools: &[ToolId],
 ) -> Result<HashMap<ToolId, Vec<ToolVersion>>, QueryError> {
     let ids: Vec<&str> = tools.iter().map(ToolId::as_str).collect();
-    let rows = sqlx::query(
+    // A published version stays as it is: what holds at a moment is what was published until then.
+    let moment = connection.moment();
+    let statement = format!(
         "SELECT tool_id, tool_version, description, input_schema, output_schema, definition_hash,
                 published_at, actor_kind, actor_id
-         FROM catalog.tool_versions WHERE tool_id = ANY ($1) ORDER BY stream_sequence DESC",
-    )
-    .bind(ids)
-    .fetch_all(&mut **connection)
-    .await?;
+         FROM catalog.tool_versions WHERE tool_id = ANY ($1){} ORDER BY stream_sequence DESC",
+        moment.since("stream_sequence")
+    );
+    let rows = sqlx::query(&statement)
+        .persistent(moment.is_now())
+        .bind(ids)
+        .fetch_all(&mut **connection)
+        .await?;
     let mut by_tool: HashMap<ToolId, Vec<ToolVersion>> = HashMap::new();
     for row in &rows {
         let version = read_version(row)?;

@@ -2,6 +2,7 @@
 
 use crate::access::corrupt;
 use crate::error::QueryError;
+use crate::moment::Moment;
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::envelope::{Actor, ActorKind};
 use domain::id::{ServerId, ToolId};
@@ -31,7 +32,7 @@ impl Status {
         }
     }
 
-    fn read(text: &str) -> Result<Self, QueryError> {
+    pub(super) fn read(text: &str) -> Result<Self, QueryError> {
         match text {
             "active" => Ok(Self::Active),
             "retired" => Ok(Self::Retired),
@@ -69,6 +70,8 @@ pub struct Server {
     pub registered_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
+    /// The moment that it was read as of; what is nested in it is read as of the same.
+    pub moment: Moment,
 }
 
 /// A tool with its latest definition.
@@ -108,6 +111,8 @@ pub struct Tool {
     pub registered_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
+    /// The moment that it was read as of; what is nested in it is read as of the same.
+    pub moment: Moment,
 }
 
 /// A published version of a tool.
@@ -154,7 +159,7 @@ macro_rules! sortable {
 sortable!(Server);
 sortable!(Tool);
 
-pub(super) fn read_server(row: &PgRow) -> Result<Server, QueryError> {
+pub(super) fn read_server(row: &PgRow, moment: Moment) -> Result<Server, QueryError> {
     let transport: Option<String> = row.try_get("transport")?;
     Ok(Server {
         id: row
@@ -176,10 +181,11 @@ pub(super) fn read_server(row: &PgRow) -> Result<Server, QueryError> {
         retired_reason: row.try_get("retired_reason")?,
         registered_at: row.try_get("registered_at")?,
         updated_at: row.try_get("updated_at")?,
+        moment,
     })
 }
 
-pub(super) fn read_tool(row: &PgRow) -> Result<Tool, QueryError> {
+pub(super) fn read_tool(row: &PgRow, moment: Moment) -> Result<Tool, QueryError> {
     let visibility: String = row.try_get("visibility")?;
     Ok(Tool {
         id: row
@@ -205,6 +211,7 @@ pub(super) fn read_tool(row: &PgRow) -> Result<Tool, QueryError> {
         retired_reason: row.try_get("retired_reason")?,
         registered_at: row.try_get("registered_at")?,
         updated_at: row.try_get("updated_at")?,
+        moment,
     })
 }
 

@@ -3,6 +3,7 @@
 use super::rows::{Server, Sortable, Status, read_server};
 use super::{Sort, contains};
 use crate::error::QueryError;
+use crate::moment::Moment;
 use crate::page::{Keyset, Page, PageRequest};
 use crate::store::TenantConnection;
 use domain::id::ServerId;
@@ -29,8 +30,8 @@ pub struct ServerFilter {
 }
 
 impl ServerFilter {
-    fn push(&self, query: &mut QueryBuilder<'_, Postgres>) {
-        query.push(" FROM catalog.servers WHERE true");
+    fn push(&self, query: &mut QueryBuilder<'_, Postgres>, moment: Moment) {
+        query.push(format!(" FROM {}", rows(moment)));
         if let Some(text) = &self.text {
             let pattern = contains(text);
             query.push(" AND (slug ILIKE ").push_bind(pattern.clone());
@@ -60,6 +61,11 @@ impl ServerFilter {
     }
 }
 
+/// The servers that there are at a moment.
+fn rows(moment: Moment) -> String {
+    moment.rows("catalog", "servers", COLUMNS)
+}
+
 /// A page of servers.
 ///
 /// # Errors
@@ -70,11 +76,13 @@ pub async fn servers(
     sort: Sort,
     page: &PageRequest,
 ) -> Result<Page<Server>, QueryError> {
+    let moment = connection.moment();
     let mut query = QueryBuilder::new(format!("SELECT {COLUMNS}"));
-    filter.push(&mut query);
+    filter.push(&mut query, moment);
     sort.push_page(&mut query, "server_id", page)?;
-    let rows = query.build().fetch_all(&mut **connection).await?;
-    let rows: Result<Vec<_>, _> = rows.iter().map(read_server).collect();
+    let query = query.build().persistent(moment.is_now());
+    let rows = query.fetch_all(&mut **connection).await?;
+    let rows: Result<Vec<_>, _> = rows.iter().map(|row| read_server(row, moment)).collect();
     let cursor = |server: &Server| Keyset::encode(&server.key(sort.by), server.id.as_str());
     Ok(Page::cut(rows?, page.first, cursor))
 }
@@ -87,10 +95,12 @@ pub async fn count_servers(
     connection: &mut TenantConnection,
     filter: &ServerFilter,
 ) -> Result<i64, QueryError> {
+    let moment = connection.moment();
     let mut query = QueryBuilder::new("SELECT count(*)");
-    filter.push(&mut query);
+    filter.push(&mut query, moment);
     Ok(query
         .build_query_scalar()
+        .persistent(moment.is_now())
         .fetch_one(&mut **connection)
         .await?)
 }
@@ -103,13 +113,14 @@ pub async fn server_by_slug(
     connection: &mut TenantConnection,
     slug: &str,
 ) -> Result<Option<Server>, QueryError> {
-    let row = sqlx::query(&format!(
-        "SELECT {COLUMNS} FROM catalog.servers WHERE slug = $1"
-    ))
-    .bind(slug)
-    .fetch_optional(&mut **connection)
-    .await?;
-    row.as_ref().map(read_server).transpose()
+    let moment = connection.moment();
+    let statement = format!("SELECT {COLUMNS} FROM {} AND slug = $1", rows(moment));
+    let row = sqlx::query(&statement)
+        .persistent(moment.is_now())
+        .bind(slug)
+        .fetch_optional(&mut **connection)
+        .await?;
+    row.as_ref().map(|row| read_server(row, moment)).transpose()
 }
 
 /// Several servers in one statement.
@@ -121,12 +132,17 @@ pub async fn servers_by_id(
     ids: &[ServerId],
 ) -> Result<HashMap<ServerId, Server>, QueryError> {
     let ids: Vec<&str> = ids.iter().map(ServerId::as_str).collect();
-    let statement = format!("SELECT {COLUMNS} FROM catalog.servers WHERE server_id = ANY ($1)");
+    let moment = connection.moment();
+    let statement = format!(
+        "SELECT {COLUMNS} FROM {} AND server_id = ANY ($1)",
+        rows(moment)
+    );
     let rows = sqlx::query(&statement)
+        .persistent(moment.is_now())
         .bind(ids)
         .fetch_all(&mut **connection)
         .await?;
     rows.iter()
-        .map(|row| read_server(row).map(|server| (server.id.clone(), server)))
+        .map(|row| read_server(row, moment).map(|server| (server.id.clone(), server)))
         .collect()
 }

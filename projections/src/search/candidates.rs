@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use arrow_array::{Array, RecordBatch};
 use futures::TryStreamExt;
+use futures::future::try_join_all;
 use lancedb::expr::DfExpr;
 use lancedb::index::scalar::{FtsQuery, FullTextSearchQuery, MatchQuery};
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
@@ -12,7 +13,7 @@ use lancedb::{DistanceType, Table};
 use super::error::SearchError;
 use super::index::SearchIndex;
 use super::query::{SearchHit, Why};
-use super::rank::{Candidate, Fused};
+use super::rank::{Candidate, Fused, best_of};
 use super::rows;
 
 /// Candidates that each list contributes.
@@ -54,15 +55,22 @@ impl Reader {
         candidates(&batches, "_score", |score| score)
     }
 
-    /// The nearest rows by cosine, by an exact scan.
+    /// The rows nearest to any of the vectors; none when there is no vector.
     pub(super) async fn vector_candidates(
         &self,
-        vector: Option<&[f32]>,
+        vectors: &[Vec<f32>],
         filter: &DfExpr,
     ) -> Result<Vec<Candidate>, SearchError> {
-        let Some(vector) = vector else {
-            return Ok(Vec::new());
-        };
+        let lists = vectors.iter().map(|vector| self.nearest(vector, filter));
+        Ok(best_of(try_join_all(lists).await?, DEPTH))
+    }
+
+    /// The nearest rows by cosine, by an exact scan.
+    async fn nearest(
+        &self,
+        vector: &[f32],
+        filter: &DfExpr,
+    ) -> Result<Vec<Candidate>, SearchError> {
         let query = self
             .table
             .query()

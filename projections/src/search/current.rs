@@ -1,9 +1,13 @@
 //! Which table of the index is the live one. A rebuild writes another table and names it in
-//! `search.index_table`; every process follows within a second.
+//! `search.index_table`; every process follows within a second. While a table of another embedding model
+//! is being replaced, it goes on answering ([`super::replaced`]).
 
 use super::embed::Embedder;
 use super::error::SearchError;
 use super::index::SearchIndex;
+use super::query::{SearchAnswer, SearchRequest};
+use super::replaced::Replaced;
+use super::rows::model_mark;
 use crate::error::ProjectionError;
 use crate::store::Database;
 use sqlx::{Connection, PgConnection};
@@ -19,7 +23,16 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct CurrentIndex {
     uri: Arc<str>,
     embedder: Arc<dyn Embedder>,
-    live: Arc<RwLock<(String, SearchIndex)>>,
+    live: Arc<RwLock<Live>>,
+    /// Whether this process writes the index, and so drops a table that has been replaced.
+    projects: bool,
+}
+
+#[derive(Clone)]
+struct Live {
+    name: String,
+    index: SearchIndex,
+    replaced: Option<Replaced>,
 }
 
 impl CurrentIndex {
@@ -34,17 +47,19 @@ impl CurrentIndex {
         connection: &mut PgConnection,
     ) -> Result<Self, ProjectionError> {
         let name = live_table(connection).await?;
-        let index = SearchIndex::open(uri, &name, Arc::clone(&embedder)).await?;
+        let live = Live::open(uri, name, &embedder, connection).await?;
         Ok(Self {
             uri: uri.into(),
             embedder,
-            live: Arc::new(RwLock::new((name, index))),
+            live: Arc::new(RwLock::new(live)),
+            projects: false,
         })
     }
 
     /// The same for a process that projects: a table of another embedding model, or of an older layout, is
     /// replaced by an empty one, and the projector begins again at the start of the log. Until it is done,
-    /// search finds what is indexed so far, and readiness shows the lag.
+    /// the table of the other model answers by words, and readiness shows the lag. Going back to the
+    /// model of a table that is not replaced yet keeps that table with its vectors.
     ///
     /// # Errors
     /// [`ProjectionError`] when Postgres or the index cannot be reached.
@@ -56,37 +71,48 @@ impl CurrentIndex {
         match Self::open(uri, Arc::clone(&embedder), connection).await {
             Err(ProjectionError::Search(
                 SearchError::OtherModel { .. } | SearchError::OtherLayout { .. },
-            )) => {}
-            other => return other,
+            )) => replace(uri, &embedder, connection).await?,
+            Err(error) => return Err(error),
+            Ok(current) => return Ok(current.projecting()),
         }
-        let old = live_table(connection).await?;
-        let new = other_table(&old);
-        tracing::warn!(%old, %new, "the search index is of another model or layout; indexing anew");
-        SearchIndex::drop(uri, new).await?;
-        SearchIndex::open(uri, new, Arc::clone(&embedder)).await?;
-        let mut transaction = connection.begin().await?;
-        sqlx::query("UPDATE search.index_table SET table_name = $1")
-            .bind(new)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query(
-            "UPDATE metamcp.checkpoints SET stream_sequence = 0, commit_hash = NULL WHERE projector = $1",
-        )
-        .bind(super::NAME)
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Self::open(uri, embedder, connection).await
+        let current = Self::open(uri, embedder, connection).await?;
+        Ok(current.projecting())
     }
 
-    /// The index to ask now.
-    #[must_use]
-    pub fn get(&self) -> SearchIndex {
+    fn projecting(mut self) -> Self {
+        self.projects = true;
+        self
+    }
+
+    /// Searches the live index, or the one that it is replacing until it is filled.
+    ///
+    /// # Errors
+    /// As [`SearchIndex::search`].
+    pub async fn search(&self, request: &SearchRequest) -> Result<SearchAnswer, SearchError> {
+        let live = self.live();
+        if let Some(replaced) = &live.replaced {
+            match replaced.search(request).await {
+                Err(error @ SearchError::Lance(_)) => {
+                    // Dropped meanwhile, because the new one is filled.
+                    tracing::debug!(%error, "the previous index does not answer any more");
+                }
+                answer => return answer,
+            }
+        }
+        live.index.search(request).await
+    }
+
+    fn live(&self) -> Live {
         self.live
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .1
             .clone()
+    }
+
+    /// The index that is written now. [`Self::search`] asks it, or the one that it replaces.
+    #[must_use]
+    pub fn get(&self) -> SearchIndex {
+        self.live().index
     }
 
     /// The index to write inside a transaction that holds the projector's checkpoint.
@@ -95,7 +121,10 @@ impl CurrentIndex {
         connection: &mut PgConnection,
     ) -> Result<SearchIndex, ProjectionError> {
         let name = live_table(connection).await?;
-        self.follow(name).await?;
+        if self.live().name != name {
+            let live = Live::open(&self.uri, name, &self.embedder, connection).await?;
+            *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+        }
         Ok(self.get())
     }
 
@@ -124,26 +153,94 @@ impl CurrentIndex {
                 let Ok(mut connection) = pool.acquire().await else {
                     continue;
                 };
-                if let Err(error) = current.named_by(&mut connection).await {
+                let followed = match current.named_by(&mut connection).await {
+                    Ok(_) => current.retire_replaced(&mut connection).await,
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = followed {
                     tracing::warn!(%error, "cannot follow the live search table");
                 }
             }
         });
     }
 
-    async fn follow(&self, name: String) -> Result<(), SearchError> {
-        let known = self
-            .live
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
-            .clone();
-        if known != name {
-            let index = SearchIndex::open(&self.uri, &name, Arc::clone(&self.embedder)).await?;
-            *self.live.write().unwrap_or_else(PoisonError::into_inner) = (name, index);
+    /// Lets go of a replaced table when the new one is filled.
+    async fn retire_replaced(&self, connection: &mut PgConnection) -> Result<(), ProjectionError> {
+        let live = self.live();
+        let Some(replaced) = &live.replaced else {
+            return Ok(());
+        };
+        if !replaced.is_over(connection).await? {
+            return Ok(());
         }
+        if self.projects {
+            // Looked up once more: a rebuild may have put a table of its own there.
+            let other = (live.name.as_str(), &live.index);
+            if Replaced::find(&self.uri, other, connection)
+                .await?
+                .is_some()
+            {
+                self.drop_table(other_table(&live.name)).await?;
+            }
+        }
+        let mut current = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        if current.name == live.name {
+            current.replaced = None;
+        }
+        tracing::info!(table = %live.name, "the search index of the new model answers from now on");
         Ok(())
     }
+}
+
+impl Live {
+    async fn open(
+        uri: &str,
+        name: String,
+        embedder: &Arc<dyn Embedder>,
+        connection: &mut PgConnection,
+    ) -> Result<Self, ProjectionError> {
+        let index = SearchIndex::open(uri, &name, Arc::clone(embedder)).await?;
+        let replaced = Replaced::find(uri, (&name, &index), connection).await?;
+        Ok(Self {
+            name,
+            index,
+            replaced,
+        })
+    }
+}
+
+/// Makes a table of the configured model the live one and sends the projector back to the beginning.
+async fn replace(
+    uri: &str,
+    embedder: &Arc<dyn Embedder>,
+    connection: &mut PgConnection,
+) -> Result<(), ProjectionError> {
+    let old = live_table(connection).await?;
+    let new = other_table(&old);
+    tracing::warn!(%old, %new, "the search index is of another model or layout; indexing anew");
+    let unfinished = SearchIndex::open_for_words(uri, new).await?;
+    let went_back = unfinished.is_some_and(|(_, model)| model == model_mark(embedder.as_ref()));
+    if !went_back {
+        SearchIndex::drop(uri, new).await?;
+        SearchIndex::open(uri, new, Arc::clone(embedder)).await?;
+    }
+    let mut transaction = connection.begin().await?;
+    sqlx::query("UPDATE search.index_table SET table_name = $1")
+        .bind(new)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query(
+        "UPDATE metamcp.checkpoints SET stream_sequence = 0, commit_hash = NULL WHERE projector = $1",
+    )
+    .bind(super::NAME)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    if went_back {
+        // It is filled already; what was begun in its place must not answer for it.
+        SearchIndex::drop(uri, &old).await?;
+    }
+    Ok(())
 }
 
 /// The table that a rebuild writes beside the live one.

@@ -110,6 +110,12 @@ impl ToolDocument {
             self.description
         )
     }
+
+    /// The name alone for the embedding model, in prose: a part of the tool's vector is made of it.
+    #[must_use]
+    pub fn embedding_name(&self) -> String {
+        spoken(&self.name)
+    }
 }
 
 /// What a JSON schema says about its parameters.

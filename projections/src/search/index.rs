@@ -4,11 +4,11 @@
 //! document twice leaves one row; a table belongs to one embedding model and one layout, and opening it
 //! with another is an error. Readers of other processes see a write at their next query.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_array::{Array, RecordBatch, RecordBatchIterator};
+use arrow_array::{Array, RecordBatchIterator};
 use arrow_schema::SchemaRef;
 use domain::id::TenantId;
 use futures::TryStreamExt;
@@ -20,9 +20,10 @@ use lancedb::query::{ExecutableQuery, QueryBase, Select};
 use sha2::{Digest, Sha256};
 
 use super::document::ToolDocument;
-use super::embed::Embedder;
+use super::embed::{Embedder, NoEmbedder};
 use super::error::SearchError;
 use super::rows;
+use super::vectors::Source;
 
 /// Columns by which queries are filtered, each with an index, so that a filter reads no rows.
 const FILTERED: &[&str] = &["tenant", "visibility", "status", "server", "category"];
@@ -33,7 +34,7 @@ pub struct SearchIndex {
     pub(super) table: Table,
     pub(super) embedder: Arc<dyn Embedder>,
     schema: SchemaRef,
-    donor: Option<Table>,
+    pub(super) donor: Option<Table>,
 }
 
 impl SearchIndex {
@@ -83,6 +84,41 @@ impl SearchIndex {
         })
     }
 
+    /// A table that is there, of whatever model, for full text alone, and the model that built it. `None`
+    /// when there is no such table, or when it is of another layout.
+    ///
+    /// # Errors
+    /// [`SearchError::Lance`] when it cannot be reached.
+    pub(super) async fn open_for_words(
+        uri: &str,
+        table: &str,
+    ) -> Result<Option<(Self, String)>, SearchError> {
+        let database = lancedb::connect(uri)
+            .read_consistency_interval(Duration::ZERO)
+            .execute()
+            .await?;
+        let table = match database.open_table(table).execute().await {
+            Ok(opened) => opened,
+            Err(lancedb::Error::TableNotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let schema = table.schema().await?;
+        let model = match (
+            schema.metadata().get(rows::META_LAYOUT),
+            schema.metadata().get(rows::META_MODEL),
+        ) {
+            (Some(layout), Some(model)) if layout == rows::LAYOUT => model.clone(),
+            _ => return Ok(None),
+        };
+        let index = Self {
+            table,
+            embedder: Arc::new(NoEmbedder),
+            schema,
+            donor: None,
+        };
+        Ok(Some((index, model)))
+    }
+
     /// Takes vectors of unchanged texts from another table of the same model instead of making them
     /// again: a rebuild beside the live table then takes seconds.
     #[must_use]
@@ -125,15 +161,12 @@ impl SearchIndex {
         if documents.is_empty() {
             return Ok(());
         }
-        let texts: Vec<String> = documents
-            .iter()
-            .map(|document| document.embedding_text())
-            .collect();
-        let digests: Vec<String> = texts.iter().map(|text| rows::digest(text)).collect();
+        let sources: Vec<Source> = documents.iter().map(|tool| Source::of(tool)).collect();
         let vectors = match self.embedder.dimensions() {
-            Some(_) => Some(self.vectors(&documents, texts, &digests, progress).await?),
+            Some(_) => Some(self.vectors(&sources, progress).await?),
             None => None,
         };
+        let digests: Vec<String> = sources.into_iter().map(|source| source.digest).collect();
         let batch = rows::batch(&self.schema, &documents, &digests, vectors.as_deref())?;
         let mut merge = self.table.merge_insert(&["tenant", "tool_id"]);
         merge
@@ -212,41 +245,6 @@ impl SearchIndex {
         }
         Ok(sum.map(|lane| hex::encode(lane.to_be_bytes())).concat())
     }
-
-    /// Vectors for documents: taken from the table where the text is the same, made where it is not.
-    async fn vectors(
-        &self,
-        documents: &[&ToolDocument],
-        texts: Vec<String>,
-        digests: &[String],
-        progress: &(dyn Fn(usize) + Send + Sync),
-    ) -> Result<Vec<Vec<f32>>, SearchError> {
-        let mut known = HashMap::new();
-        for table in self.donor.iter().chain([&self.table]) {
-            known.extend(known_vectors(table, digests).await?);
-        }
-        let mut asked = HashSet::new();
-        let wanted: Vec<(String, &String)> = texts
-            .into_iter()
-            .zip(digests)
-            .filter(|(_, digest)| !known.contains_key(*digest) && asked.insert(*digest))
-            .collect();
-        progress(documents.len() - wanted.len());
-        let (texts, names): (Vec<String>, Vec<&String>) = wanted.into_iter().unzip();
-        if !texts.is_empty() {
-            let made = self.embedder.embed_documents(&texts, progress).await?;
-            known.extend(names.into_iter().cloned().zip(made));
-        }
-        digests
-            .iter()
-            .map(|digest| {
-                known
-                    .get(digest)
-                    .cloned()
-                    .ok_or_else(|| SearchError::Damaged(digest.clone()))
-            })
-            .collect()
-    }
 }
 
 /// How the full-text index reads the column `text`: the words are already cut, lower-case and free of
@@ -299,27 +297,4 @@ async fn check(table: &Table, name: &str, embedder: &dyn Embedder) -> Result<(),
         });
     }
     Ok(())
-}
-
-async fn known_vectors(
-    table: &Table,
-    digests: &[String],
-) -> Result<HashMap<String, Vec<f32>>, SearchError> {
-    let wanted = is_in(
-        col("embedded"),
-        digests.iter().map(|digest| lit(digest.as_str())).collect(),
-    );
-    let query = table
-        .query()
-        .only_if_expr(wanted)
-        .select(Select::columns(&["embedded", "vector"]));
-    let batches: Vec<RecordBatch> = query.execute().await?.try_collect().await?;
-    let mut known = HashMap::new();
-    for batch in &batches {
-        let names = rows::strings(batch, "embedded")?;
-        for row in 0..batch.num_rows() {
-            known.insert(names.value(row).to_owned(), rows::vector(batch, row)?);
-        }
-    }
-    Ok(known)
 }

@@ -10,8 +10,8 @@
 //! **Delivery.** LanceDB cannot join a transaction of Postgres: the projector writes here first and moves
 //! its checkpoint afterwards, so a document may be written twice, which leaves the same table.
 //!
-//! Reading order: [`document`] and [`words`] (what is indexed), [`embed`], [`index`] and [`upkeep`] (the
-//! table), [`query`] and [`rank`] (the search), [`evaluate`] (its quality, measured).
+//! Reading order: [`document`] and [`words`] (what is indexed), [`embed`], `vectors`, [`index`] and [`upkeep`]
+//! (the table), [`query`], `steps` and [`rank`] (the search), [`evaluate`] (its quality, measured).
 
 mod candidates;
 mod current;
@@ -23,13 +23,16 @@ pub mod index;
 mod projector;
 pub mod query;
 pub mod rank;
+mod replaced;
 mod rows;
 mod stems;
+mod steps;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 pub mod upkeep;
+mod vectors;
 pub mod words;
 
 pub use current::CurrentIndex;

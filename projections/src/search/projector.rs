@@ -55,6 +55,13 @@ impl Projector for SearchProjector {
         NAME
     }
 
+    fn listens_to(&self, event: &AnyEvent) -> bool {
+        match event {
+            AnyEvent::Server(_) | AnyEvent::Tool(_) => true,
+            AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => false,
+        }
+    }
+
     fn tables(&self) -> &'static [&'static str] {
         &[]
     }
@@ -91,7 +98,8 @@ impl Projector for SearchProjector {
                     // A new server has no tools yet.
                     AnyEvent::Server(ServerEvent::Registered(_))
                     | AnyEvent::Tenant(_)
-                    | AnyEvent::Principal(_) => {}
+                    | AnyEvent::Principal(_)
+                    | AnyEvent::Denial(_) => {}
                 }
             }
         }

@@ -7,15 +7,17 @@
 use std::collections::HashSet;
 
 use domain::id::TenantId;
+use futures::future::try_join_all;
 use lancedb::expr::{DfExpr, col, contains, is_in, lit};
 
 use super::candidates::{DEPTH, Reader};
 use super::document::ACTIVE;
 use super::error::SearchError;
 use super::index::SearchIndex;
-use super::rank::{self, Fused, List, TEXT_SPREAD, VECTOR_SPREAD};
+use super::rank::{self, Fused, List};
 use super::rows;
 use super::stems::Stems;
+use super::steps::steps;
 use super::words::words;
 
 /// Most hits of one answer.
@@ -88,7 +90,7 @@ pub struct SearchHit {
     pub category: Option<String>,
     /// The tags.
     pub tags: Vec<String>,
-    /// From 0 to 1, higher is better; comparable within one answer only.
+    /// From 0 to 1, the share of the best hit's points; comparable within one answer only.
     pub score: f32,
     /// Why it was found.
     pub why: Why,
@@ -103,7 +105,7 @@ pub struct Why {
     pub text_score: Option<f32>,
     /// Place in the list of nearest vectors.
     pub vector_rank: Option<usize>,
-    /// Cosine of query and tool, from -1 to 1.
+    /// Cosine of the tool and the query, or that of its sentences that fits best, from -1 to 1.
     pub similarity: Option<f32>,
     /// Words of the query that the tool's text contains, word endings aside.
     pub matched_terms: Vec<String>,
@@ -168,21 +170,19 @@ impl SearchIndex {
             reader.text_candidates(words, &filter).await
         };
         let by_meaning = async {
-            let (vector, notice) = self.query_vector(query, mode).await;
-            let found = reader.vector_candidates(vector.as_deref(), &filter).await?;
-            Ok((found, vector.is_some(), notice))
+            let (vectors, notice) = self.query_vectors(query, mode).await;
+            let found = reader.vector_candidates(&vectors, &filter).await?;
+            Ok((found, !vectors.is_empty(), notice))
         };
         let (text, (vector, semantic, notice)) = futures::try_join!(by_words, by_meaning)?;
         let mut fused = rank::fuse(
             List {
                 found: &text,
                 depth: DEPTH,
-                spread: TEXT_SPREAD,
             },
             List {
                 found: &vector,
                 depth: DEPTH,
-                spread: VECTOR_SPREAD,
             },
         );
         fused.truncate(request.first.min(MAX_HITS));
@@ -194,18 +194,20 @@ impl SearchIndex {
         })
     }
 
-    async fn query_vector(&self, query: &str, mode: Mode) -> (Option<Vec<f32>>, Option<String>) {
+    /// The vectors of the query's steps, and what the reader should know when there are none.
+    async fn query_vectors(&self, query: &str, mode: Mode) -> (Vec<Vec<f32>>, Option<String>) {
         if mode == Mode::Text || self.embedder.dimensions().is_none() {
-            return (None, self.standing_notice(mode));
+            return (Vec::new(), self.standing_notice(mode));
         }
-        match self.embedder.embed_query(query).await {
-            Ok(vector) => (Some(vector), None),
+        let steps = steps(query).into_iter();
+        match try_join_all(steps.map(|step| self.embedder.embed_query(step))).await {
+            Ok(vectors) => (vectors, None),
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "query not embedded, searching by words alone"
                 );
-                (None, Some(UNAVAILABLE.to_owned()))
+                (Vec::new(), Some(UNAVAILABLE.to_owned()))
             }
         }
     }

@@ -13,8 +13,8 @@ use super::document::ToolDocument;
 use super::embed::Embedder;
 use super::error::SearchError;
 
-/// Changes whenever the columns, the words or the weights change: an older table asks for a rebuild.
-pub(super) const LAYOUT: &str = "1";
+/// Changes whenever the columns, the words, the weights or what a vector is made of change: an older table asks for a rebuild.
+pub(super) const LAYOUT: &str = "2";
 pub(super) const META_LAYOUT: &str = "metamcp.layout";
 pub(super) const META_MODEL: &str = "metamcp.embedding_model";
 
@@ -115,9 +115,14 @@ pub(super) fn tags(column: &str) -> Vec<String> {
         .collect()
 }
 
-/// Names the embedded text without keeping it: equal digests mean that the vector can stay.
-pub(super) fn digest(text: &str) -> String {
-    hex::encode(&Sha256::digest(text.as_bytes())[..16])
+/// Names texts without keeping them. Each is preceded by its length, so that nothing moves from one to the next.
+pub(super) fn digest(texts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    }
+    hex::encode(&hash.finalize()[..16])
 }
 
 /// Rows for documents, in their order. `vectors` is given exactly where the schema has a vector.

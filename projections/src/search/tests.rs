@@ -368,6 +368,27 @@ async fn an_embedder_that_fails_leaves_a_search_by_words() {
 }
 
 #[tokio::test]
+async fn each_sentence_of_a_query_is_asked() {
+    let (index, _folder) = index(Letters).await;
+    let tool = |letter: &str| ToolDocument {
+        server_name: letter.into(),
+        ..document("acme", &letter.repeat(20), &letter.repeat(40))
+    };
+    put(&index, &[tool("q"), tool("w")]).await;
+    let similarities = async |query: &str| -> Vec<f32> {
+        let answer = index.search(&request("acme", query)).await.unwrap();
+        let hits = answer.hits.into_iter();
+        hits.map(|hit| hit.why.similarity.unwrap()).collect()
+    };
+    let (whole, steps) = (
+        similarities("qqqq qqqq wwww wwww").await,
+        similarities("qqqq qqqq. Wwww wwww!").await,
+    );
+    assert!(whole.len() == 2 && whole.iter().all(|near| *near < 0.8));
+    assert!(steps.len() == 2 && steps.iter().all(|near| *near > 0.99));
+}
+
+#[tokio::test]
 async fn another_handle_sees_a_write_at_once_and_upkeep_bounds_versions() {
     let (writer, folder) = index(Letters).await;
     let reader = open(&folder, "tools", Letters).await.unwrap();

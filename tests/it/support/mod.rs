@@ -2,10 +2,12 @@
 //! the same time, a database and a stream for each test.
 
 mod client;
+mod live;
 mod proxy;
 mod servers;
 
 pub(crate) use client::Client;
+pub(crate) use live::{Heard, Live};
 pub(crate) use proxy::Proxy;
 pub(crate) use servers::Servers;
 
@@ -57,6 +59,28 @@ impl Installation {
             base,
             servers,
             _folder: folder,
+        }
+    }
+
+    /// Stopped and started again on the same data, with a changed configuration.
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Config)) -> Self {
+        let Self {
+            app,
+            mut config,
+            servers,
+            _folder,
+            ..
+        } = self;
+        app.stop().await;
+        change(&mut config);
+        let roles = [ProcessRole::Api, ProcessRole::Projector];
+        let (app, base) = serve(&config, &roles).await;
+        Self {
+            app,
+            config,
+            base,
+            servers,
+            _folder,
         }
     }
 

@@ -59,7 +59,7 @@ impl DataDir {
     ///
     /// # Errors
     /// [`InUse`](EmbeddedError::InUse), [`NewerVersion`](EmbeddedError::NewerVersion),
-    /// [`Foreign`](EmbeddedError::Foreign) for a folder with something else in it,
+    /// [`DamagedVersion`](EmbeddedError::DamagedVersion), [`Foreign`](EmbeddedError::Foreign) for a folder with something else in it,
     /// [`NotTraversable`](EmbeddedError::NotTraversable), or [`Io`](EmbeddedError::Io).
     pub fn open(path: impl AsRef<Path>) -> Result<Self, EmbeddedError> {
         let path = path.as_ref();
@@ -69,15 +69,47 @@ impl DataDir {
             .canonicalize()
             .map_err(EmbeddedError::io("find", path))?;
         check_traversable(&path)?; // of the folders just made, and behind symbolic links
-        if !path.join("VERSION").exists() && !is_unused(&path)? {
-            return Err(EmbeddedError::Foreign(path));
-        }
+        Self::layout(&path)?;
         let lock = take_lock(&path)?;
         let dir = Self { path, lock };
-        dir.check_version()?;
+        if Self::layout(&dir.path)?.is_none() {
+            replace(&dir.path.join("VERSION"), &LAYOUT.to_string())?;
+        }
         dir.announce("starting")?;
         dir.lay_out()?;
         Ok(dir)
+    }
+
+    /// The layout version of what is at `path`; none where nothing is yet. Changes nothing.
+    ///
+    /// # Errors
+    /// [`NewerVersion`](EmbeddedError::NewerVersion), [`DamagedVersion`](EmbeddedError::DamagedVersion),
+    /// [`Foreign`](EmbeddedError::Foreign), or [`Io`](EmbeddedError::Io).
+    pub fn layout(path: &Path) -> Result<Option<u32>, EmbeddedError> {
+        let file = path.join("VERSION");
+        let found = match fs::read_to_string(&file) {
+            Ok(found) => found.trim().to_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return match path.exists() && !is_unused(path)? {
+                    true => Err(EmbeddedError::Foreign(path.to_owned())),
+                    false => Ok(None),
+                };
+            }
+            Err(error) => return Err(EmbeddedError::io("read", file)(error)),
+        };
+        match found.parse::<u32>() {
+            Ok(version) if version <= LAYOUT => Ok(Some(version)),
+            Ok(_) => Err(EmbeddedError::NewerVersion {
+                path: path.to_owned(),
+                found,
+                known: LAYOUT,
+            }),
+            Err(_) => Err(EmbeddedError::DamagedVersion {
+                file,
+                found: found.chars().take(20).collect(),
+                known: LAYOUT,
+            }),
+        }
     }
 
     /// The directory itself, absolute and without symbolic links.
@@ -132,25 +164,6 @@ impl DataDir {
     /// A file or folder among the settings, which only this process writes.
     pub(super) fn setting(&self, name: &str) -> PathBuf {
         self.path.join("settings").join(name)
-    }
-
-    fn check_version(&self) -> Result<(), EmbeddedError> {
-        let file = self.path.join("VERSION");
-        let found = match fs::read_to_string(&file) {
-            Ok(found) => found.trim().to_owned(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return replace(&file, &LAYOUT.to_string());
-            }
-            Err(error) => return Err(EmbeddedError::io("read", file)(error)),
-        };
-        match found.parse::<u32>() {
-            Ok(version) if version <= LAYOUT => Ok(()),
-            Ok(_) | Err(_) => Err(EmbeddedError::NewerVersion {
-                path: self.path.clone(),
-                found,
-                known: LAYOUT,
-            }),
-        }
     }
 
     /// Creates the folders. Those of the servers are created with them.
@@ -286,6 +299,9 @@ mod tests {
         fs::write(folder.path().join("VERSION"), "2\n").unwrap();
         let refusal = DataDir::open(folder.path()).unwrap_err();
         assert!(matches!(refusal, EmbeddedError::NewerVersion { ref found, .. } if found == "2"));
+        fs::write(folder.path().join("VERSION"), "").unwrap();
+        let refusal = DataDir::open(folder.path()).unwrap_err();
+        assert!(matches!(refusal, EmbeddedError::DamagedVersion { .. }));
     }
 
     #[test]

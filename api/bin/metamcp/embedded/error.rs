@@ -36,6 +36,20 @@ pub enum EmbeddedError {
         /// The newest version that this release knows.
         known: u32,
     },
+    /// The file that names the layout's version holds something else.
+    #[error(
+        "{file} holds `{found}`, which is no layout version: if release {release} wrote this data directory, \
+         write {known} into the file; otherwise restore it from a backup",
+        release = env!("CARGO_PKG_VERSION")
+    )]
+    DamagedVersion {
+        /// The file.
+        file: PathBuf,
+        /// What it holds, shortened.
+        found: String,
+        /// The newest version that this release knows.
+        known: u32,
+    },
     /// Another process holds the data directory.
     #[error(
         "{path} is in use by process {pid} ({url}): stop that one, or choose another --data-dir"
@@ -81,7 +95,10 @@ pub enum EmbeddedError {
         source: std::io::Error,
     },
     /// A server ended before it was ready.
-    #[error("{name} ended with {status} instead of starting: {reason} (log: {log})")]
+    #[error(
+        "{name} ended with {status} instead of starting: {reason} (log: {log}){}",
+        mend(reason)
+    )]
     Exited {
         /// The server.
         name: &'static str,
@@ -112,6 +129,14 @@ pub enum EmbeddedError {
         /// The process.
         pid: i32,
     },
+}
+
+/// What to do about a reason that says so itself.
+fn mend(reason: &str) -> &'static str {
+    match reason.to_lowercase().contains("no space left") {
+        true => "; the disk is full: free some of it and start again, or choose another --data-dir",
+        false => "",
+    }
 }
 
 impl EmbeddedError {

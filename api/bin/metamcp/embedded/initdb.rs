@@ -2,7 +2,7 @@
 //! name and renamed when complete, so that an interruption costs nothing but a new beginning.
 
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::process::Launch;
+use super::process::{Launch, POLL};
 use super::service::telling_line;
 use super::{EmbeddedError, Options, PostgresPrograms, orphan};
 
@@ -18,7 +18,7 @@ use super::{EmbeddedError, Options, PostgresPrograms, orphan};
 /// and log file; its program and arguments are not used.
 pub(super) async fn create(
     programs: &PostgresPrograms,
-    launch: Launch,
+    launch: &Launch,
     data: &Path,
     password: &str,
     options: &Options,
@@ -70,14 +70,12 @@ pub(super) async fn create(
         initdb.arguments.push("--no-sync".into());
         single_user.arguments.insert(1, "-F".into());
     }
-    let work = move || initdb.run(&launch).and_then(|()| single_user.run(&launch));
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result?,
-        Err(error) => return Err(EmbeddedError::io("create", data)(error.into())),
-    }
+    initdb.run(launch).await?;
+    single_user.run(launch).await?;
     fs::rename(&new, data).map_err(EmbeddedError::io("create", data))
 }
 
+/// One program of the creation, and what it reads.
 struct Step {
     program: PathBuf,
     arguments: Vec<OsString>,
@@ -85,40 +83,32 @@ struct Step {
 }
 
 impl Step {
-    /// Runs the program to its end, with its output in the server's log.
-    fn run(&self, launch: &Launch) -> Result<(), EmbeddedError> {
-        let failed = |source| EmbeddedError::Spawn {
-            program: self.program.clone(),
-            source,
+    /// Runs the program to its end, with its output in the server's log. Like a server it ends with
+    /// this process, and when the future is dropped.
+    async fn run(self, launch: &Launch) -> Result<(), EmbeddedError> {
+        let launch = Launch {
+            program: self.program,
+            arguments: self.arguments,
+            abrupt: Signal::TERM,
+            ..launch.clone()
         };
-        let log = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&launch.log)
-            .map_err(EmbeddedError::io("write", &launch.log))?;
-        let log_start = log.metadata().map_or(0, |metadata| metadata.len());
-        let errors = log
-            .try_clone()
-            .map_err(EmbeddedError::io("write", &launch.log))?;
-        let mut child = launch
-            .command(&self.program)
-            .args(&self.arguments)
-            .stdin(Stdio::piped())
-            .stdout(log)
-            .stderr(errors)
-            .spawn()
-            .map_err(failed)?;
-        if let Some(mut input) = child.stdin.take() {
+        let mut running = launch.spawn_reading(Stdio::piped())?;
+        if let Some(mut input) = running.input() {
             let _ = input.write_all(self.input.as_bytes()); // the status tells what went wrong
         }
-        let status = child.wait().map_err(failed)?;
+        let status = loop {
+            if let Some(status) = running.exited() {
+                break status;
+            }
+            tokio::time::sleep(POLL).await;
+        };
         if status.success() {
             return Ok(());
         }
         Err(EmbeddedError::Exited {
             name: "creating the database",
             status,
-            reason: telling_line(&launch.log, log_start),
+            reason: telling_line(&launch.log, running.log_start),
             log: launch.log.clone(),
         })
     }

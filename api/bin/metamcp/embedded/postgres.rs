@@ -65,7 +65,7 @@ impl PostgresServer {
             abrupt: Signal::QUIT,
         };
         if !data.exists() {
-            initdb::create(&programs, launch(0), &data, &password, options).await?;
+            initdb::create(&programs, &launch(0), &data, &password, options).await?;
         }
         let port_file = dir.setting("postgres.port");
         let (service, port) =

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -56,8 +56,13 @@ impl Launch {
         command
     }
 
-    /// Starts the child with its output appended to the log file.
+    /// Starts the child with its output appended to the log file and nothing to read.
     pub(super) fn spawn(&self) -> Result<Running, EmbeddedError> {
+        self.spawn_reading(Stdio::null())
+    }
+
+    /// The same with something to read.
+    pub(super) fn spawn_reading(&self, input: Stdio) -> Result<Running, EmbeddedError> {
         let failed = |source| EmbeddedError::Spawn {
             program: self.program.clone(),
             source,
@@ -70,6 +75,7 @@ impl Launch {
         let child = self
             .command(&self.program)
             .args(&self.arguments)
+            .stdin(input)
             .stdout(log)
             .stderr(errors)
             .spawn()
@@ -114,6 +120,11 @@ pub(super) struct Running {
 impl Running {
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The other end of what a child reads that was started with a pipe.
+    pub(super) fn input(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
     }
 
     /// How the child ended, if it has.

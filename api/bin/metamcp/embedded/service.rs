@@ -195,7 +195,7 @@ pub(super) fn telling_line(log: &Path, start: u64) -> String {
         .and_then(|file| file.take(1 << 16).read_to_end(&mut text));
     let text = String::from_utf8_lossy(&text);
     let is_fatal = |line: &&str| {
-        ["FATAL", "[FTL]", "[ERR]"]
+        ["FATAL", "PANIC", "[FTL]", "[ERR]", "initdb: error"]
             .iter()
             .any(|mark| line.contains(mark))
     };

@@ -6,14 +6,15 @@
 )]
 
 use super::{Note, Observer, Options, Summary, run};
-use crate::app::log_options;
+use crate::app;
 use crate::cli::Installation;
 use crate::serve::asked_to_stop;
 use anyhow::Context;
-use bus::{Dispatcher, Log};
+use api::config::Config;
 use domain::envelope::Actor;
 use domain::id::TenantId;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use projections::Database;
 use semver::Version;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -72,7 +73,8 @@ fn tenant(text: &str) -> Result<TenantId, domain::id::InvalidId> {
 pub async fn run_command(args: Args) -> anyhow::Result<ExitCode> {
     let (servers, servers_size) = open(&args.servers).await?;
     let (tools, tools_size) = open(&args.tools).await?;
-    let log = Log::connect(&log_options(&args.installation.config()?)).await?;
+    let config = args.installation.running()?;
+    let dispatcher = app::dispatcher(&config).await?;
     let options = Options {
         in_flight: usize::from(args.in_flight),
         tool_version: args.tool_version,
@@ -92,7 +94,7 @@ pub async fn run_command(args: Args) -> anyhow::Result<ExitCode> {
         }
     });
     let progress = Progress::new(servers_size + tools_size)?;
-    let (dispatcher, actor) = (Dispatcher::new(log), Actor::operator("import"));
+    let actor = Actor::operator("import");
     let ended = run(
         &dispatcher,
         &args.tenant,
@@ -108,6 +110,9 @@ pub async fn run_command(args: Args) -> anyhow::Result<ExitCode> {
     progress.bar.finish_and_clear();
     let summary = ended?;
     print(&summary, args.json)?;
+    if let Some(behind) = indexing(&config, &summary).await {
+        eprintln!("{behind}");
+    }
     Ok(match (summary.interrupted, summary.is_whole()) {
         (true, _) => ExitCode::from(INTERRUPTED),
         (false, true) => ExitCode::SUCCESS,
@@ -122,6 +127,18 @@ fn print(summary: &Summary, json: bool) -> anyhow::Result<()> {
         println!("{summary}");
     }
     Ok(())
+}
+
+/// Word of an index that is not as far as the import; none when it is, or cannot be asked.
+async fn indexing(config: &Config, summary: &Summary) -> Option<String> {
+    let last = summary.last_stream_sequence?;
+    let database = Database::new(&config.postgres.address().ok()?).ok()?;
+    let at = database.position_of(projections::search::NAME).await.ok()?;
+    (at < last).then(|| {
+        format!(
+            "Indexing goes on: search has {at} of the log's {last} commits so far; /readyz shows its progress"
+        )
+    })
 }
 
 async fn open(path: &Path) -> anyhow::Result<(BufReader<File>, u64)> {
@@ -161,9 +178,9 @@ impl Observer for Progress {
         self.bar.suspend(|| eprintln!("{note}"));
     }
 
-    fn waiting(&self, patience: Duration) {
+    fn waiting(&self, patience: Duration, why: &str) {
         let seconds = patience.as_secs();
-        let text = format!("NATS is away; trying again for up to {seconds} s (Ctrl-C stops)");
+        let text = format!("{why}; trying again for up to {seconds} s (Ctrl-C stops)");
         self.bar.suspend(|| eprintln!("{text}"));
     }
 }

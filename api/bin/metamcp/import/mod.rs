@@ -71,9 +71,9 @@ pub trait Observer: Send + Sync {
     fn noted(&self, note: &Note) {
         let _ = note;
     }
-    /// The log is away; commands are tried again for this long.
-    fn waiting(&self, patience: Duration) {
-        tracing::warn!(?patience, "the event log is away; the import waits for it");
+    /// The log takes no commits, and why; commands are tried again for this long.
+    fn waiting(&self, patience: Duration, why: &str) {
+        tracing::warn!(?patience, why, "the import waits for the event log");
     }
 }
 

@@ -40,7 +40,8 @@ pub(super) enum Kind {
 pub(super) enum Outcome {
     /// At this position of the log.
     Registered(u64),
-    AlreadyThere,
+    /// Registered before, with what to know about it.
+    AlreadyThere(Option<Reason>),
     Rejected(Reason),
     /// Asked to stop before it was decided; the line counts as not read.
     Abandoned,
@@ -83,7 +84,12 @@ impl<'a> Report<'a> {
                 let last = &mut self.summary.last_stream_sequence;
                 *last = (*last).max(Some(stream_sequence));
             }
-            Outcome::AlreadyThere => counts.already_there += 1,
+            Outcome::AlreadyThere(warning) => {
+                counts.already_there += 1;
+                if let Some(warning) = warning {
+                    self.note((file, line), Severity::Warning, warning);
+                }
+            }
             Outcome::Rejected(reason) => {
                 counts.rejected += 1;
                 self.note((file, line), Severity::Rejected, reason);
@@ -101,7 +107,7 @@ impl<'a> Report<'a> {
             .elapsed()
             .max(Duration::from_micros(1))
             .as_secs_f64();
-        let lines = self.summary.servers.present() + self.summary.tools.present();
+        let lines = self.summary.lines();
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let lines = lines as f64;
         self.summary.elapsed_seconds = elapsed;

@@ -6,10 +6,12 @@ use std::sync::Mutex;
 #[test]
 fn a_duplicate_names_the_first_line_and_parts_do_not_run_together() {
     let mut seen = Duplicates::default();
-    assert!(seen.check(&["a", "bc"], 1).is_ok());
-    assert!(seen.check(&["ab", "c"], 2).is_ok());
-    let error = seen.check(&["a", "bc"], 9).unwrap_err();
+    assert!(seen.check(&["a", "bc"], b"one", 1).is_ok());
+    assert!(seen.check(&["ab", "c"], b"one", 2).is_ok());
+    let error = seen.check(&["a", "bc"], b"one", 9).unwrap_err();
     assert_eq!(error, Reason::new("DUPLICATE", "the same tool as line 1"));
+    let error = seen.check(&["a", "bc"], b"two", 9).unwrap_err();
+    assert!(error.message.contains("line 1 counts"), "{}", error.message);
 }
 
 #[test]
@@ -51,7 +53,7 @@ fn counts_every_line_and_shows_the_first_of_each_reason() {
         warning.clone(),
     );
     report.line(Kind::Tools, ("t", 2), Outcome::Registered(5), vec![]);
-    report.line(Kind::Tools, ("t", 3), Outcome::AlreadyThere, vec![]);
+    report.line(Kind::Tools, ("t", 3), Outcome::AlreadyThere(None), vec![]);
     report.line(Kind::Tools, ("t", 4), Outcome::Abandoned, warning);
     let summary = report.finish(true);
     assert_eq!(summary.servers.rejected, 5);
@@ -73,6 +75,7 @@ fn counts_every_line_and_shows_the_first_of_each_reason() {
     assert_eq!(summary.notes[2].severity, Severity::Warning);
     let text = summary.to_string();
     assert!(text.contains("rejected  5 × NOT_JSON"), "{text}");
+    assert!(text.contains("for 8 lines"), "{text}");
     assert!(
         text.contains("interrupted: run the same command again"),
         "{text}"

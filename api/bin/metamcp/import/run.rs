@@ -3,7 +3,7 @@
 //! **At least once, never twice.** A command keeps its id over its retries, so a commit whose acknowledgement
 //! was lost is found again; a line of an earlier run is refused by the domain as already registered, which is
 //! counted and is no error. So a run that was stopped, by whatever, is finished by running it again.
-//! Memory is bounded by the lines in flight, 40 bytes a line to find duplicates, and the servers' ids.
+//! Memory is bounded by the lines in flight, 60 bytes a line to find duplicates, and the servers' ids.
 
 use super::catalogue::{self, Parsed};
 use super::lines::{Line, Lines};
@@ -111,9 +111,9 @@ impl Import<'_> {
                 return Ok(None);
             };
             let number = line.number;
-            let parsed = line.bytes.and_then(|bytes| catalogue::server(&bytes));
-            let parsed = parsed.and_then(|parsed| {
-                seen.check(&[&parsed.record.slug], number)?;
+            let parsed = line.bytes.and_then(|bytes| {
+                let parsed = catalogue::server(&bytes)?;
+                seen.check(&[&parsed.record.slug], &bytes, number)?;
                 Ok(parsed)
             });
             let item = Item::new(number, parsed, |record| {
@@ -136,9 +136,10 @@ impl Import<'_> {
             };
             let number = line.number;
             let version = &self.options.tool_version;
-            let parse = |bytes: Vec<u8>| catalogue::tool(&bytes, self.tenant, version);
-            let mut parsed = line.bytes.and_then(parse).and_then(|parsed| {
-                seen.check(&[&parsed.record.server, &parsed.record.name], number)?;
+            let mut parsed = line.bytes.and_then(|bytes| {
+                let parsed = catalogue::tool(&bytes, self.tenant, version)?;
+                let key = [&*parsed.record.server, &*parsed.record.name];
+                seen.check(&key, &bytes, number)?;
                 Ok(parsed)
             });
             if let Ok(Parsed { record, .. }) = &parsed {

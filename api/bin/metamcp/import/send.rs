@@ -7,8 +7,8 @@ use super::report::{Kind, Outcome, Reason, Report};
 use super::run::Import;
 use super::standing::Servers;
 use bus::{BusError, CommandContext, Committed, DispatchError};
-use domain::server::{Server, ServerError};
-use domain::tool::{Tool, ToolError};
+use domain::server::{Server, ServerCommand, ServerError};
+use domain::tool::{Tool, ToolCommand, ToolError};
 use domain::{AggregateRoot, Rejection};
 use futures::stream::{Stream, StreamExt};
 use std::pin::pin;
@@ -19,6 +19,8 @@ use tokio_util::task::AbortOnDropHandle;
 pub(super) trait Registers: AggregateRoot {
     const KIND: Kind;
     fn is_already_registered(error: &Self::Error) -> bool;
+    /// What to know about a registration of what is there already.
+    fn compare(&self, command: &Self::Command) -> Option<Reason>;
 }
 
 impl Registers for Server {
@@ -26,12 +28,41 @@ impl Registers for Server {
     fn is_already_registered(error: &ServerError) -> bool {
         *error == ServerError::AlreadyRegistered
     }
+    fn compare(&self, command: &ServerCommand) -> Option<Reason> {
+        let ServerCommand::Register(register) = command else {
+            return None;
+        };
+        let differs = self.profile() != Some(&register.profile);
+        differs.then(|| {
+            Reason::new(
+                "DIFFERS",
+                "already there and described otherwise, which stays; describe the server to change it",
+            )
+        })
+    }
 }
 
 impl Registers for Tool {
     const KIND: Kind = Kind::Tools;
     fn is_already_registered(error: &ToolError) -> bool {
-        *error == ToolError::AlreadyRegistered
+        matches!(error, ToolError::AlreadyRegistered | ToolError::Retired)
+    }
+    fn compare(&self, command: &ToolCommand) -> Option<Reason> {
+        let ToolCommand::Register(register) = command else {
+            return None;
+        };
+        if self.is_retired() {
+            let message =
+                "already there and retired; it does not come back, and its name stays taken";
+            return Some(Reason::new("TOOL_RETIRED", message));
+        }
+        let differs = !self.is_as_in(register);
+        differs.then(|| {
+            Reason::new(
+                "DIFFERS",
+                "already there with another definition, which stays; publish a new version to change it",
+            )
+        })
     }
 }
 
@@ -161,7 +192,12 @@ impl Import<'_> {
                     return Ok(Outcome::Registered(committed.stream_sequence));
                 }
                 Err(DispatchError::Rejected(error)) if A::is_already_registered(&error) => {
-                    return Ok(Outcome::AlreadyThere);
+                    return Ok(match self.load::<A>(id).await? {
+                        Loaded::Found(there) => {
+                            Outcome::AlreadyThere(there.and_then(|there| there.compare(&command)))
+                        }
+                        Loaded::Stopped => Outcome::Abandoned,
+                    });
                 }
                 Err(DispatchError::Rejected(error)) => {
                     return Ok(Outcome::Rejected(Reason::new(
@@ -237,7 +273,8 @@ impl Import<'_> {
             });
         };
         if !self.waiting.swap(true, Ordering::Relaxed) {
-            self.observer.waiting(self.options.patience);
+            let why = api::error::chain(&error);
+            self.observer.waiting(self.options.patience, &why);
         }
         tokio::select! {
             () = self.stop.cancelled() => Ok(false),

@@ -5,15 +5,15 @@ use domain::server::{Server, ServerError};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
-/// Where each natural key was first seen, as a hash of 128 bits.
+/// Where each natural key was first seen, as a hash of 128 bits, and a hash of what its line held.
 #[derive(Debug, Default)]
 pub(super) struct Duplicates {
-    first: HashMap<u128, u64>,
+    first: HashMap<u128, (u64, u64)>,
 }
 
 impl Duplicates {
-    /// Refuses a key that an earlier line has.
-    pub(super) fn check(&mut self, key: &[&str], line: u64) -> Result<(), Reason> {
+    /// Refuses a key that an earlier line has, and says when the two lines are not the same.
+    pub(super) fn check(&mut self, key: &[&str], bytes: &[u8], line: u64) -> Result<(), Reason> {
         let mut hash = Sha256::new();
         for part in key {
             hash.update((part.len() as u64).to_be_bytes());
@@ -21,16 +21,24 @@ impl Duplicates {
         }
         let mut short = [0; 16];
         short.copy_from_slice(&hash.finalize()[..16]);
-        let first = *self.first.entry(u128::from_be_bytes(short)).or_insert(line);
+        let content = content_hash(bytes);
+        let entry = self.first.entry(u128::from_be_bytes(short));
+        let (first, known) = *entry.or_insert((line, content));
         if first == line {
-            Ok(())
-        } else {
-            Err(Reason::new(
-                "DUPLICATE",
-                format!("the same {} as line {first}", key_name(key)),
-            ))
+            return Ok(());
         }
+        let mut message = format!("the same {} as line {first}", key_name(key));
+        if known != content {
+            message.push_str(&format!(", but the lines differ; line {first} counts"));
+        }
+        Err(Reason::new("DUPLICATE", message))
     }
+}
+
+fn content_hash(bytes: &[u8]) -> u64 {
+    let mut short = [0; 8];
+    short.copy_from_slice(&Sha256::digest(bytes.trim_ascii())[..8]);
+    u64::from_be_bytes(short)
 }
 
 fn key_name(key: &[&str]) -> &'static str {

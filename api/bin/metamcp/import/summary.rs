@@ -10,7 +10,7 @@ use std::fmt;
 pub enum Severity {
     /// The line is not in the registry.
     Rejected,
-    /// The line was changed before it was registered.
+    /// The line was changed before it was registered, or something else is there in its place.
     Warning,
 }
 
@@ -95,7 +95,7 @@ pub struct Summary {
     pub notes: Vec<Note>,
     /// Wall time in seconds.
     pub elapsed_seconds: f64,
-    /// Lines a second that were registered or found registered.
+    /// Lines a second, the rejected ones too.
     pub lines_per_second: f64,
     /// Position of the last commit of this run in the log; none when nothing was registered.
     pub last_stream_sequence: Option<u64>,
@@ -104,6 +104,13 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// All lines that have ended, in whatever way.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        let all = |counts: &Counts| counts.present() + counts.rejected;
+        all(&self.servers) + all(&self.tools)
+    }
+
     /// True when every line is in the registry.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -117,7 +124,7 @@ impl fmt::Display for Summary {
         writeln!(f, "tools     {}", self.tools)?;
         by_reason(f, "rejected", &self.rejected)?;
         by_reason(f, "warnings", &self.warnings)?;
-        let lines = self.servers.present() + self.tools.present();
+        let lines = self.lines();
         write!(
             f,
             "time      {:.1} s for {lines} lines",

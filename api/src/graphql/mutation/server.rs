@@ -133,9 +133,10 @@ impl ServerMutations {
         >,
     ) -> Result<Option<ServerPayload>, ApiError> {
         let session = Session::of(ctx);
-        session.authorize(Action::DescribeServer, &Resource::server())?;
         let tenant = &session.caller.tenant;
         let id = ServerId::derive(tenant, input.slug.trim());
+        let resource = Resource::server().named(id.as_str());
+        session.authorize(Action::DescribeServer, &resource)?;
         let server = session
             .state
             .dispatcher
@@ -158,8 +159,9 @@ impl ServerMutations {
         >,
     ) -> Result<Option<ServerPayload>, ApiError> {
         let session = Session::of(ctx);
-        session.authorize(Action::RetireServer, &Resource::server())?;
         let id = ServerId::derive(&session.caller.tenant, input.slug.trim());
+        let resource = Resource::server().named(id.as_str());
+        session.authorize(Action::RetireServer, &resource)?;
         let command = ServerCommand::Retire {
             reason: trimmed(&input.reason),
         };

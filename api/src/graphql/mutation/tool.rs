@@ -258,7 +258,8 @@ async fn existing(
         .as_ref()
         .and_then(domain::tool::Tool::profile)
         .ok_or(ApiError::NotFound)?;
-    session.authorize(action, &Resource::tool(profile.visibility))?;
+    let resource = Resource::tool(profile.visibility).named(id.as_str());
+    session.authorize(action, &resource)?;
     Ok((id, profile.clone()))
 }
 

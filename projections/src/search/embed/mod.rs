@@ -119,7 +119,7 @@ impl EmbedError {
 }
 
 /// Scales a vector to length 1; a vector of zeros stays as it is.
-fn normalize(vector: &mut [f32]) {
+pub(super) fn normalize(vector: &mut [f32]) {
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     if length > 0.0 {
         vector.iter_mut().for_each(|x| *x /= length);

@@ -1,0 +1,185 @@
+//! Who could do what to a tool, at any moment: the rights of then, judged by the policy in force.
+
+use super::as_of::AsOf;
+use super::grant::Grant;
+use super::principal::Principal;
+use super::scalars::Sequence;
+use super::session::Session;
+use super::tool::Tool;
+use crate::authz::{Action, Resource, ResourceKind};
+use crate::error::ApiError;
+use async_graphql::{Context, Enum, Object, SimpleObject};
+use domain::id::{PrincipalId, ToolId};
+use domain::principal::Role;
+use projections::catalog::Status;
+use projections::{Moment, access, catalog};
+use std::collections::BTreeSet;
+
+/// What can be done to one tool.
+#[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ToolAction {
+    /// See it and its definition.
+    Read,
+    /// Find it by searching.
+    Search,
+    /// Change what is said around it.
+    Describe,
+    /// Publish another definition of it.
+    PublishVersion,
+    /// Take it out of use.
+    Retire,
+}
+
+impl ToolAction {
+    fn action(self) -> Action {
+        match self {
+            Self::Read => Action::ReadTool,
+            Self::Search => Action::SearchTools,
+            Self::Describe => Action::DescribeTool,
+            Self::PublishVersion => Action::PublishToolVersion,
+            Self::Retire => Action::RetireTool,
+        }
+    }
+
+    /// What is out of use can only be read.
+    fn needs_active_tool(self) -> bool {
+        self != Self::Read
+    }
+}
+
+/// Why something was not possible.
+#[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AccessObstacle {
+    /// There was no such principal.
+    PrincipalAbsent,
+    /// The principal was deactivated: all its requests were refused.
+    PrincipalDeactivated,
+    /// There was no such tool.
+    ToolAbsent,
+    /// The tool was out of use.
+    ToolRetired,
+    /// No role that the principal held permits it.
+    NotPermitted,
+}
+
+/// What somebody could do to a tool at a moment, and why. Whether it held a valid token is another question.
+#[derive(SimpleObject)]
+pub(super) struct Access {
+    /// Whether it was possible: true when there is no obstacle.
+    allowed: bool,
+    /// All that stood in the way.
+    obstacles: Vec<AccessObstacle>,
+    /// The grants that permitted it, each of them alone. Empty when nothing did, or when the policy permits it
+    /// to everybody.
+    grants: Vec<Grant>,
+    /// The principal as it was; null when it was not there.
+    principal: Option<Principal>,
+    /// The tool as it was; null when it was not there.
+    tool: Option<Tool>,
+    /// The position of the log at which this was so.
+    sequence: Sequence,
+    /// The policy that judged: the one in force in the process that answers. The log holds principals, roles and
+    /// tools, but not policies: for a time before the policy was changed, this is how today's would have
+    /// judged.
+    policy_version: String,
+}
+
+/// The entry to past and present rights.
+#[derive(Default)]
+pub(super) struct AccessQueries;
+
+#[Object]
+impl AccessQueries {
+    /// Whether a principal could do something to a tool at a moment, and by which grants. For owners,
+    /// administrators and auditors. What was not there is no error but part of the answer.
+    #[graphql(complexity = "10 + child_complexity")]
+    async fn access_at(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The principal's handle.")] principal: String,
+        #[graphql(desc = "The slug of the tool's server.")] server: String,
+        #[graphql(desc = "The tool's name.")] tool: String,
+        #[graphql(desc = "As of which moment; now when left out.")] at: Option<AsOf>,
+        #[graphql(desc = "What was to be done.", default_with = "ToolAction::Read")]
+        action: ToolAction,
+    ) -> Result<Option<Access>, ApiError> {
+        let session = Session::of(ctx);
+        session.authorize(
+            Action::ReadPrincipal,
+            &Resource::any(ResourceKind::Principal),
+        )?;
+        let position = common_position(session, at).await?;
+        let moment = Moment::At(position);
+        let tenant = &session.caller.tenant;
+        let tool = ToolId::derive(tenant, server.trim(), tool.trim());
+        let tool = session.tool_at(tool, moment).await?;
+        let id = PrincipalId::derive(tenant, principal.trim());
+        let principal = session.principal_at(id.clone(), moment).await?;
+        let mut reads = session.reads().await?.at(moment);
+        let held = access::grants_of(&mut reads, &id).await?;
+        let (obstacles, grants) = judge(session, principal.as_ref(), tool.as_ref(), action, held);
+        let grants = grants.into_iter().map(|row| Grant { row, moment });
+        Ok(Some(Access {
+            allowed: obstacles.is_empty(),
+            obstacles,
+            grants: grants.collect(),
+            principal,
+            tool,
+            sequence: Sequence(position),
+            policy_version: session.state.authorizer.policy_version().to_owned(),
+        }))
+    }
+}
+
+/// One position for both read models, so that rights and tool are of the same moment: for the present, the
+/// end of the log.
+async fn common_position(session: &Session, at: Option<AsOf>) -> Result<u64, ApiError> {
+    let at = match at {
+        Some(at) => at,
+        None => AsOf::Sequence(Sequence(session.state.log.head().await?)),
+    };
+    let position = session.position(catalog::NAME, at).await?;
+    let same = AsOf::Sequence(Sequence(position));
+    session.position(access::NAME, same).await
+}
+
+/// What stood in the way, and which of the grants permit the action.
+fn judge(
+    session: &Session,
+    principal: Option<&Principal>,
+    tool: Option<&Tool>,
+    action: ToolAction,
+    held: Vec<access::Grant>,
+) -> (Vec<AccessObstacle>, Vec<access::Grant>) {
+    let mut obstacles = Vec::new();
+    match principal {
+        None => obstacles.push(AccessObstacle::PrincipalAbsent),
+        Some(principal) if !principal.0.active => {
+            obstacles.push(AccessObstacle::PrincipalDeactivated);
+        }
+        Some(_) => {}
+    }
+    let Some(tool) = tool else {
+        obstacles.push(AccessObstacle::ToolAbsent);
+        return (obstacles, Vec::new());
+    };
+    if action.needs_active_tool() && tool.0.status == Status::Retired {
+        obstacles.push(AccessObstacle::ToolRetired);
+    }
+    let Some(principal) = principal else {
+        return (obstacles, Vec::new());
+    };
+    let resource = Resource::tool(tool.0.visibility);
+    let permits = |roles: &BTreeSet<Role>| {
+        let authorizer = &session.state.authorizer;
+        authorizer.permits(roles, action.action(), &resource)
+    };
+    if !permits(&principal.0.roles) {
+        obstacles.push(AccessObstacle::NotPermitted);
+    }
+    if permits(&BTreeSet::new()) {
+        return (obstacles, Vec::new());
+    }
+    let alone = |grant: &access::Grant| permits(&BTreeSet::from([grant.role]));
+    (obstacles, held.into_iter().filter(alone).collect())
+}

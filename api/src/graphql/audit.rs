@@ -1,0 +1,184 @@
+//! The audit log: every event of the tenant, its denials included.
+
+use super::connection::{DEFAULT_FIRST, PageOf, connection, cost, filter_text, page_request};
+use super::enums::Direction;
+use super::event::Event;
+use super::scalars::Sequence;
+use super::session::Session;
+use crate::authz::{Action, Resource};
+use crate::error::ApiError;
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use domain::id::{PrincipalId, TenantId};
+use projections::archive::audit::{self, AuditRange};
+use projections::archive::{self, Place};
+
+/// A page of the audit log.
+pub(super) type AuditConnection = PageOf<Event, Searched>;
+
+/// What a page of the audit log says beside its edges.
+#[derive(SimpleObject)]
+pub(super) struct Searched {
+    /// Only for a search by `text` that stopped before it had found enough, because one page looks through
+    /// 10000 events at most: give it as `after` to search on. There may be no edge on such a page.
+    searched_to: Option<String>,
+}
+
+/// Which events; all conditions together.
+#[derive(Debug, Default, InputObject)]
+pub(super) struct EventFilter {
+    /// Caused by the principal with this handle.
+    actor: Option<String>,
+    /// Caused by the actor with this id in the log, such as `up` for the command line.
+    actor_id: Option<String>,
+    /// Of objects of this kind: `tool`, `server`, `principal`, `tenant` or `denial`.
+    aggregate: Option<String>,
+    /// Of the object with this id in the log; `aggregate` says of which kind it is.
+    aggregate_id: Option<String>,
+    /// Of this type, such as `tool.retired`.
+    #[graphql(name = "type")]
+    event_type: Option<String>,
+}
+
+/// Which events of the audit log; all conditions together.
+#[derive(Debug, Default, InputObject)]
+pub(super) struct AuditFilter {
+    /// By actor, object and type.
+    #[graphql(flatten)]
+    event: EventFilter,
+    /// Recorded at this moment or later.
+    from: Option<DateTime<Utc>>,
+    /// Recorded before this moment.
+    to: Option<DateTime<Utc>>,
+    /// The event's `data`, written as JSON, contain this text, in whatever case.
+    text: Option<String>,
+}
+
+impl EventFilter {
+    /// The filter in the terms of the log.
+    pub(super) fn of_tenant(self, tenant: &TenantId) -> Result<audit::AuditFilter, ApiError> {
+        let handle = filter_text(self.actor);
+        let actor_id = filter_text(self.actor_id);
+        let aggregate = filter_text(self.aggregate);
+        let aggregate_id = filter_text(self.aggregate_id);
+        if handle.is_some() && actor_id.is_some() {
+            return Err(invalid("give `actor` or `actorId`, not both"));
+        }
+        if aggregate_id.is_some() && aggregate.is_none() {
+            return Err(invalid("give `aggregate` with `aggregateId`"));
+        }
+        let derived = handle.map(|handle| PrincipalId::derive(tenant, &handle).to_string());
+        Ok(audit::AuditFilter {
+            actor_id: derived.or(actor_id),
+            aggregate,
+            aggregate_id,
+            event_type: filter_text(self.event_type),
+            ..audit::AuditFilter::default()
+        })
+    }
+}
+
+impl AuditFilter {
+    fn of_tenant(self, tenant: &TenantId) -> Result<audit::AuditFilter, ApiError> {
+        Ok(audit::AuditFilter {
+            from: self.from,
+            to: self.to,
+            text: filter_text(self.text),
+            ..self.event.of_tenant(tenant)?
+        })
+    }
+}
+
+fn invalid(message: &str) -> ApiError {
+    ApiError::Invalid {
+        code: "INVALID_FILTER",
+        message: message.to_owned(),
+    }
+}
+
+/// The entry to the audit log.
+#[derive(Default)]
+pub(super) struct AuditQueries;
+
+#[Object]
+impl AuditQueries {
+    /// What has happened in your tenant: every event of the log, denials included, newest first unless
+    /// asked otherwise. For owners, administrators and auditors.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn audit_log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before, or its `searchedTo`.")] after: Option<
+            String,
+        >,
+        #[graphql(desc = "Which events; all when left out.")] filter: Option<AuditFilter>,
+        #[graphql(desc = "Newest or oldest first.", default_with = "Direction::Desc")]
+        direction: Direction,
+        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
+        min_sequence: Option<Sequence>,
+    ) -> Result<Option<AuditConnection>, ApiError> {
+        let session = Session::of(ctx);
+        session.authorize(Action::ReadAudit, &Resource::tenant())?;
+        session.caught_up(archive::NAME, min_sequence).await?;
+        let filter = filter.unwrap_or_default();
+        let filter = filter.of_tenant(&session.caller.tenant)?;
+        let request = page_request(session, first, after)?;
+        let after = request.after.as_deref().map(Place::of_cursor).transpose()?;
+        let range = AuditRange {
+            first: request.first,
+            after,
+            until: None,
+            descending: direction == Direction::Desc,
+        };
+        let mut reads = session.reads().await?;
+        let found = audit::events(&mut reads, &filter, &range).await?;
+        let searched = Searched {
+            searched_to: found.searched_to.map(Place::cursor),
+        };
+        let continues = after.is_some();
+        Ok(Some(connection(
+            found.page,
+            continues,
+            searched,
+            Event::from,
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_names_a_principal_of_the_own_tenant() {
+        let tenant = TenantId::new("acme").unwrap();
+        let filter = EventFilter {
+            actor: Some(" ada ".into()),
+            ..EventFilter::default()
+        };
+        let expected = PrincipalId::derive(&tenant, "ada").to_string();
+        let actor_id = filter.of_tenant(&tenant).unwrap().actor_id;
+        assert_eq!(actor_id, Some(expected));
+    }
+
+    #[test]
+    fn filters_that_say_too_much_or_too_little_are_refused() {
+        let tenant = TenantId::new("acme").unwrap();
+        let some = |text: &str| Some(text.to_owned());
+        for filter in [
+            EventFilter {
+                actor: some("ada"),
+                actor_id: some("up"),
+                ..EventFilter::default()
+            },
+            EventFilter {
+                aggregate_id: some("x"),
+                ..EventFilter::default()
+            },
+        ] {
+            let refused = filter.of_tenant(&tenant).unwrap_err();
+            assert_eq!(refused.code(), "INVALID_FILTER");
+        }
+    }
+}

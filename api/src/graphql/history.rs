@@ -1,0 +1,155 @@
+//! The history of an object: each event with what it changed.
+
+use super::connection::{PageOf, connection, page_request};
+use super::enums::Direction;
+use super::event::Event;
+use super::loaders::HistoryOf;
+use super::scalars::Sequence;
+use super::session::Session;
+use crate::authz::{Action, Resource};
+use crate::error::ApiError;
+use async_graphql::connection::EmptyFields;
+use async_graphql::{Enum, SimpleObject};
+use domain::id::{PrincipalId, ServerId};
+use domain::{AggregateRoot, diff};
+use projections::archive::history::{self, HistoryRange};
+use projections::{Page, archive, catalog};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A page of a history.
+pub(super) type HistoryConnection = PageOf<HistoryEntry, EmptyFields>;
+
+/// An event of an object and what it changed in it.
+#[derive(SimpleObject)]
+pub(super) struct HistoryEntry {
+    /// The event itself.
+    #[graphql(flatten)]
+    event: Event,
+    /// What differs between the object before and after the event, in the order of the paths.
+    change: Vec<Change>,
+}
+
+/// A difference in one place of an object.
+#[derive(SimpleObject)]
+struct Change {
+    /// Where: a JSON Pointer (RFC 6901) into the object, whose fields are named as in the log.
+    path: String,
+    /// What happened there.
+    kind: ChangeKind,
+    /// What stood there.
+    before: Option<Value>,
+    /// What stands there now.
+    after: Option<Value>,
+}
+
+/// How a place of an object changed.
+#[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
+enum ChangeKind {
+    /// There was nothing.
+    Added,
+    /// There was something else.
+    Changed,
+    /// There is nothing any more.
+    Removed,
+}
+
+/// Which part of a history is asked for.
+pub(super) struct HistoryPart {
+    pub(super) first: i32,
+    pub(super) after: Option<String>,
+    pub(super) direction: Direction,
+    pub(super) min_sequence: Option<Sequence>,
+}
+
+/// The history of a tool.
+pub(super) async fn of_tool(
+    session: &Session,
+    tool: &catalog::Tool,
+    part: HistoryPart,
+) -> Result<HistoryConnection, ApiError> {
+    let resource = Resource::tool(tool.visibility).named(tool.id.as_str());
+    session.authorize(Action::ReadToolHistory, &resource)?;
+    read::<domain::tool::Tool>(session, tool.id.as_str(), part).await
+}
+
+/// The history of a server.
+pub(super) async fn of_server(
+    session: &Session,
+    id: &ServerId,
+    part: HistoryPart,
+) -> Result<HistoryConnection, ApiError> {
+    let resource = Resource::server().named(id.as_str());
+    session.authorize(Action::ReadServerHistory, &resource)?;
+    read::<domain::server::Server>(session, id.as_str(), part).await
+}
+
+/// The history of a principal.
+pub(super) async fn of_principal(
+    session: &Session,
+    id: &PrincipalId,
+    part: HistoryPart,
+) -> Result<HistoryConnection, ApiError> {
+    session.authorize(Action::ReadAudit, &Resource::tenant())?;
+    read::<domain::principal::Principal>(session, id.as_str(), part).await
+}
+
+/// The history of the caller's tenant.
+pub(super) async fn of_tenant(
+    session: &Session,
+    part: HistoryPart,
+) -> Result<HistoryConnection, ApiError> {
+    session.authorize(Action::ReadAudit, &Resource::tenant())?;
+    let id = session.caller.tenant.as_str();
+    read::<domain::tenant::Tenant>(session, id, part).await
+}
+
+async fn read<A: AggregateRoot>(
+    session: &Session,
+    id: &str,
+    part: HistoryPart,
+) -> Result<HistoryConnection, ApiError> {
+    session.caught_up(archive::NAME, part.min_sequence).await?;
+    let request = page_request(session, part.first, part.after)?;
+    let continues = request.after.is_some();
+    let key = HistoryOf {
+        aggregate: A::TYPE,
+        id: id.to_owned(),
+        range: HistoryRange {
+            first: request.first,
+            after: request.after,
+            descending: part.direction == Direction::Desc,
+        },
+    };
+    let page = session.loaders.load_one(key).await?;
+    let page = page.map(Arc::unwrap_or_clone).unwrap_or(Page {
+        items: Vec::new(),
+        has_next: false,
+    });
+    Ok(connection(page, continues, EmptyFields, HistoryEntry::from))
+}
+
+impl From<history::HistoryEntry> for HistoryEntry {
+    fn from(entry: history::HistoryEntry) -> Self {
+        Self {
+            event: entry.event.into(),
+            change: entry.changes.into_iter().map(Change::from).collect(),
+        }
+    }
+}
+
+impl From<diff::Change> for Change {
+    fn from(change: diff::Change) -> Self {
+        let kind = match (&change.before, &change.after) {
+            (None, _) => ChangeKind::Added,
+            (Some(_), Some(_)) => ChangeKind::Changed,
+            (Some(_), None) => ChangeKind::Removed,
+        };
+        Self {
+            path: change.path,
+            kind,
+            before: change.before,
+            after: change.after,
+        }
+    }
+}

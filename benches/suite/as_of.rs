@@ -1,0 +1,72 @@
+//! A list of 50 as of a moment, beside the same list as it is now: over GraphQL, from one client.
+
+use crate::corpus::Corpus;
+use crate::graphql::one_client;
+use crate::harness::{Goal, Report, Settings, alternate};
+use crate::visible::Installation;
+use crate::world::{World, seed};
+use anyhow::Result;
+use std::sync::Arc;
+
+/// A list as of a moment may cost so many times the live one.
+const GOAL: f64 = 3.0;
+
+pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
+    let corpus = Corpus::load(settings)?;
+    let world = World::start(false).await?;
+    let config = world.config().await?;
+    let mut have = 1_000;
+    let installation = Installation::start(config, &corpus, have).await?;
+    let mut sizes = vec![settings.size(10_000, 2_000)];
+    if !settings.quick {
+        sizes.push(100_000);
+    }
+    for events in sizes {
+        // A server is one event, 50 tools of it are 50, and every eighth tool has a second version.
+        let tools = events * 1_000 / 1_145;
+        let dispatcher = &installation.app.state.dispatcher;
+        seed(dispatcher, &corpus, &installation.tenant, have..tools).await?;
+        have = tools.max(have);
+        installation.settle().await?;
+        let head = installation.app.state.log.head().await?;
+        measure(settings, report, &installation, head).await?;
+    }
+    installation.app.stop().await;
+    Ok(())
+}
+
+/// Early, in the middle and at the end of the log: the earlier, the more rows have begun only later.
+async fn measure(
+    settings: &Settings,
+    report: &mut Report,
+    installation: &Installation,
+    head: u64,
+) -> Result<()> {
+    let list = |argument: &str| {
+        let request = installation.request(&format!(
+            "{{ tools(first: 50{argument}) {{ edges {{ cursor node {{ name title description version category \
+             tags visibility status updatedAt }} }} pageInfo {{ hasNextPage endCursor }} }} }}"
+        ));
+        Arc::new(vec![request])
+    };
+    let live = list("");
+    for (place, position) in [
+        ("the first tenth", head / 10),
+        ("the middle", head / 2),
+        ("the end", head),
+    ] {
+        let past = list(&format!(", asOf: {{ sequence: {position} }}"));
+        let pairs = alternate(
+            settings.runs().min(5),
+            async || one_client(installation.address, &live).await,
+            async || one_client(installation.address, &past).await,
+        )
+        .await?;
+        report.times(
+            format!("list of 50 as of {place} of {head} events, one request"),
+            &pairs,
+            Goal::AtMost(GOAL),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! What was: images of rows that a commit superseded, and which position a time means.
+
+use crate::checkpoint::{to_i64, to_u64};
+use crate::error::{ProjectionError, QueryError};
+use crate::projector::Recorded;
+use crate::store::TenantConnection;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use std::collections::HashMap;
+
+/// A row that knows since which position it holds.
+pub(super) trait Dated: Clone {
+    fn valid_from(&mut self) -> &mut i64;
+}
+
+/// The image of a row that held in `[valid_from, valid_to)`.
+#[derive(Debug, Serialize)]
+pub(super) struct Past<T> {
+    #[serde(flatten)]
+    row: T,
+    valid_to: i64,
+}
+
+/// Keeps the image of a row that the commit at `at` is about to change. Every commit of a batch passes
+/// here, so the past does not depend on how the log was cut into batches. Between two events of one commit
+/// there is no moment, and no image.
+pub(super) fn supersede<T: Dated>(row: &mut T, past: &mut Vec<Past<T>>, at: i64) {
+    if *row.valid_from() < at {
+        past.push(Past {
+            row: row.clone(),
+            valid_to: at,
+        });
+        *row.valid_from() = at;
+    }
+}
+
+/// Adds to `moments` the commits that are later than everything before them.
+pub(super) async fn save_moments(
+    connection: &mut PgConnection,
+    batch: &[Recorded],
+) -> Result<(), ProjectionError> {
+    let mut latest: HashMap<&str, DateTime<Utc>> = HashMap::new();
+    let (mut tenants, mut times, mut positions) = (Vec::new(), Vec::new(), Vec::new());
+    for recorded in batch {
+        let (tenant, time) = (recorded.commit.tenant.as_str(), recorded.commit.recorded_at);
+        if latest.get(tenant).is_none_or(|latest| time > *latest) {
+            latest.insert(tenant, time);
+            tenants.push(tenant);
+            times.push(time);
+            positions.push(to_i64(recorded.stream_sequence));
+        }
+    }
+    sqlx::query(
+        "INSERT INTO moments (tenant, recorded_at, stream_sequence)
+         SELECT t, r, s FROM unnest($1::text[], $2::timestamptz[], $3::bigint[]) AS rows (t, r, s)
+         WHERE r > coalesce((SELECT max(recorded_at) FROM moments WHERE tenant = t), '-infinity')",
+    )
+    .bind(tenants)
+    .bind(times)
+    .bind(positions)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The position that a time means for the connection's tenant: the last one before its first commit that
+/// was recorded later. None when no commit was, so that it is the last position that the model has.
+///
+/// The log's order counts, not the clocks: where processes' clocks differ, a commit that says an earlier
+/// time than one before it belongs to that one's moment.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn position_at(
+    connection: &mut TenantConnection,
+    time: DateTime<Utc>,
+) -> Result<Option<u64>, QueryError> {
+    let later: Option<i64> = sqlx::query_scalar(
+        "SELECT stream_sequence FROM catalog.moments WHERE recorded_at > $1
+         ORDER BY recorded_at LIMIT 1",
+    )
+    .bind(time)
+    .fetch_optional(&mut **connection)
+    .await?;
+    Ok(later.map(|later| to_u64(later - 1)))
+}

@@ -1,0 +1,213 @@
+//! Histories: each event of an object with what it changed.
+
+use super::register_server;
+use crate::support::{Installation, Servers};
+use domain::principal::Role;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+const TOOL_HISTORY: &str =
+    "query($first: Int = 20, $after: String, $direction: Direction = DESC, $at: Sequence) {
+    tool(server: \"git\", name: \"log\") {
+        history(first: $first, after: $after, direction: $direction, minSequence: $at) {
+            nodes { sequence type at actor { kind id } aggregateSequence
+                    change { path kind before after } }
+            pageInfo { hasNextPage endCursor } } } }";
+
+/// A tool with four events; answers the position of the last.
+async fn tool_with_a_life(publisher: &crate::support::Client) -> u64 {
+    register_server(publisher, "git").await;
+    let mutation = "mutation {
+        registerTool(input: { server: \"git\", name: \"log\", description: \"Shows commits\", tags: [\"vcs\"],
+            inputSchema: { type: \"object\", properties: { path: { type: \"string\" } } } }) { sequence }
+        describeTool(input: { server: \"git\", name: \"log\", title: \"The log\" }) { sequence }
+        publishToolVersion(input: { server: \"git\", name: \"log\", version: \"2.0.0\",
+            description: \"Shows the commits of a branch\",
+            inputSchema: { type: \"object\", properties: { path: { type: \"number\" },
+                                                          branch: { type: \"string\" } } } }) { sequence }
+        retireTool(input: { server: \"git\", name: \"log\", reason: \"old\" }) { sequence } }";
+    let done = publisher.data(mutation, json!({})).await;
+    done["retireTool"]["sequence"].as_u64().unwrap()
+}
+
+fn paths(entry: &Value) -> Vec<(&str, &str)> {
+    let changes = entry["change"].as_array().unwrap().iter();
+    changes
+        .map(|change| {
+            (
+                change["path"].as_str().unwrap(),
+                change["kind"].as_str().unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn each_event_of_a_tool_tells_what_it_changed_by_whom() {
+    let installation = Installation::start().await;
+    let publisher = installation.client("acme", "pub", &[Role::Publisher]).await;
+    let at = tool_with_a_life(&publisher).await;
+    let variables = json!({ "direction": "ASC", "at": at });
+    let found = publisher.data(TOOL_HISTORY, variables).await;
+    let entries = found["tool"]["history"]["nodes"].as_array().unwrap();
+    assert_eq!(
+        super::all(entries, "type"),
+        [
+            "tool.registered",
+            "tool.described",
+            "tool.version_published",
+            "tool.retired"
+        ]
+    );
+    let me = publisher.data("{ viewer { handle id } }", json!({})).await;
+    assert_eq!(me["viewer"]["handle"], "pub");
+    for entry in entries {
+        assert_eq!(entry["actor"]["kind"], "USER");
+        assert_eq!(entry["actor"]["id"], entries[0]["actor"]["id"]);
+    }
+    assert_eq!(entries[3]["aggregateSequence"], 4);
+    assert!(paths(&entries[0]).contains(&("/description", "ADDED")));
+    let title = json!({ "path": "/title", "kind": "ADDED", "before": null, "after": "The log" });
+    assert_eq!(entries[1]["change"], json!([title]));
+    assert_eq!(
+        paths(&entries[2]),
+        [
+            ("/definition_hash", "CHANGED"),
+            ("/description", "CHANGED"),
+            ("/input_schema/properties/branch", "ADDED"),
+            ("/input_schema/properties/path/type", "CHANGED"),
+            ("/tool_version", "CHANGED"),
+        ]
+    );
+    let kind = &entries[2]["change"][3];
+    assert_eq!(
+        (&kind["before"], &kind["after"]),
+        (&json!("string"), &json!("number"))
+    );
+    assert_eq!(
+        paths(&entries[3]),
+        [("/retired_reason", "ADDED"), ("/status", "CHANGED")]
+    );
+}
+
+#[tokio::test]
+async fn pages_of_a_history_tell_the_same_in_both_directions() {
+    let installation = Installation::start().await;
+    let publisher = installation.client("acme", "pub", &[Role::Publisher]).await;
+    let at = tool_with_a_life(&publisher).await;
+    let mut told = Vec::new();
+    for direction in ["ASC", "DESC"] {
+        let (mut after, mut entries) = (Value::Null, Vec::new());
+        loop {
+            let variables = json!({ "first": 3, "after": after, "direction": direction, "at": at });
+            let mut found = publisher.data(TOOL_HISTORY, variables).await;
+            let mut page = found["tool"]["history"].take();
+            let Value::Array(nodes) = page["nodes"].take() else {
+                panic!("{page}");
+            };
+            entries.extend(nodes);
+            after = page["pageInfo"]["endCursor"].clone();
+            if page["pageInfo"]["hasNextPage"] == json!(false) {
+                break;
+            }
+        }
+        told.push(entries);
+    }
+    assert_eq!(told[0].len(), 4);
+    told[1].reverse();
+    assert_eq!(told[0], told[1]);
+}
+
+#[tokio::test]
+async fn servers_principals_and_the_tenant_have_histories_too() {
+    let installation = Installation::start().await;
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    register_server(&owner, "git").await;
+    installation.client("acme", "bob", &[Role::Agent]).await;
+    owner
+        .data(
+            "mutation {
+                describeServer(input: { slug: \"git\", name: \"Git\" }) { sequence }
+                grantRole(input: { handle: \"bob\", role: PUBLISHER }) { sequence }
+                renameTenant(input: { displayName: \"Acme Tools\" }) { sequence } }",
+            json!({}),
+        )
+        .await;
+    let at = installation.settle().await;
+    let query = "query($at: Sequence) {
+        server(slug: \"git\") { history(first: 1, minSequence: $at) { nodes { ...entry } } }
+        principal(handle: \"bob\") { history(first: 1) { nodes { ...entry } } }
+        viewer { tenant { history(first: 1) { nodes { ...entry } } } } }
+        fragment entry on HistoryEntry { type change { path before after } }";
+    let found = owner.data(query, json!({ "at": at })).await;
+    let newest = |object: &Value| object["history"]["nodes"][0].clone();
+    assert_eq!(
+        newest(&found["server"]),
+        json!({ "type": "server.described",
+                "change": [{ "path": "/name", "before": "git", "after": "Git" }] })
+    );
+    assert_eq!(
+        newest(&found["principal"]),
+        json!({ "type": "principal.role_granted", "change": [
+            { "path": "/roles", "before": ["agent"], "after": ["agent", "publisher"] }] })
+    );
+    let tenant = newest(&found["viewer"]["tenant"]);
+    assert_eq!(tenant["type"], "tenant.renamed");
+    assert_eq!(tenant["change"][0]["after"], "Acme Tools");
+}
+
+#[tokio::test]
+async fn a_history_is_for_those_who_keep_or_audit_the_registry() {
+    let installation = Installation::start().await;
+    let publisher = installation.client("acme", "pub", &[Role::Publisher]).await;
+    tool_with_a_life(&publisher).await;
+    installation.settle().await;
+    let agent = installation.client("acme", "agent", &[Role::Agent]).await;
+    let query = "{ tool(server: \"git\", name: \"log\") { name history { nodes { type } } } }";
+    let (_, answer) = agent.graphql(query, json!({})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "FORBIDDEN");
+    assert_eq!(
+        answer["data"]["tool"],
+        json!({ "name": "log", "history": null })
+    );
+    let tenant = "{ viewer { tenant { history { nodes { type } } } } }";
+    assert_eq!(publisher.code(tenant, json!({})).await, "FORBIDDEN");
+    let auditor = installation.client("acme", "aud", &[Role::Auditor]).await;
+    auditor.data(query, json!({})).await;
+    auditor.data(tenant, json!({})).await;
+}
+
+/// How often PostgreSQL has read the archive for a query, as its own log says.
+fn reads_of_the_archive(installation: &Installation) -> usize {
+    let log = std::fs::read_to_string(installation.servers.postgres_log()).unwrap();
+    // The lines of one record begin with a time, all but the first one with a tab.
+    let log = log.replace("\n\t", " ");
+    let ours = |record: &&str| record.contains("LOG:  execute") && record.contains("FROM archive.");
+    log.lines().filter(ours).count()
+}
+
+#[tokio::test]
+async fn the_histories_of_a_list_cost_one_statement() {
+    let servers = Arc::new(Servers::start_with(true).await);
+    let installation = Installation::start_on(servers, |_| {}).await;
+    let publisher = installation.client("acme", "pub", &[Role::Publisher]).await;
+    register_server(&publisher, "git").await;
+    for name in ["a", "b", "c"] {
+        let query = "mutation($name: String!) { registerTool(input: { server: \"git\", name: $name,
+            description: $name }) { sequence } }";
+        publisher.data(query, json!({ "name": name })).await;
+    }
+    let at = installation.settle().await;
+    let query = "query($at: Sequence) { tools { nodes { name
+        history(minSequence: $at) { nodes { type data } } } } }";
+    let before = reads_of_the_archive(&installation);
+    let found = publisher.data(query, json!({ "at": at })).await;
+    assert_eq!(reads_of_the_archive(&installation), before + 1);
+    let tools = found["tools"]["nodes"].as_array().unwrap();
+    assert_eq!(tools.len(), 3);
+    for tool in tools {
+        let entries = tool["history"]["nodes"].as_array().unwrap();
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0]["data"]["name"], tool["name"]);
+    }
+}
