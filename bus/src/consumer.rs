@@ -8,7 +8,8 @@ use crate::trace;
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy};
-use async_nats::jetstream::stream::Stream;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{DirectGetErrorKind, Stream};
 use bytes::Bytes;
 use domain::envelope::{Commit, body_hash};
 use futures::{FutureExt, StreamExt};
@@ -92,14 +93,30 @@ impl Log {
         if stream_sequence == 0 || stream_sequence > self.head().await? {
             return Ok(None);
         }
-        let message = self.stream().direct_get(stream_sequence).await;
-        let message = message.map_err(|source| BusError::unavailable(READ, source))?;
+        let message = self.message_at(READ, stream_sequence).await?;
         Ok(Some(LogEntry {
             stream_sequence,
             subject: message.subject.to_string(),
             body: message.payload,
             headers: message.headers,
         }))
+    }
+}
+
+impl Log {
+    /// The message at a position that exists. A copy that lags may not have it yet: then the leader has.
+    pub(crate) async fn message_at(
+        &self,
+        operation: &'static str,
+        stream_sequence: u64,
+    ) -> Result<StreamMessage, BusError> {
+        match self.stream().direct_get(stream_sequence).await {
+            Err(error) if self.is_replicated() && error.kind() == DirectGetErrorKind::NotFound => {
+                let found = self.stream().get_raw_message(stream_sequence).await;
+                found.map_err(|source| BusError::unavailable(operation, source))
+            }
+            found => found.map_err(|source| BusError::unavailable(operation, source)),
+        }
     }
 }
 

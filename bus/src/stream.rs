@@ -10,6 +10,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, Stor
 use async_nats::jetstream::{Context, ErrorCode};
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The stream of commits.
@@ -18,7 +19,7 @@ pub const STREAM: &str = "METAMCP_EVENTS";
 /// fixes that optimistic concurrency on one subject needs.
 pub const LEAST_SERVER: &str = "2.10.23";
 /// How long JetStream itself remembers command ids; beyond it, an aggregate's own commits do.
-const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
 /// How to reach the log.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct LogOptions {
     pub subject_root: String,
     /// Copies of the stream in a cluster; 1 or 3 or 5.
     pub replicas: usize,
+    /// How long a new stream remembers command ids by itself; [`DUPLICATE_WINDOW`] outside of tests.
+    pub duplicate_window: Duration,
     /// Bound of every request to NATS.
     pub timeout: Duration,
 }
@@ -50,6 +53,7 @@ impl LogOptions {
             stream: STREAM.to_owned(),
             subject_root: subject::DEFAULT_ROOT.to_owned(),
             replicas: 1,
+            duplicate_window: DUPLICATE_WINDOW,
             timeout: Duration::from_secs(5),
         }
     }
@@ -138,6 +142,19 @@ impl Log {
         self.inner.context.client().connection_state() == State::Connected
     }
 
+    /// How often the connection was made. When it grows, the server behind it may be another one, or the
+    /// same one with another log: a reader compares its last position again.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        let statistics = self.inner.context.client().statistics();
+        statistics.connects.load(Ordering::Relaxed)
+    }
+
+    /// Whether the stream has copies on several servers, of which some may lag behind the leader.
+    pub(crate) fn is_replicated(&self) -> bool {
+        self.inner.options.replicas > 1
+    }
+
     /// The name of the stream.
     #[must_use]
     pub fn stream_name(&self) -> &str {
@@ -196,7 +213,7 @@ fn configuration(options: &LogOptions) -> Config {
         deny_delete: true,
         deny_purge: true,
         allow_direct: true,
-        duplicate_window: DUPLICATE_WINDOW,
+        duplicate_window: options.duplicate_window,
         ..Config::default()
     }
 }

@@ -57,17 +57,27 @@ pub(crate) async fn fence(
     }
 }
 
-/// [`fence`], the schema of the model first in the transaction's search path, and a commit that does not
-/// wait for the disk unless `durable`, in one round trip.
+/// What [`enter`] found.
+pub(crate) struct Entered {
+    /// Where the projector stands.
+    pub(crate) stream_sequence: u64,
+    /// Whether commits are parked, behind which those of the same object have to wait.
+    pub(crate) has_parked: bool,
+}
+
+/// Takes the row's lock as [`fence`] does, puts the schema of the model first in the transaction's search
+/// path, and lets the commit not wait for the disk unless `durable`, in one round trip. The caller compares
+/// the position.
 pub(crate) async fn enter(
     connection: &mut PgConnection,
     projector: &str,
-    expected: u64,
     schema: &str,
     durable: bool,
-) -> Result<(), ProjectionError> {
-    let found: Option<(i64, String, String)> = sqlx::query_as(
-        "SELECT stream_sequence, set_config('search_path', quote_ident($2) || ', public', true),
+) -> Result<Entered, ProjectionError> {
+    let found: Option<(i64, bool, String, String)> = sqlx::query_as(
+        "SELECT stream_sequence,
+                EXISTS (SELECT FROM metamcp.dead_letters d WHERE d.projector = $1),
+                set_config('search_path', quote_ident($2) || ', public', true),
                 set_config('synchronous_commit',
                            CASE WHEN $3 THEN current_setting('synchronous_commit') ELSE 'off' END, true)
          FROM metamcp.checkpoints WHERE projector = $1 FOR UPDATE",
@@ -77,11 +87,11 @@ pub(crate) async fn enter(
     .bind(durable)
     .fetch_optional(connection)
     .await?;
-    if found.map(|(at, _, _)| to_u64(at)) == Some(expected) {
-        Ok(())
-    } else {
-        Err(ProjectionError::Deposed)
-    }
+    let (at, has_parked, _, _) = found.ok_or(ProjectionError::Deposed)?;
+    Ok(Entered {
+        stream_sequence: to_u64(at),
+        has_parked,
+    })
 }
 
 /// Moves a fenced checkpoint and announces it when the transaction commits.

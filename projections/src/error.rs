@@ -37,6 +37,14 @@ pub enum ProjectionError {
         /// What is wrong.
         reason: String,
     },
+    /// An earlier commit of the same object is parked: applied now, this one would come before it.
+    #[error("waits for commit {first} of the same object, which is parked")]
+    BehindParked {
+        /// Its position.
+        stream_sequence: u64,
+        /// The position of the parked one.
+        first: u64,
+    },
     /// Another instance has moved the checkpoint: this one no longer leads.
     #[error("another instance leads this projector now")]
     Deposed,
@@ -56,6 +64,9 @@ pub enum ProjectionError {
         /// Which tables.
         tables: String,
     },
+    /// Two rebuilds of one model would overwrite each other.
+    #[error("a rebuild of {0} is under way: wait for its end")]
+    RebuildRuns(&'static str),
     /// There is no such projector.
     #[error("there is no projector `{name}`; there are {known}")]
     Unknown {
@@ -74,6 +85,7 @@ impl ProjectionError {
             Self::Decode { .. }
             | Self::Inconsistent { .. }
             | Self::Vault(VaultError::Altered { .. } | VaultError::KeyAltered { .. })
+            | Self::BehindParked { .. }
             | Self::Log(BusError::Corrupt { .. }) => true,
             // Class 22 (data exception) and 23 (integrity violation): the row, not the server.
             Self::Database(sqlx::Error::Database(error)) => error
@@ -87,6 +99,7 @@ impl ProjectionError {
             | Self::LogReplaced(_)
             | Self::WaitedFor(_)
             | Self::Differs { .. }
+            | Self::RebuildRuns(_)
             | Self::Unknown { .. } => false,
         }
     }

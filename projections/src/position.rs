@@ -78,6 +78,8 @@ struct Seen {
     was_current: bool,
     /// Since when it is behind, or nothing is heard of it.
     behind_since: Option<Instant>,
+    /// The position at the monitor's last look.
+    last_look: u64,
 }
 
 impl Positions {
@@ -89,6 +91,7 @@ impl Positions {
             state: ProjectorState::Unknown,
             was_current: false,
             behind_since: None,
+            last_look: 0,
         };
         let entry = |name| (name, watch::Sender::new(0), Mutex::new(seen()));
         let inner = Inner {
@@ -195,7 +198,8 @@ impl Positions {
         }
     }
 
-    /// While a projector runs its position only grows, whoever reports it.
+    /// While a projector runs its position only grows, whoever reports it; where another process runs it,
+    /// the monitor takes it back, see [`look`].
     pub(crate) fn reached(&self, projector: &str, stream_sequence: u64) {
         if let Some((_, position, _)) = self.entry(projector) {
             position.send_if_modified(|at| {
@@ -272,11 +276,14 @@ async fn monitor(positions: Positions, pool: PgPool, log: Log) {
 }
 
 /// Compares checkpoints with the head of the log as it was at the look before: while others write without
-/// a pause, a projector that keeps up is always a few commits behind the present head, and not stale.
-/// Answers the present head, for the next look.
+/// a pause, a projector that keeps up is always a few commits behind the present head, and not stale. One
+/// that stands beyond the present head was made from another log, and is not up to date. Answers the
+/// present head, for the next look.
+///
+/// A checkpoint below what was announced before the last look was taken back, by a rebuild on another log:
+/// from then on the lower one counts.
 async fn look(positions: &Positions, pool: &PgPool, log: &Log, before: Option<u64>) -> Option<u64> {
-    let head = tokio::time::timeout(Duration::from_secs(2), log.head()).await;
-    let head = head.ok().and_then(Result::ok);
+    let mut head = head(log).await;
     let rows = sqlx::query_as::<_, (String, i64, i64)>(
         "SELECT c.projector, c.stream_sequence, count(d.projector)
          FROM metamcp.checkpoints c LEFT JOIN metamcp.dead_letters d USING (projector)
@@ -285,23 +292,37 @@ async fn look(positions: &Positions, pool: &PgPool, log: &Log, before: Option<u6
     .fetch_all(pool)
     .await
     .ok();
+    let known = |name: &str| {
+        let mut rows = rows.iter().flatten();
+        let row = rows.find(|(projector, _, _)| projector == name);
+        row.map(|(_, at, parked)| (to_u64(*at), to_u64(*parked)))
+    };
+    let furthest = NAMES
+        .iter()
+        .filter_map(|name| known(name))
+        .map(|(at, _)| at);
+    let furthest = furthest.max().unwrap_or(0);
+    if head.is_some_and(|head| furthest > head) {
+        head = self::head(log).await;
+    }
     if let Some(head) = head {
         positions.inner.head.send_replace(head);
     }
     for (name, position, seen) in &positions.inner.projectors {
-        let row = rows
-            .iter()
-            .flatten()
-            .find(|(projector, _, _)| projector == name);
-        if let Some((_, at, _)) = row {
-            positions.reached(name, to_u64(*at));
+        let row = known(name);
+        let mut seen = lock(seen);
+        if let Some((at, parked)) = row {
+            seen.parked = parked;
+            if at < seen.last_look {
+                position.send_replace(at);
+            }
+            positions.reached(name, at);
         }
         let at = *position.borrow();
-        let mut seen = lock(seen);
-        if let Some((_, _, parked)) = row {
-            seen.parked = to_u64(*parked);
-        }
-        let up_to_date = rows.is_some() && head.is_some_and(|head| at >= before.unwrap_or(head));
+        seen.last_look = at;
+        let on_this_log = row.is_some_and(|(at, _)| head.is_some_and(|head| at <= head));
+        let up_to_date =
+            on_this_log && head.is_some_and(|head| at >= before.unwrap_or(head).min(head));
         seen.was_current |= up_to_date;
         seen.behind_since = match up_to_date {
             true => None,
@@ -312,6 +333,11 @@ async fn look(positions: &Positions, pool: &PgPool, log: &Log, before: Option<u6
         metrics::gauge!("metamcp_projector_parked", "projector" => *name).set(to_f64(seen.parked));
     }
     head
+}
+
+async fn head(log: &Log) -> Option<u64> {
+    let head = tokio::time::timeout(Duration::from_secs(2), log.head()).await;
+    head.ok().and_then(Result::ok)
 }
 
 /// A gauge is a float; counts beyond 2^53 do not occur.

@@ -2,21 +2,24 @@
 //!
 //! The live model serves and is kept up to date all the while. At the end its checkpoint is locked, the
 //! copy takes the last steps to the very same position, and the rows are compared. Then the two change
-//! places in one transaction.
+//! places in one transaction. The replaced model stays as `<name>_old` until [`drop_old`].
+//!
+//! A live model that was made from another log cannot be compared at one position. [`Finish::Swap`] then
+//! builds up to the head of the present log, and the projector goes on from there.
 
 mod checksum;
 mod search;
 
 pub use checksum::TableChecksum;
-pub use search::rebuild_search;
+pub use search::{drop_old_index, rebuild_search};
 
-use crate::checkpoint;
+use crate::checkpoint::{self, Checkpoint};
 use crate::error::ProjectionError;
 use crate::projector::Projector;
-use crate::runner::Runner;
+use crate::runner::{Runner, check_log};
 use crate::store::Database;
 use bus::Log;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -64,6 +67,36 @@ impl Rebuilt {
         self.tables.iter().all(|table| table.live == table.rebuilt)
     }
 
+    /// Decides whether to swap.
+    fn new(projector: &str, stream_sequence: u64, tables: Vec<Compared>, finish: Finish) -> Self {
+        let mut rebuilt = Self {
+            projector: projector.to_owned(),
+            stream_sequence,
+            elapsed: Duration::ZERO,
+            tables,
+            swapped: false,
+        };
+        rebuilt.swapped = match finish {
+            Finish::Check => false,
+            Finish::SwapIfEqual => rebuilt.is_equal(),
+            Finish::Swap => true,
+        };
+        rebuilt
+    }
+
+    /// What the caller hears when all is done.
+    fn conclude(mut self, begun: Instant, finish: Finish) -> Result<Self, ProjectionError> {
+        self.elapsed = begun.elapsed();
+        if finish == Finish::SwapIfEqual && !self.is_equal() {
+            let tables = self.differing();
+            return Err(ProjectionError::Differs {
+                projector: self.projector,
+                tables,
+            });
+        }
+        Ok(self)
+    }
+
     fn differing(&self) -> String {
         let differ = self
             .tables
@@ -79,8 +112,9 @@ impl Rebuilt {
 /// Rebuilds a projector of Postgres rows. `progress` is told the position and the goal.
 ///
 /// # Errors
-/// [`ProjectionError::Differs`] with [`Finish::SwapIfEqual`] when the two are not equal; otherwise what
-/// the log or the database says. The live model is untouched by any error.
+/// [`ProjectionError::Differs`] with [`Finish::SwapIfEqual`] when the two are not equal;
+/// [`ProjectionError::LogReplaced`] without [`Finish::Swap`] when the live one was made from another log;
+/// otherwise what the log or the database says. The live model is untouched by any error.
 pub async fn rebuild(
     projector: Arc<dyn Projector>,
     log: &Log,
@@ -99,68 +133,70 @@ pub async fn rebuild(
     );
     let mut connection = database.connect().await?;
     if !runner.take_lead(&mut connection).await? {
-        return Err(ProjectionError::Deposed);
+        return Err(ProjectionError::RebuildRuns(live));
     }
     // Nobody hears of the copy before the swap, whose own commit brings it to the disk.
     sqlx::query("SET synchronous_commit = off")
         .execute(&mut connection)
         .await?;
-    sqlx::query("SELECT metamcp.clone_schema($1, $2)")
-        .bind(live)
-        .bind(&beside)
-        .execute(&mut connection)
-        .await?;
-    sqlx::query("DELETE FROM metamcp.checkpoints WHERE projector = $1")
-        .bind(&beside)
-        .execute(&mut connection)
-        .await?;
+    let at = checkpoint::read(&mut connection, live).await?;
+    let goal = match check_log(log, live, &at).await {
+        Ok(()) => Goal::LiveModel,
+        Err(ProjectionError::LogReplaced(_)) if finish == Finish::Swap => Goal::PresentLog,
+        Err(error) => return Err(error),
+    };
+    begin_beside(&mut connection, live, &beside).await?;
     // Catch up with a moving goal twice; what is left then is little.
     for _ in 0..2 {
-        let goal = checkpoint::read(&mut connection, live)
-            .await?
-            .stream_sequence;
+        let at = checkpoint::read(&mut connection, live).await?;
+        let goal = goal.position(&at, log).await?;
         catch_up(&runner, &mut connection, &beside, log, goal, progress).await?;
     }
     let mut locker = database.connect().await?;
     let mut transaction = locker.begin().await?;
-    let goal: i64 = sqlx::query_scalar(
-        "SELECT stream_sequence FROM metamcp.checkpoints WHERE projector = $1 FOR UPDATE",
-    )
-    .bind(live)
-    .fetch_one(&mut *transaction)
-    .await?;
-    let goal = checkpoint::to_u64(goal);
+    checkpoint::enter(&mut transaction, live, live, true).await?;
+    let at = checkpoint::read(&mut transaction, live).await?;
+    let goal = goal.position(&at, log).await?;
     catch_up(&runner, &mut connection, &beside, log, goal, progress).await?;
-    let mut tables = Vec::new();
-    for table in projector.tables() {
-        let live = checksum::of_table(&mut transaction, live, table).await?;
-        let rebuilt = checksum::of_table(&mut transaction, &beside, table).await?;
-        tables.push(Compared {
-            table: (*table).to_owned(),
-            live,
-            rebuilt,
-        });
-    }
-    let mut rebuilt = Rebuilt {
-        projector: live.to_owned(),
-        stream_sequence: goal,
-        elapsed: begun.elapsed(),
-        tables,
-        swapped: false,
-    };
-    rebuilt.swapped =
-        finish == Finish::Swap || (finish == Finish::SwapIfEqual && rebuilt.is_equal());
+    let tables = compare(&mut transaction, projector.as_ref(), &beside).await?;
+    let rebuilt = Rebuilt::new(live, goal, tables, finish);
     swap_or_drop(&mut transaction, live, &beside, rebuilt.swapped).await?;
     transaction.commit().await?;
-    rebuilt.elapsed = begun.elapsed();
-    if finish == Finish::SwapIfEqual && !rebuilt.is_equal() {
-        let tables = rebuilt.differing();
-        return Err(ProjectionError::Differs {
-            projector: rebuilt.projector,
-            tables,
+    rebuilt.conclude(begun, finish)
+}
+
+async fn compare(
+    connection: &mut PgConnection,
+    projector: &dyn Projector,
+    beside: &str,
+) -> Result<Vec<Compared>, ProjectionError> {
+    let mut tables = Vec::new();
+    for table in projector.tables() {
+        tables.push(Compared {
+            table: (*table).to_owned(),
+            live: checksum::of_table(connection, projector.name(), table).await?,
+            rebuilt: checksum::of_table(connection, beside, table).await?,
         });
     }
-    Ok(rebuilt)
+    Ok(tables)
+}
+
+/// How far the copy is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// To where the live model stands.
+    LiveModel,
+    /// To the head of the log: the live model is of another one.
+    PresentLog,
+}
+
+impl Goal {
+    async fn position(self, live: &Checkpoint, log: &Log) -> Result<u64, ProjectionError> {
+        match self {
+            Self::LiveModel => Ok(live.stream_sequence),
+            Self::PresentLog => Ok(log.head().await?),
+        }
+    }
 }
 
 async fn catch_up(
@@ -185,6 +221,27 @@ async fn catch_up(
     Ok(())
 }
 
+/// Makes the empty copy, and forgets what an interrupted rebuild has left.
+async fn begin_beside(
+    connection: &mut PgConnection,
+    live: &str,
+    beside: &str,
+) -> Result<(), ProjectionError> {
+    sqlx::query("SELECT metamcp.clone_schema($1, $2)")
+        .bind(live)
+        .bind(beside)
+        .execute(&mut *connection)
+        .await?;
+    for table in ["checkpoints", "dead_letters"] {
+        sqlx::query(&format!("DELETE FROM metamcp.{table} WHERE projector = $1"))
+            .bind(beside)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// The checkpoint comes with the rows: after a rebuild on another log it is not the one that was there.
 async fn swap_or_drop(
     transaction: &mut PgConnection,
     live: &str,
@@ -193,9 +250,13 @@ async fn swap_or_drop(
 ) -> Result<(), ProjectionError> {
     let statement = if swap {
         format!(
-            "ALTER SCHEMA {live} RENAME TO {live}_replaced;
+            "DROP SCHEMA IF EXISTS {live}_old CASCADE;
+             ALTER SCHEMA {live} RENAME TO {live}_old;
              ALTER SCHEMA {beside} RENAME TO {live};
-             DROP SCHEMA {live}_replaced CASCADE;
+             UPDATE metamcp.checkpoints AS live
+                SET stream_sequence = new.stream_sequence, commit_hash = new.commit_hash
+                FROM metamcp.checkpoints AS new
+                WHERE live.projector = '{live}' AND new.projector = '{beside}';
              DELETE FROM metamcp.dead_letters WHERE projector = '{live}';
              UPDATE metamcp.dead_letters SET projector = '{live}' WHERE projector = '{beside}';"
         )
@@ -210,5 +271,19 @@ async fn swap_or_drop(
         .bind(beside)
         .execute(transaction)
         .await?;
+    Ok(())
+}
+
+/// Removes the model that the last rebuild has replaced; none is no error.
+///
+/// # Errors
+/// When the database is away.
+pub async fn drop_old(
+    projector: &dyn Projector,
+    database: &Database,
+) -> Result<(), ProjectionError> {
+    let mut connection = database.connect().await?;
+    let statement = format!("DROP SCHEMA IF EXISTS {}_old CASCADE", projector.name());
+    connection.execute(statement.as_str()).await?;
     Ok(())
 }

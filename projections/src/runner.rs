@@ -2,17 +2,21 @@
 //!
 //! **Invariants.** Rows and checkpoint commit together. The checkpoint row's lock is taken before anything
 //! is written and compared with the expected position, so a deposed runner cannot write. Before the first
-//! batch, the log is compared with the checkpoint: a log that ends before it, or holds another commit
-//! there, was lost or replaced, and the runner halts instead of skipping events.
+//! batch, and whenever the connection to NATS was made again, the log is compared with the checkpoint: a
+//! log that ends before it, or holds another commit there, was lost or replaced, and the runner halts
+//! instead of skipping events. A leader that is silent for longer than its lease loses its connection, and
+//! with it lock and transaction (`lease.rs`). Commits of an object wait behind a parked one of it.
 
 use crate::checkpoint::{self, Checkpoint};
+use crate::dead_letter;
 use crate::error::ProjectionError;
+use crate::lease;
 use crate::position::{Positions, ProjectorState};
 use crate::projector::{OnPoison, Projector, Recorded};
 use crate::store::Database;
 use crate::vault::open_personal_fields;
 use bus::{Log, LogEntry};
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +28,7 @@ const FOLLOW: Duration = Duration::from_secs(1);
 /// First pause after a failure; it doubles up to [`MAX_BACKOFF`].
 const BACKOFF: Duration = Duration::from_millis(200);
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
-/// Silence after which a reader is compared with the head of the log.
+/// Silence after which a reader is compared with the head of the log; well below [`lease::LEASE`].
 const QUIET: Duration = Duration::from_secs(3);
 
 /// A projector, and where it reads and writes.
@@ -139,8 +143,10 @@ impl Runner {
         if !self.take_lead(&mut connection).await? {
             return Ok(());
         }
+        lease::begin(&mut connection).await?;
         let name = self.projector.name();
         let mut at = checkpoint::read(&mut connection, &self.checkpoint).await?;
+        let mut log_seen = self.log.connections();
         self.check_log(&at).await?;
         positions.begins_at(name, at.stream_sequence);
         let mut reader = self.log.read_from(at.stream_sequence + 1).await?;
@@ -149,14 +155,20 @@ impl Runner {
         loop {
             let arrived = reader.next_batch(self.projector.batch_size());
             let Ok(batch) = tokio::time::timeout(QUIET, arrived).await else {
+                lease::renew(&mut connection).await?;
                 // Nothing came. When there is something, the reader has died quietly, or its batch was
                 // cut off by this very time-out: begin again from the checkpoint either way.
-                if self.log.head().await? > at.stream_sequence {
+                if self.log.head().await? != at.stream_sequence {
+                    self.check_log(&at).await?;
                     reader = self.log.read_from(at.stream_sequence + 1).await?;
                 }
                 continue;
             };
             let batch = batch?;
+            if self.log.connections() != log_seen {
+                log_seen = self.log.connections();
+                self.check_log(&at).await?;
+            }
             at = self.apply(&mut connection, &at, &batch).await?;
             // Others hear of it by the announcement; here it is known already.
             positions.reached(name, at.stream_sequence);
@@ -172,35 +184,11 @@ impl Runner {
         &self,
         connection: &mut PgConnection,
     ) -> Result<bool, ProjectionError> {
-        let locked = sqlx::query("SELECT pg_try_advisory_lock(hashtextextended($1, 0))")
-            .bind(format!("metamcp.projector.{}", self.checkpoint))
-            .fetch_one(connection)
-            .await?;
-        Ok(locked.try_get(0)?)
+        lease::try_lock(connection, &self.checkpoint).await
     }
 
     pub(crate) async fn check_log(&self, at: &Checkpoint) -> Result<(), ProjectionError> {
-        if at.stream_sequence == 0 {
-            return Ok(());
-        }
-        let (name, position) = (&self.checkpoint, at.stream_sequence);
-        let Some(entry) = self.log.entry_at(position).await? else {
-            return Err(ProjectionError::LogReplaced(format!(
-                "the log ends before position {position}, where projector {name} stands: it was lost or \
-                 replaced. Restore the log, or rebuild the projections from the present one"
-            )));
-        };
-        if at
-            .commit_hash
-            .as_ref()
-            .is_some_and(|hash| *hash != entry.hash())
-        {
-            return Err(ProjectionError::LogReplaced(format!(
-                "position {position} of the log holds another commit than projector {name} applied: the \
-                 log was replaced. Restore the log, or rebuild the projections from the present one"
-            )));
-        }
-        Ok(())
+        check_log(&self.log, &self.checkpoint, at).await
     }
 
     /// Applies a batch. When it fails because of one commit, its commits are applied one by one, so that
@@ -271,21 +259,20 @@ impl Runner {
             commit_hash: Some(last.hash()),
         };
         let mut transaction = connection.begin().await?;
-        let position = from.stream_sequence;
         let concerned = recorded.iter().flatten().flat_map(|one| &one.events);
         let concerned = recorded.is_none()
             || concerned
                 .into_iter()
                 .any(|event| self.projector.listens_to(event));
         // A checkpoint that moves alone need not wait for the disk: it comes again from the log.
-        checkpoint::enter(
-            &mut transaction,
-            &self.checkpoint,
-            position,
-            &self.schema,
-            concerned,
-        )
-        .await?;
+        let entered =
+            checkpoint::enter(&mut transaction, &self.checkpoint, &self.schema, concerned).await?;
+        if entered.stream_sequence != from.stream_sequence {
+            return Err(ProjectionError::Deposed);
+        }
+        if concerned && entered.has_parked {
+            dead_letter::refuse_overtaking(&mut transaction, &self.checkpoint, batch).await?;
+        }
         match &mut recorded {
             _ if !concerned => {}
             None => {
@@ -324,17 +311,7 @@ impl Runner {
         };
         let mut transaction = connection.begin().await?;
         checkpoint::fence(&mut transaction, &self.checkpoint, from.stream_sequence).await?;
-        sqlx::query(
-            "INSERT INTO metamcp.dead_letters (projector, stream_sequence, subject, error, body)
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-        )
-        .bind(&self.checkpoint)
-        .bind(checkpoint::to_i64(entry.stream_sequence))
-        .bind(&entry.subject)
-        .bind(chain(error))
-        .bind(&entry.body[..])
-        .execute(&mut *transaction)
-        .await?;
+        dead_letter::park(&mut transaction, &self.checkpoint, entry, &chain(error)).await?;
         checkpoint::advance(&mut transaction, &self.checkpoint, &to).await?;
         transaction.commit().await?;
         Ok(to)
@@ -343,6 +320,34 @@ impl Runner {
 
 fn decode_all(batch: &[LogEntry]) -> Result<Vec<Recorded>, ProjectionError> {
     batch.iter().map(Recorded::decode).collect()
+}
+
+/// Compares the log with a checkpoint: it must hold the very commit that was applied there.
+pub(crate) async fn check_log(
+    log: &Log,
+    name: &str,
+    at: &Checkpoint,
+) -> Result<(), ProjectionError> {
+    if at.stream_sequence == 0 {
+        return Ok(());
+    }
+    let position = at.stream_sequence;
+    let found = log.entry_at(position).await?;
+    let replaced = match (&found, &at.commit_hash) {
+        (None, _) => {
+            format!("the log ends before position {position}, where projector {name} stands")
+        }
+        (Some(entry), Some(hash)) if *hash != entry.hash() => {
+            format!(
+                "position {position} of the log holds another commit than projector {name} applied"
+            )
+        }
+        (Some(_), _) => return Ok(()),
+    };
+    Err(ProjectionError::LogReplaced(format!(
+        "{replaced}: the log was lost or replaced. Restore the log, or accept the present one with \
+         `metamcp rebuild all --force`"
+    )))
 }
 
 /// Trying again cannot help before somebody acts.

@@ -98,6 +98,7 @@ async fn a_rebuilt_model_equals_the_live_one_and_is_swapped_in() {
     }
     let search = rebuild_search(
         &installation.app.index,
+        log,
         database,
         Finish::SwapIfEqual,
         &|_, _| {},

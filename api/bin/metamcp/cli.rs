@@ -2,8 +2,8 @@
 
 use crate::embedded::DataDir;
 use crate::{
-    audit, bench_search, doctor, import, lock, maintain, privacy, rebuild, restore, serve, tenant,
-    token, up,
+    audit, bench_search, dead_letter, doctor, import, lock, maintain, privacy, rebuild, restore,
+    serve, tenant, token, up,
 };
 use api::config::{Config, TelemetryConfig};
 use api::telemetry::Telemetry;
@@ -104,6 +104,9 @@ enum Command {
     Audit(audit::Command),
     /// Fill an empty log with the commits of an export or of the archive.
     Restore(restore::Args),
+    /// The commits that a projector could not apply and put aside.
+    #[command(subcommand)]
+    DeadLetter(dead_letter::Command),
     /// Register the first tenant of an installation.
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -152,6 +155,7 @@ pub fn run(cli: Cli) -> ExitCode {
         | Command::Lock(_)
         | Command::Audit(_)
         | Command::Restore(_)
+        | Command::DeadLetter(_)
         | Command::Tenant(_)
         | Command::Privacy(_)
         | Command::Token(_)
@@ -190,6 +194,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             code
         }
         Command::Restore(args) => quietly(restore::run(args)).await,
+        Command::DeadLetter(command) => quietly(dead_letter::run(command)).await,
         Command::Tenant(command) => quietly(tenant::run(command)).await,
         Command::Privacy(command) => quietly(privacy::run(command)).await,
         Command::Token(command) => quietly(token::run(command)).await,

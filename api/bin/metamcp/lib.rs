@@ -7,6 +7,7 @@ pub mod app;
 pub mod audit;
 pub mod bench_search;
 pub mod cli;
+mod dead_letter;
 pub mod doctor;
 pub mod embedded;
 pub mod import;

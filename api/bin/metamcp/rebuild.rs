@@ -1,25 +1,30 @@
-//! `metamcp rebuild`: a read model anew from the log, beside the live one.
+//! `metamcp rebuild`: a read model anew from the log, beside the live one, which serves all the while.
 #![expect(clippy::print_stdout, reason = "the comparison is the output")]
 
 use crate::app::Backend;
 use crate::cli::Installation;
 use api::config::Config;
 use indicatif::{ProgressBar, ProgressStyle};
-use projections::ProjectionError;
-use projections::rebuild::{Finish, Rebuilt, rebuild, rebuild_search};
-use projections::registry;
+use projections::rebuild::{Finish, Rebuilt, drop_old, drop_old_index, rebuild, rebuild_search};
+use projections::{ProjectionError, Projector, registry};
+use std::sync::Arc;
 
 /// Which read model, and what to do with the new one.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// `catalog`, `access`, `archive`, `search` or `all`.
+    /// `catalog`, `access`, `archive`, `search` or `all`; or `drop-old`: remove what earlier rebuilds have
+    /// replaced, and build nothing.
+    #[arg(default_value = "all")]
     projection: String,
     /// Only compare; the live model stays.
     #[arg(long, conflicts_with = "force")]
     check: bool,
-    /// Swap also when the two differ: mends a damaged model.
+    /// Swap also when the two differ: mends a damaged model, and accepts a log that was replaced.
     #[arg(long)]
     force: bool,
+    /// Remove the replaced model at once. Without it, it is kept until the next rebuild or `drop-old`.
+    #[arg(long, conflicts_with = "check")]
+    drop_old: bool,
     #[command(flatten)]
     installation: Installation,
 }
@@ -27,12 +32,12 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let config = args.installation.running()?;
     let names: Vec<&str> = match args.projection.as_str() {
-        "all" => registry::NAMES.to_vec(),
+        "all" | "drop-old" => registry::NAMES.to_vec(),
         name if registry::NAMES.contains(&name) => vec![name],
         name => {
             let (name, known) = (
                 name.to_owned(),
-                format!("{}, all", registry::NAMES.join(", ")),
+                format!("{}, all; and drop-old", registry::NAMES.join(", ")),
             );
             return Err(ProjectionError::Unknown { name, known }.into());
         }
@@ -43,10 +48,20 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         (false, false) => Finish::SwapIfEqual,
     };
     let backend = Backend::connect(&config).await?;
+    if args.projection == "drop-old" {
+        for name in names {
+            forget(name, &config, &backend).await?;
+        }
+        println!("What earlier rebuilds have replaced is removed.");
+        return Ok(());
+    }
     let mut differs = Vec::new();
     for name in names {
         let rebuilt = one(name, &config, &backend, finish).await?;
         print(&rebuilt);
+        if rebuilt.swapped && args.drop_old {
+            forget(name, &config, &backend).await?;
+        }
         if !rebuilt.is_equal() && !rebuilt.swapped {
             differs.push(rebuilt.projector);
         }
@@ -74,10 +89,7 @@ async fn one(
         bar.set_length(goal);
         bar.set_position(at);
     };
-    let relational = registry::relational()
-        .into_iter()
-        .find(|projector| projector.name() == name);
-    let rebuilt = match relational {
+    let rebuilt = match relational(name) {
         Some(projector) => {
             rebuild(
                 projector,
@@ -90,11 +102,29 @@ async fn one(
         }
         None => {
             let index = backend.open_index(config, false).await?;
-            rebuild_search(&index, &backend.database, finish, &progress).await
+            rebuild_search(&index, &backend.log, &backend.database, finish, &progress).await
         }
     };
     bar.finish_and_clear();
     Ok(rebuilt?)
+}
+
+/// Removes the model that a rebuild has replaced.
+async fn forget(name: &str, config: &Config, backend: &Backend) -> anyhow::Result<()> {
+    match relational(name) {
+        Some(projector) => drop_old(projector.as_ref(), &backend.database).await?,
+        None => {
+            let index = backend.open_index(config, false).await?;
+            drop_old_index(&index, &backend.database).await?;
+        }
+    }
+    Ok(())
+}
+
+fn relational(name: &str) -> Option<Arc<dyn Projector>> {
+    registry::relational()
+        .into_iter()
+        .find(|projector| projector.name() == name)
 }
 
 fn print(rebuilt: &Rebuilt) {
@@ -115,7 +145,7 @@ fn print(rebuilt: &Rebuilt) {
         );
     }
     let swapped = if rebuilt.swapped {
-        "swapped in"
+        "swapped in; the replaced one is kept until the next rebuild or `rebuild drop-old`"
     } else {
         "the live model stays"
     };

@@ -1,4 +1,8 @@
 //! Servers: the type, its lists and its look-up.
+#![expect(
+    clippy::too_many_arguments,
+    reason = "each is an argument of a GraphQL field"
+)]
 
 use super::as_of::AsOf;
 use super::connection::{

@@ -102,6 +102,12 @@ impl Part {
 impl From<ProjectorHealth> for Projector {
     fn from(health: ProjectorHealth) -> Self {
         let (state, reason) = match health.state {
+            ProjectorState::Running | ProjectorState::Following | ProjectorState::Unknown
+                if health.parked > 0 =>
+            {
+                let parked = "commits are parked: see `metamcp dead-letter list`";
+                ("degraded", Some(format!("{} {parked}", health.parked)))
+            }
             ProjectorState::Running => ("running", None),
             ProjectorState::Following => ("following", None),
             ProjectorState::Retrying { reason } => ("retrying", Some(reason)),
@@ -164,6 +170,25 @@ mod tests {
                 reason: "the log was replaced".into()
             }
         ));
+    }
+
+    #[test]
+    fn a_projector_with_parked_commits_is_degraded_and_serves() {
+        let parked = Projector::from(health(ProjectorState::Running, 2));
+        assert_eq!(parked.state, "degraded");
+        assert!(
+            parked
+                .reason
+                .is_some_and(|reason| reason.contains("dead-letter"))
+        );
+        assert_eq!(
+            Projector::from(health(ProjectorState::Running, 0)).state,
+            "running"
+        );
+        assert!(
+            ready([true; 3], ProjectorState::Running),
+            "it still answers"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{AggregateContext, CommitRef, JetStreamEventStore};
 use crate::error::BusError;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{DirectGetError, DirectGetErrorKind};
+use async_nats::jetstream::stream::{DirectGetErrorKind, LastRawMessageErrorKind};
 use cqrs_es::EventEnvelope;
 use domain::AggregateRoot;
 use domain::envelope::{Commit, body_hash};
@@ -76,8 +76,7 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
         aggregate_id: &str,
         stream_sequence: u64,
     ) -> Result<Option<(CommitRef, Vec<A::Event>)>, BusError> {
-        let message = self.log.stream().direct_get(stream_sequence).await;
-        let message = message.map_err(|source| BusError::unavailable(READ, source))?;
+        let message = self.log.message_at(READ, stream_sequence).await?;
         if message.subject.as_str() != self.subject(aggregate_id) {
             return Ok(None);
         }
@@ -91,24 +90,18 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
     }
 
     /// Every message of the aggregate, oldest first. A registry's aggregates have few commits, so one
-    /// direct get each is the cheapest way; the last one comes first and usually is the only one.
+    /// get each is the cheapest way; the last one comes first and usually is the only one.
     async fn messages(&self, aggregate_id: &str) -> Result<Vec<StreamMessage>, BusError> {
         self.log.check_connected(READ)?;
         let subject = self.subject(aggregate_id);
-        let stream = self.log.stream();
-        let last = match stream.direct_get_last_for_subject(&subject).await {
-            Ok(message) => message,
-            Err(error) if is_not_found(&error) => return Ok(Vec::new()),
-            Err(error) => return Err(BusError::unavailable(READ, error)),
+        let Some(last) = self.last(&subject).await? else {
+            return Ok(Vec::new());
         };
         let mut messages = Vec::new();
         let mut next = 1;
         if parse(&last)?.sequence > 1 {
             while next < last.sequence {
-                let message = stream
-                    .direct_get_next_for_subject(&subject, Some(next))
-                    .await;
-                let message = message.map_err(|source| BusError::unavailable(READ, source))?;
+                let message = self.next(&subject, next).await?;
                 next = message.sequence + 1;
                 if message.sequence < last.sequence {
                     messages.push(message);
@@ -117,6 +110,43 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
         }
         messages.push(last);
         Ok(messages)
+    }
+
+    /// The last message of a subject. A direct get may be answered by a copy that lags behind: an append
+    /// after it would only meet a conflict, but a refusal decided on an old state would be believed. So
+    /// the leader is asked where there are copies.
+    async fn last(&self, subject: &str) -> Result<Option<StreamMessage>, BusError> {
+        let stream = self.log.stream();
+        if self.log.is_replicated() {
+            return match stream.get_last_raw_message_by_subject(subject).await {
+                Ok(message) => Ok(Some(message)),
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+                Err(error) => Err(BusError::unavailable(READ, error)),
+            };
+        }
+        match stream.direct_get_last_for_subject(subject).await {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Err(error) => Err(BusError::unavailable(READ, error)),
+        }
+    }
+
+    /// The first message of a subject at or after a position, where one is known to be. What a copy has
+    /// is complete up to its end; beyond it, the leader has the rest.
+    async fn next(&self, subject: &str, from: u64) -> Result<StreamMessage, BusError> {
+        let stream = self.log.stream();
+        let found = stream
+            .direct_get_next_for_subject(subject, Some(from))
+            .await;
+        match found {
+            Err(error)
+                if self.log.is_replicated() && error.kind() == DirectGetErrorKind::NotFound =>
+            {
+                let found = stream.get_first_raw_message_by_subject(subject, from).await;
+                found.map_err(|source| BusError::unavailable(READ, source))
+            }
+            found => found.map_err(|source| BusError::unavailable(READ, source)),
+        }
     }
 }
 
@@ -132,10 +162,6 @@ impl<A> AggregateContext<A> {
         };
         self.commands.insert(commit.command_id, reference);
     }
-}
-
-fn is_not_found(error: &DirectGetError) -> bool {
-    error.kind() == DirectGetErrorKind::NotFound
 }
 
 fn parse(message: &StreamMessage) -> Result<Commit, BusError> {

@@ -1,12 +1,15 @@
 //! Rebuilding the search index: another LanceDB table, filled from the catalogue.
 
-use super::{Compared, Finish, Rebuilt, TableChecksum};
-use crate::checkpoint::to_u64;
+use super::{Compared, Finish, Goal, Rebuilt, TableChecksum};
+use crate::checkpoint::{self, to_u64};
 use crate::error::ProjectionError;
+use crate::runner::check_log;
 use crate::search::{
     CurrentIndex, NAME, SearchIndex, ToolDocument, all_documents, live_table, other_table,
 };
 use crate::store::Database;
+use crate::{catalog, lease};
+use bus::Log;
 use sqlx::{Connection, PgConnection};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -23,12 +26,15 @@ const SETTLE: Duration = Duration::from_secs(60);
 /// As [`rebuild`](super::rebuild).
 pub async fn rebuild_search(
     index: &CurrentIndex,
+    log: &Log,
     database: &Database,
     finish: Finish,
     progress: &(dyn Fn(u64, u64) + Send + Sync),
 ) -> Result<Rebuilt, ProjectionError> {
     let begun = Instant::now();
     let mut connection = database.connect().await?;
+    lock(&mut connection).await?;
+    let goal = goal(&mut connection, log, finish).await?;
     let old = live_table(&mut connection).await?;
     let new = other_table(&old);
     index.drop_table(new).await?;
@@ -39,7 +45,7 @@ pub async fn rebuild_search(
     let first: HashMap<_, _> = first.into_iter().map(|d| (key(&d), d)).collect();
 
     let mut transaction = connection.begin().await?;
-    let stream_sequence = lock_settled(&mut transaction).await?;
+    let stream_sequence = lock_settled(&mut transaction, goal).await?;
     let second = all_documents(&mut transaction).await?;
     let changed: Vec<_> = second
         .into_iter()
@@ -55,37 +61,82 @@ pub async fn rebuild_search(
         live,
         rebuilt,
     };
-    let mut result = Rebuilt {
-        projector: NAME.to_owned(),
-        stream_sequence,
-        elapsed: begun.elapsed(),
-        tables: vec![compared],
-        swapped: false,
-    };
-    result.swapped = finish == Finish::Swap || (finish == Finish::SwapIfEqual && result.is_equal());
+    let result = Rebuilt::new(NAME, stream_sequence, vec![compared], finish);
     if result.swapped {
-        sqlx::query("UPDATE search.index_table SET table_name = $1")
-            .bind(new)
-            .execute(&mut *transaction)
-            .await?;
+        swap(&mut transaction, new).await?;
     }
     transaction.commit().await?;
     if !result.swapped {
         index.drop_table(new).await?;
     }
-    result.elapsed = begun.elapsed();
-    if finish == Finish::SwapIfEqual && !result.is_equal() {
-        let tables = "tools".to_owned();
-        return Err(ProjectionError::Differs {
-            projector: NAME.to_owned(),
-            tables,
-        });
-    }
-    Ok(result)
+    result.conclude(begun, finish)
 }
 
-/// Locks both checkpoints at one position, so that neither the rows nor the index move.
-async fn lock_settled(transaction: &mut PgConnection) -> Result<u64, ProjectionError> {
+/// Whether the live index can be compared: not when it was made from another log.
+async fn goal(
+    connection: &mut PgConnection,
+    log: &Log,
+    finish: Finish,
+) -> Result<Goal, ProjectionError> {
+    let mut goal = Goal::LiveModel;
+    for name in [catalog::NAME, NAME] {
+        let at = checkpoint::read(connection, name).await?;
+        match check_log(log, name, &at).await {
+            Ok(()) => {}
+            // The catalogue has to be of the present log already.
+            Err(ProjectionError::LogReplaced(_)) if name == NAME && finish == Finish::Swap => {
+                goal = Goal::PresentLog;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(goal)
+}
+
+/// Names the new table, and gives the index the catalogue's position: the two differ only when the index
+/// was of another log.
+async fn swap(transaction: &mut PgConnection, new: &str) -> Result<(), ProjectionError> {
+    sqlx::query("UPDATE search.index_table SET table_name = $1")
+        .bind(new)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query(
+        "UPDATE metamcp.checkpoints AS index
+         SET stream_sequence = catalog.stream_sequence, commit_hash = catalog.commit_hash
+         FROM metamcp.checkpoints AS catalog
+         WHERE index.projector = 'search' AND catalog.projector = 'catalog'",
+    )
+    .execute(transaction)
+    .await?;
+    Ok(())
+}
+
+/// Removes the table that the last rebuild has replaced; none is no error.
+///
+/// # Errors
+/// [`ProjectionError::RebuildRuns`] while a rebuild may be writing that table.
+pub async fn drop_old_index(
+    index: &CurrentIndex,
+    database: &Database,
+) -> Result<(), ProjectionError> {
+    let mut connection = database.connect().await?;
+    lock(&mut connection).await?;
+    let live = live_table(&mut connection).await?;
+    index.drop_table(other_table(&live)).await?;
+    Ok(())
+}
+
+/// One at a time works on the table beside the live one.
+async fn lock(connection: &mut PgConnection) -> Result<(), ProjectionError> {
+    match lease::try_lock(connection, "search_rebuild").await? {
+        true => Ok(()),
+        false => Err(ProjectionError::RebuildRuns(NAME)),
+    }
+}
+
+/// Locks both checkpoints at one position, so that neither the rows nor the index move. An index of
+/// another log stands still anyhow, and its position says nothing.
+async fn lock_settled(transaction: &mut PgConnection, goal: Goal) -> Result<u64, ProjectionError> {
     let begun = Instant::now();
     while begun.elapsed() < SETTLE {
         let mut attempt = transaction.begin().await?;
@@ -96,7 +147,7 @@ async fn lock_settled(transaction: &mut PgConnection) -> Result<u64, ProjectionE
         .fetch_all(&mut *attempt)
         .await?;
         if let [catalog, search] = positions[..]
-            && catalog == search
+            && (catalog == search || goal == Goal::PresentLog)
         {
             attempt.commit().await?;
             return Ok(to_u64(catalog));

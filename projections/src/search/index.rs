@@ -60,9 +60,18 @@ impl SearchIndex {
                 let created = database
                     .create_empty_table(table, Arc::clone(&schema))
                     .execute()
-                    .await?;
-                create_indexes(&created).await?;
-                created
+                    .await;
+                match created {
+                    Ok(created) => {
+                        create_indexes(&created).await?;
+                        created
+                    }
+                    // Processes of one installation start at the same time: another was first.
+                    Err(lancedb::Error::TableAlreadyExists { .. }) => {
+                        database.open_table(table).execute().await?
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
             Err(error) => return Err(error.into()),
         };

@@ -9,6 +9,7 @@ use super::document::ToolDocument;
 use crate::access::corrupt;
 use crate::checkpoint::to_u64;
 use crate::error::ProjectionError;
+use crate::lease;
 use crate::projector::{OnPoison, Projector, Recorded};
 use async_trait::async_trait;
 use domain::AnyEvent;
@@ -89,10 +90,7 @@ impl Projector for SearchProjector {
     ) -> Result<(), ProjectionError> {
         let (mut tools, mut servers, mut erased) = (BTreeSet::new(), BTreeSet::new(), false);
         for recorded in batch {
-            let id = (
-                recorded.commit.tenant.to_string(),
-                recorded.commit.aggregate_id.clone(),
-            );
+            let id = key(recorded);
             for event in &recorded.events {
                 match event {
                     AnyEvent::Tool(_) => drop(tools.insert(id.clone())),
@@ -121,20 +119,42 @@ impl Projector for SearchProjector {
         if let Some(last) = batch.last() {
             wait_for_catalog(connection, last.stream_sequence).await?;
         }
-        let index = self.index.named_by(connection).await?;
-        let mut documents = read_documents(connection, BY_TOOL, &tools).await?;
-        documents.extend(read_documents(connection, BY_SERVER, &servers).await?);
-        for documents in documents.chunks(WRITE) {
-            index.upsert(documents, &*self.progress).await?;
-        }
-        if index.optimize_if_due().await? {
-            tracing::debug!("compacted the search index");
-        }
+        self.write(connection, &tools, &servers).await?;
         self.forget_versions(connection, erased).await
     }
 }
 
 impl SearchProjector {
+    /// Writes what the catalogue holds of the object of a commit, which it has got late: of a server, even
+    /// of one just registered, all tools.
+    pub(crate) async fn write_late(
+        &self,
+        connection: &mut PgConnection,
+        recorded: &Recorded,
+    ) -> Result<(), ProjectionError> {
+        let its = BTreeSet::from([key(recorded)]);
+        self.write(connection, &its, &its).await
+    }
+
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        tools: &BTreeSet<Key>,
+        servers: &BTreeSet<Key>,
+    ) -> Result<(), ProjectionError> {
+        let index = self.index.named_by(connection).await?;
+        let mut documents = read_documents(connection, BY_TOOL, tools).await?;
+        documents.extend(read_documents(connection, BY_SERVER, servers).await?);
+        for documents in documents.chunks(WRITE) {
+            // Outside of PostgreSQL nothing fences a writer that was deposed: it may only begin while it leads.
+            lease::hold(connection, index.upsert(documents, &*self.progress)).await??;
+        }
+        if lease::hold(connection, index.optimize_if_due()).await?? {
+            tracing::debug!("compacted the search index");
+        }
+        Ok(())
+    }
+
     /// When a person was erased, nothing stays of texts that were replaced: a name may have been taken out
     /// of a description just before.
     async fn forget_versions(
@@ -144,10 +164,18 @@ impl SearchProjector {
     ) -> Result<(), ProjectionError> {
         if erased {
             let index = self.index.named_by(connection).await?;
-            index.optimize(Duration::ZERO).await?;
+            lease::hold(connection, index.optimize(Duration::ZERO)).await??;
         }
         Ok(())
     }
+}
+
+/// (tenant, aggregate id).
+type Key = (String, String);
+
+fn key(recorded: &Recorded) -> Key {
+    let commit = &recorded.commit;
+    (commit.tenant.to_string(), commit.aggregate_id.clone())
 }
 
 async fn wait_for_catalog(
@@ -181,7 +209,7 @@ const BY_SERVER: &str =
 async fn read_documents(
     connection: &mut PgConnection,
     wanted: &str,
-    ids: &BTreeSet<(String, String)>,
+    ids: &BTreeSet<Key>,
 ) -> Result<Vec<ToolDocument>, ProjectionError> {
     if ids.is_empty() {
         return Ok(Vec::new());

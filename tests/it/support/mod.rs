@@ -3,10 +3,12 @@
 
 mod client;
 mod live;
+mod proxy;
 mod servers;
 
 pub(crate) use client::Client;
 pub(crate) use live::{Heard, Live};
+pub(crate) use proxy::Proxy;
 pub(crate) use servers::Servers;
 
 use api::config::{Config, EmbedderKind};

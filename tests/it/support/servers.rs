@@ -12,9 +12,9 @@ use tokio::sync::Mutex;
 /// One PostgreSQL and one nats-server. The last test that holds them ends them.
 pub(crate) struct Servers {
     pub(crate) embedded: EmbeddedServers,
+    pub(crate) dir: DataDir,
+    pub(crate) folder: TempDir,
     next: AtomicU32,
-    dir: DataDir,
-    _folder: TempDir,
 }
 
 impl Servers {
@@ -43,12 +43,17 @@ impl Servers {
             sync_always: false,
             log_statements,
         };
-        let embedded = EmbeddedServers::start(&dir, &options).await.unwrap();
+        Self::start_in(folder, dir, &options).await
+    }
+
+    /// Servers in a data directory that may have been prepared.
+    pub(crate) async fn start_in(folder: TempDir, dir: DataDir, options: &Options) -> Self {
+        let embedded = EmbeddedServers::start(&dir, options).await.unwrap();
         Self {
             embedded,
-            next: AtomicU32::new(0),
             dir,
-            _folder: folder,
+            folder,
+            next: AtomicU32::new(0),
         }
     }
 
@@ -93,13 +98,18 @@ impl Servers {
 
     /// The log of a configuration, without an installation.
     pub(crate) async fn log(config: &Config) -> bus::Log {
-        let options = bus::LogOptions {
+        bus::Log::connect(&Self::log_options(config)).await.unwrap()
+    }
+
+    /// How a configuration reaches its log.
+    pub(crate) fn log_options(config: &Config) -> bus::LogOptions {
+        bus::LogOptions {
             user: config.nats.user.clone(),
             password: config.nats.password.clone(),
             stream: config.nats.stream.clone(),
             subject_root: config.nats.subject_root.clone(),
+            replicas: config.nats.replicas,
             ..bus::LogOptions::new(config.nats.url.clone())
-        };
-        bus::Log::connect(&options).await.unwrap()
+        }
     }
 }

@@ -22,6 +22,8 @@ const NATS: Kind = Kind {
     program: "nats-server",
     stop: &[(Signal::TERM, Duration::from_secs(10))],
     is_ready: has_published_its_port,
+    // Out of disk space it turns JetStream off until it is started again, also when there is room.
+    gives_up: Some("will be DISABLED"),
 };
 
 /// A running nats-server with JetStream. Dropping it ends it.

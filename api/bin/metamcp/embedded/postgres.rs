@@ -27,6 +27,7 @@ const POSTGRES: Kind = Kind {
         (Signal::QUIT, Duration::from_secs(5)),
     ],
     is_ready: says_ready,
+    gives_up: None,
 };
 
 /// A running PostgreSQL. Dropping it ends it.

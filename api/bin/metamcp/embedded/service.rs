@@ -12,6 +12,10 @@ use super::{EmbeddedError, orphan, ports};
 
 /// How long a server may take to become ready. Recovery of a large log is the longest part.
 const READY: Duration = Duration::from_secs(30);
+/// How often the log of a server that may give up is read.
+const LOOK: Duration = Duration::from_secs(2);
+/// The most that is read of it at once.
+const LOOK_BYTES: u64 = 1 << 16;
 
 /// What distinguishes the two servers.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub(super) struct Kind {
     pub(super) stop: &'static [(Signal, Duration)],
     /// Whether the process with this id is ready: what to read in the server's folder.
     pub(super) is_ready: fn(folder: &Path, pid: u32) -> bool,
+    /// What its log says when it goes on running without serving: then it is started again.
+    pub(super) gives_up: Option<&'static str>,
 }
 
 /// A server that runs, or ran and can be started again in the same place.
@@ -88,24 +94,34 @@ impl Service {
         self.running.pid()
     }
 
-    /// Waits until the server dies; then starts it again as it was, as often as it takes.
+    /// Waits until the server dies or gives up; then starts it again as it was, as often as it takes.
     /// `on_restart` is called with each new process id. Never returns; may be cancelled.
     pub(super) async fn keep_alive(&mut self, on_restart: impl Fn(u32)) {
         const FIRST_PAUSE: Duration = Duration::from_millis(100);
         const LONGEST_PAUSE: Duration = Duration::from_secs(5);
         let mut pause = FIRST_PAUSE;
+        let (mut looked, mut seen) = (Instant::now(), self.running.log_start);
         loop {
             tokio::time::sleep(FIRST_PAUSE).await;
-            let Some(status) = self.running.exited() else {
+            if let Some(status) = self.running.exited() {
+                tracing::error!(server = self.kind.name, %status, "ended by itself; starting it again");
+            } else if looked.elapsed() >= LOOK {
+                looked = Instant::now();
+                if !self.gave_up(&mut seen) {
+                    continue;
+                }
+                tracing::error!(server = self.kind.name, "serves no more; starting it again");
+                self.running.stop(self.kind.stop).await;
+            } else {
                 continue;
-            };
-            tracing::error!(server = self.kind.name, %status, "ended by itself; starting it again");
+            }
             while let Err(error) = self.restart().await {
                 tracing::error!(server = self.kind.name, %error, ?pause, "could not be started again");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
             pause = FIRST_PAUSE;
+            seen = self.running.log_start;
             on_restart(self.pid());
             tracing::info!(server = self.kind.name, pid = self.pid(), "ready again");
         }
@@ -115,6 +131,21 @@ impl Service {
     pub(super) async fn stop(mut self) {
         self.running.stop(self.kind.stop).await;
         tracing::info!(server = self.kind.name, "stopped");
+    }
+
+    /// Whether the log, from byte `seen` on, says that the server serves no more.
+    fn gave_up(&self, seen: &mut u64) -> bool {
+        let Some(words) = self.kind.gives_up else {
+            return false;
+        };
+        let mut text = Vec::new();
+        let read = File::open(&self.launch.log)
+            .and_then(|mut file| file.seek(SeekFrom::Start(*seen)).map(|_| file))
+            .and_then(|file| file.take(LOOK_BYTES).read_to_end(&mut text));
+        // A last line that is not whole yet is read again.
+        let whole = text.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        *seen += u64::try_from(whole).unwrap_or(0);
+        read.is_ok() && String::from_utf8_lossy(&text).contains(words)
     }
 
     async fn restart(&mut self) -> Result<(), EmbeddedError> {

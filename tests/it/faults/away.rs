@@ -61,6 +61,11 @@ async fn a_hanging_or_killed_server_is_answered_in_bounded_time_and_survived() {
 
     // The log hangs: commands are refused in time, readiness turns red, queries may go on.
     signal(pids.borrow().nats, Signal::STOP);
+    let state = format!("/proc/{}/stat", pids.borrow().nats);
+    eventually("every thread of it stands still", async || {
+        std::fs::read_to_string(&state).is_ok_and(|state| state.contains(") T "))
+    })
+    .await;
     let begun = Instant::now();
     assert_eq!(
         client.code(REGISTER, json!({ "slug": "during" })).await,

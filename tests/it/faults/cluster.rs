@@ -1,0 +1,252 @@
+//! Three nats-servers and three copies of the stream: one is killed or frozen, then the leader.
+
+use super::verify::nothing_is_lost_or_doubled;
+use super::world::{eventually, log, send};
+use api::config::Config;
+use bus::{CommandContext, DispatchError, Dispatcher, Log};
+use domain::envelope::Actor;
+use domain::id::{CommandId, TenantId};
+use domain::tenant::{Tenant, TenantCommand};
+use metamcp::embedded::{NATS_USER, NatsProgram};
+use rustix::process::Signal;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const PASSWORD: &str = "of-this-test";
+const STREAM: &str = "METAMCP_EVENTS";
+const OBJECTS: usize = 4;
+
+/// A nats-server of a cluster on loopback. Dropping it kills it.
+struct Node {
+    name: String,
+    config: PathBuf,
+    child: Child,
+}
+
+impl Node {
+    fn start(config: PathBuf, name: String) -> Self {
+        let child = Self::spawn(&config);
+        Self {
+            name,
+            config,
+            child,
+        }
+    }
+
+    fn spawn(config: &Path) -> Child {
+        Command::new(NatsProgram::locate().unwrap().path)
+            .arg("--config")
+            .arg(config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        send(self.child.id().unwrap(), signal);
+    }
+
+    async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    fn restart(&mut self) {
+        self.child = Self::spawn(&self.config);
+    }
+}
+
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// Three servers that know each other, and a configuration that reaches all of them.
+fn cluster(folder: &Path) -> (Vec<Node>, Config) {
+    let (clients, routes) = (free_ports::<3>(), free_ports::<3>());
+    let others = routes
+        .map(|port| format!("nats://127.0.0.1:{port}"))
+        .join(", ");
+    let start = |number: usize| {
+        let (name, file) = (format!("n{number}"), folder.join(format!("n{number}.conf")));
+        let store = folder.join(&name).display().to_string();
+        let text = format!(
+            "server_name: {name}\nlisten: \"127.0.0.1:{}\"\n\
+             authorization {{ user: {NATS_USER}, password: \"{PASSWORD}\" }}\n\
+             jetstream {{ store_dir: \"{store}\", sync_interval: always }}\n\
+             cluster {{ name: test, listen: \"127.0.0.1:{}\", routes: [{others}] }}\n",
+            clients[number], routes[number]
+        );
+        std::fs::write(&file, text).unwrap();
+        Node::start(file, name)
+    };
+    let nodes = (0..3).map(start).collect();
+    let mut config = Config::default();
+    config.nats.url = clients
+        .map(|port| format!("nats://127.0.0.1:{port}"))
+        .join(",");
+    config.nats.user = Some(NATS_USER.to_owned());
+    config.nats.password = Some(PASSWORD.into());
+    config.nats.replicas = 3;
+    (nodes, config)
+}
+
+/// The name of the server that leads the stream, once there is one.
+async fn leader(config: &Config) -> String {
+    let mut found = None;
+    eventually("the stream has a leader", async || {
+        let connect = async_nats::ConnectOptions::with_user_and_password(
+            NATS_USER.to_owned(),
+            PASSWORD.to_owned(),
+        );
+        let addresses: Vec<&str> = config.nats.url.split(',').collect();
+        let Ok(client) = connect.connect(addresses).await else {
+            return false;
+        };
+        let stream = async_nats::jetstream::new(client).get_stream(STREAM).await;
+        let info = stream.ok().map(|stream| stream.cached_info().clone());
+        found = info.and_then(|info| info.cluster?.leader);
+        found.is_some()
+    })
+    .await;
+    found.unwrap()
+}
+
+/// Writers on few objects through logs of their own, so that they race.
+struct Race {
+    acknowledged: Arc<Mutex<Vec<(Uuid, u64)>>>,
+    stop: CancellationToken,
+    writers: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Race {
+    async fn start(config: &Config) -> Self {
+        let (acknowledged, stop) = (Arc::<Mutex<Vec<_>>>::default(), CancellationToken::new());
+        let mut writers = Vec::new();
+        for writer in 0..4 {
+            let dispatcher = Dispatcher::new(log(config).await);
+            let (acknowledged, stop) = (Arc::clone(&acknowledged), stop.clone());
+            writers.push(tokio::spawn(async move {
+                for number in 0.. {
+                    if stop.is_cancelled() {
+                        return;
+                    }
+                    let object = format!("object-{}", number % OBJECTS);
+                    let done = write(&dispatcher, &object, &format!("{writer} {number}")).await;
+                    acknowledged.lock().unwrap().push(done);
+                }
+            }));
+        }
+        Self {
+            acknowledged,
+            stop,
+            writers,
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.acknowledged.lock().unwrap().len()
+    }
+
+    async fn goes_on(&self, what: &str) {
+        let before = self.count();
+        eventually(what, async || self.count() > before + 10).await;
+    }
+
+    async fn stop(self) -> Vec<(Uuid, u64)> {
+        self.stop.cancel();
+        for writer in self.writers {
+            writer.await.unwrap();
+        }
+        std::mem::take(&mut *self.acknowledged.lock().unwrap())
+    }
+}
+
+/// Sends one command, with one id, until it is answered. Failures must be clean.
+async fn write(dispatcher: &Dispatcher, object: &str, name: &str) -> (Uuid, u64) {
+    let tenant = TenantId::new(object).unwrap();
+    let command_id = Uuid::now_v7();
+    let rename = TenantCommand::Rename {
+        display_name: name.to_owned(),
+    };
+    loop {
+        let context = CommandContext::new(tenant.clone(), Actor::system("test"))
+            .with_command_id(CommandId(command_id));
+        match dispatcher
+            .dispatch::<Tenant>(&context, object, rename.clone())
+            .await
+        {
+            Ok(done) => return (command_id, done.stream_sequence),
+            Err(DispatchError::Conflict) => {}
+            Err(DispatchError::Bus(error)) if error.is_unavailable() => {}
+            Err(error) => panic!("{object}: {error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn register_objects(log: &Log) {
+    let dispatcher = Dispatcher::new(log.clone());
+    for number in 0..OBJECTS {
+        let object = format!("object-{number}");
+        let tenant = TenantId::new(&object).unwrap();
+        let context = CommandContext::new(tenant, Actor::system("test"));
+        let register = TenantCommand::Register {
+            display_name: object.clone(),
+        };
+        dispatcher
+            .dispatch::<Tenant>(&context, &object, register)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_three_servers_one_may_fail_and_no_object_ever_has_two_winners() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut nodes, config) = cluster(folder.path());
+    let events = log(&config).await;
+    register_objects(&events).await;
+    let race = Race::start(&config).await;
+    race.goes_on("commits with three servers").await;
+    let follower = |nodes: &[Node], leader: &str| nodes.iter().position(|n| n.name != leader);
+
+    // A follower dies and comes back: what it missed it gets, and until then it is not believed.
+    let at = follower(&nodes, &leader(&config).await).unwrap();
+    nodes[at].kill().await;
+    race.goes_on("commits without a follower").await;
+    nodes[at].restart();
+    race.goes_on("commits while a follower catches up").await;
+
+    // A follower is frozen: it holds its connections and answers nothing.
+    let at = follower(&nodes, &leader(&config).await).unwrap();
+    nodes[at].signal(Signal::STOP);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    nodes[at].signal(Signal::CONT);
+    race.goes_on("commits after a frozen follower").await;
+
+    // The leader dies, then its successor is frozen until there is another one.
+    let leading = leader(&config).await;
+    let at = nodes.iter().position(|node| node.name == leading).unwrap();
+    nodes[at].kill().await;
+    race.goes_on("commits under a new leader").await;
+    nodes[at].restart();
+    race.goes_on("commits with three servers again").await;
+    let leading = leader(&config).await;
+    let at = nodes.iter().position(|node| node.name == leading).unwrap();
+    nodes[at].signal(Signal::STOP);
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    nodes[at].signal(Signal::CONT);
+    race.goes_on("commits after a frozen leader").await;
+
+    let acknowledged = race.stop().await;
+    println!("{} commits acknowledged", acknowledged.len());
+    nothing_is_lost_or_doubled(&log(&config).await, &acknowledged).await;
+}

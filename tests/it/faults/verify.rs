@@ -1,0 +1,104 @@
+//! What must hold after every fault.
+
+use super::load::Seen;
+use super::world::{eventually, metamcp, postgres, said};
+use api::config::Config;
+use bus::{Log, LogEntry};
+use domain::envelope::body_hash;
+use sqlx::Row;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// The whole log.
+pub(super) async fn entries(log: &Log) -> Vec<LogEntry> {
+    let head = log.head().await.unwrap();
+    let mut reader = log.read_from(1).await.unwrap();
+    let mut entries = Vec::new();
+    while u64::try_from(entries.len()).unwrap() < head {
+        entries.extend(reader.next_batch(1_000).await.unwrap());
+    }
+    entries
+}
+
+/// Every acknowledged commit is there exactly once, where its answer said; every object's commits are
+/// numbered without gaps and chained by hash, so no two writers have won the same place.
+pub(super) async fn nothing_is_lost_or_doubled(log: &Log, acknowledged: &[(Uuid, u64)]) {
+    let entries = entries(log).await;
+    let mut places: HashMap<Uuid, Vec<u64>> = HashMap::new();
+    let mut objects: HashMap<&str, (u64, String)> = HashMap::new();
+    for entry in &entries {
+        let commit = entry.commit().unwrap();
+        places
+            .entry(commit.command_id.0)
+            .or_default()
+            .push(entry.stream_sequence);
+        let last = objects.remove(entry.subject.as_str());
+        let (number, hash) = last.map_or((0, None), |(number, hash)| (number, Some(hash)));
+        assert_eq!(commit.sequence, number + 1, "{}", entry.subject);
+        assert_eq!(commit.previous_hash, hash, "{}", entry.subject);
+        objects.insert(&entry.subject, (commit.sequence, body_hash(&entry.body)));
+    }
+    let doubled: Vec<_> = places.iter().filter(|(_, at)| at.len() > 1).collect();
+    assert!(doubled.is_empty(), "committed twice: {doubled:?}");
+    for (command_id, sequence) in acknowledged {
+        assert_eq!(
+            places.get(command_id),
+            Some(&vec![*sequence]),
+            "{command_id}"
+        );
+    }
+}
+
+/// The same for what writers have seen, none of which may be wrong.
+pub(super) async fn all_is_well(log: &Log, seen: &Seen) {
+    assert!(seen.wrong.is_empty(), "{:#?}", seen.wrong);
+    assert!(!seen.acknowledged.is_empty(), "nothing was acknowledged");
+    let acknowledged: Vec<_> = seen
+        .acknowledged
+        .iter()
+        .map(|one| (one.command_id, one.sequence))
+        .collect();
+    nothing_is_lost_or_doubled(log, &acknowledged).await;
+}
+
+/// Every projector comes to the head of the log by itself, with nothing parked and each event in the
+/// archive once, and the read models and the index equal ones built anew.
+pub(super) async fn read_models_equal_a_rebuild(config: &Config, log: &Log) {
+    let head = log.head().await.unwrap();
+    eventually("every projector stands at the head", async || {
+        let positions = positions(config).await;
+        let all = projections::registry::NAMES.into_iter();
+        let mut stands = all.map(|name| positions.get(name).is_some_and(|at| *at >= head));
+        stands.all(|stands| stands)
+    })
+    .await;
+    let mut connection = postgres(config).await;
+    let count = async |connection: &mut sqlx::PgConnection, what: &str| -> i64 {
+        let statement = format!("SELECT count(*) FROM {what}");
+        sqlx::query_scalar(&statement)
+            .fetch_one(connection)
+            .await
+            .unwrap()
+    };
+    assert_eq!(count(&mut connection, "metamcp.dead_letters").await, 0);
+    let mut events = 0;
+    for entry in entries(log).await {
+        events += entry.commit().unwrap().events.len();
+    }
+    let archived = count(&mut connection, "archive.events").await;
+    assert_eq!(usize::try_from(archived).unwrap(), events);
+    let check = metamcp(config, &["rebuild", "all", "--check"]).await;
+    assert!(check.status.success(), "{}", said(&check));
+}
+
+/// Where each projector stands, in the database itself.
+pub(super) async fn positions(config: &Config) -> HashMap<String, u64> {
+    let mut connection = postgres(config).await;
+    let rows = sqlx::query("SELECT projector, stream_sequence FROM metamcp.checkpoints")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap_or_default();
+    rows.iter()
+        .map(|row| (row.get(0), u64::try_from(row.get::<i64, _>(1)).unwrap()))
+        .collect()
+}
