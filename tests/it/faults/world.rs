@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -144,7 +144,7 @@ impl Drop for Process {
     }
 }
 
-fn spawn(log: &PathBuf, roles: &str, environment: &[(String, String)]) -> Child {
+fn spawn(log: &Path, roles: &str, environment: &[(String, String)]) -> Child {
     let log = File::options().create(true).append(true).open(log).unwrap();
     Command::new(env!("CARGO_BIN_EXE_metamcp"))
         .args(["serve", "--roles", roles])
