@@ -21,6 +21,8 @@ async fn lock(installation: &Installation, folder: &Path, arguments: &[&str]) ->
         .kill_on_drop(true);
     command.arg("--data-dir").arg(folder.join("none"));
     command.env("METAMCP__POSTGRES__URL", address.expose_secret());
+    let keys = &installation.config.privacy.keys_dir;
+    command.env("METAMCP__PRIVACY__KEYS_DIR", keys);
     command.env("METAMCP__NATS__URL", &nats.url);
     command.env("METAMCP__NATS__USER", nats.user.as_deref().unwrap());
     command.env("METAMCP__NATS__PASSWORD", servers.embedded.nats.password());
