@@ -24,8 +24,7 @@ use uuid::Uuid;
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// Tokens that are believed again without their signature.
 const RECENT: u64 = 10_000;
-/// How long, and so how late the removal of a key takes effect. A revocation is the principal's, and is
-/// looked up for every request.
+/// How long. Its key and its end are looked at each time; a revocation is the principal's.
 const RECENT_TTL: Duration = Duration::from_secs(2);
 
 /// What a token says. `iat` has fractions of a second (RFC 7519 section 2, `NumericDate`), so that a
@@ -93,7 +92,8 @@ pub struct Tokens {
     leeway: Duration,
     default_ttl: Duration,
     max_ttl: Duration,
-    recent: Cache<[u8; 32], Claims>,
+    /// By the token's SHA-256: the key that signed it, and what it says.
+    recent: Cache<[u8; 32], (String, Claims)>,
 }
 
 impl Tokens {
@@ -182,17 +182,18 @@ impl Tokens {
             return Err(TokenProblem::Invalid("it is too long"));
         }
         let digest: [u8; 32] = Sha256::digest(token).into();
-        if let Some(claims) = self.recent.get(&digest)
+        if let Some((kid, claims)) = self.recent.get(&digest)
             && Utc::now().timestamp() < claims.exp
+            && self.ring.find(&kid).is_some()
         {
             return Ok(claims);
         }
-        let claims = self.verify_signature(token)?;
-        self.recent.insert(digest, claims.clone());
+        let (kid, claims) = self.verify_signature(token)?;
+        self.recent.insert(digest, (kid, claims.clone()));
         Ok(claims)
     }
 
-    fn verify_signature(&self, token: &str) -> Result<Claims, TokenProblem> {
+    fn verify_signature(&self, token: &str) -> Result<(String, Claims), TokenProblem> {
         let header = decode_header(token).map_err(|_| TokenProblem::Invalid("it is malformed"))?;
         if header.alg != Algorithm::EdDSA {
             return Err(TokenProblem::Invalid("its algorithm is not accepted"));
@@ -211,7 +212,7 @@ impl Tokens {
             .claims;
         let latest = seconds(Utc::now()) + self.leeway.as_secs_f64();
         if claims.iat.is_finite() && claims.iat <= latest {
-            Ok(claims)
+            Ok((kid, claims))
         } else {
             Err(TokenProblem::Invalid("it was issued in the future"))
         }
