@@ -172,8 +172,8 @@ async fn register(
     exactly_one(recorded, done.rows_affected())
 }
 
-/// Wipes the row and destroys the key. A copy that an interrupted rebuild has left is wiped, too; one
-/// that is being built comes to the same rows by itself.
+/// Wipes the row and destroys the key. A copy that a rebuild has replaced, or left when it was interrupted,
+/// is wiped, too; one that is being built comes to the same rows by itself.
 async fn erase(connection: &mut PgConnection, recorded: &Recorded) -> Result<(), ProjectionError> {
     let (commit, id) = (&recorded.commit, &recorded.commit.aggregate_id);
     let done = sqlx::query(
@@ -189,11 +189,14 @@ async fn erase(connection: &mut PgConnection, recorded: &Recorded) -> Result<(),
     .execute(&mut *connection)
     .await?;
     exactly_one(recorded, done.rows_affected())?;
-    let copy: Option<String> = sqlx::query_scalar("SELECT to_regclass($1)::text")
-        .bind("access_rebuild.principals")
-        .fetch_one(&mut *connection)
-        .await?;
-    if let Some(copy) = copy {
+    let copies: Vec<String> = sqlx::query_scalar(
+        "SELECT to_regclass(name)::text FROM unnest($1::text[]) AS name
+         WHERE to_regclass(name) IS NOT NULL",
+    )
+    .bind(["access_rebuild.principals", "access_old.principals"].as_slice())
+    .fetch_all(&mut *connection)
+    .await?;
+    for copy in copies {
         sqlx::query(&format!(
             "UPDATE {copy} SET handle = $3, display_name = NULL, email = NULL
              WHERE tenant = $1 AND principal_id = $2"

@@ -26,6 +26,18 @@ pub(crate) async fn try_lock(
         .await?)
 }
 
+/// The same until the transaction ends.
+pub(crate) async fn try_lock_for_transaction(
+    connection: &mut PgConnection,
+    name: &str,
+) -> Result<bool, ProjectionError> {
+    let statement = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))";
+    Ok(sqlx::query_scalar(statement)
+        .bind(format!("metamcp.projector.{name}"))
+        .fetch_one(connection)
+        .await?)
+}
+
 /// From now on the connection has to be heard of.
 pub(crate) async fn begin(connection: &mut PgConnection) -> Result<(), ProjectionError> {
     let lease = LEASE.as_millis();

@@ -29,7 +29,7 @@ const FOLLOW: Duration = Duration::from_secs(1);
 const BACKOFF: Duration = Duration::from_millis(200);
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
 /// Silence after which a reader is compared with the head of the log; well below [`lease::LEASE`].
-const QUIET: Duration = Duration::from_secs(3);
+const QUIET: Duration = Duration::from_secs(1);
 
 /// A projector, and where it reads and writes.
 pub struct Runner {

@@ -154,8 +154,7 @@ async fn erasing_is_final_and_for_those_who_may() {
     );
 }
 
-/// A process that dies between the event and the key's destruction, an interrupted rebuild that left its
-/// copy, and a vault brought back from a backup: each time the erasure comes to its end.
+/// A process that dies between the event and the key's destruction, a rebuild that left a copy, and a vault brought back from a backup: each time the erasure comes to its end.
 #[tokio::test]
 async fn an_erasure_comes_to_its_end_after_a_crash() {
     let mut installation = Installation::start().await;
@@ -167,6 +166,8 @@ async fn an_erasure_comes_to_its_end_after_a_crash() {
         .execute(
             "SELECT metamcp.clone_schema('access', 'access_rebuild');
              INSERT INTO access_rebuild.principals SELECT * FROM access.principals;
+             SELECT metamcp.clone_schema('access', 'access_old');
+             INSERT INTO access_old.principals SELECT * FROM access.principals;
              CREATE TABLE public.backup AS SELECT * FROM vault.data_keys",
         )
         .await
@@ -187,6 +188,7 @@ async fn an_erasure_comes_to_its_end_after_a_crash() {
     assert_eq!(key_is_there(&installation, "ada").await, Some(false));
     let left: Vec<String> = sqlx::query_scalar(
         "SELECT rows::text FROM access_rebuild.principals AS rows
+         UNION ALL SELECT rows::text FROM access_old.principals AS rows
          UNION ALL SELECT rows::text FROM access.principals AS rows",
     )
     .fetch_all(&mut connection)

@@ -35,7 +35,8 @@ pub(super) fn supersede<T: Dated>(row: &mut T, past: &mut Vec<Past<T>>, at: i64)
     }
 }
 
-/// Adds to `moments` the commits that are later than everything before them.
+/// Adds to `moments` the commits that are later than everything before them. One that was parked and is
+/// applied late takes its place among those that came after it, which are no moments if they are not later.
 pub(super) async fn save_moments(
     connection: &mut PgConnection,
     batch: &[Recorded],
@@ -52,9 +53,18 @@ pub(super) async fn save_moments(
         }
     }
     sqlx::query(
-        "INSERT INTO moments (tenant, recorded_at, stream_sequence)
-         SELECT t, r, s FROM unnest($1::text[], $2::timestamptz[], $3::bigint[]) AS rows (t, r, s)
-         WHERE r > coalesce((SELECT max(recorded_at) FROM moments WHERE tenant = t), '-infinity')",
+        "WITH rows AS (
+             SELECT t, r, s, coalesce((SELECT recorded_at FROM moments
+                                       WHERE tenant = t AND stream_sequence < s
+                                       ORDER BY recorded_at DESC LIMIT 1), '-infinity') AS before
+             FROM unnest($1::text[], $2::timestamptz[], $3::bigint[]) AS rows (t, r, s)
+         ), overtaken AS (
+             DELETE FROM moments USING rows
+             WHERE tenant = t AND recorded_at > before AND recorded_at < r AND stream_sequence > s
+         )
+         INSERT INTO moments (tenant, recorded_at, stream_sequence)
+         SELECT t, r, s FROM rows WHERE r > before
+         ON CONFLICT (tenant, recorded_at) DO UPDATE SET stream_sequence = excluded.stream_sequence",
     )
     .bind(tenants)
     .bind(times)

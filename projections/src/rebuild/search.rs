@@ -5,7 +5,7 @@ use crate::checkpoint::{self, to_u64};
 use crate::error::ProjectionError;
 use crate::runner::check_log;
 use crate::search::{
-    CurrentIndex, NAME, SearchIndex, ToolDocument, all_documents, live_table, other_table,
+    CurrentIndex, NAME, REBUILD, SearchIndex, ToolDocument, all_documents, live_table, other_table,
 };
 use crate::store::Database;
 use crate::{catalog, lease};
@@ -128,7 +128,7 @@ pub async fn drop_old_index(
 
 /// One at a time works on the table beside the live one.
 async fn lock(connection: &mut PgConnection) -> Result<(), ProjectionError> {
-    match lease::try_lock(connection, "search_rebuild").await? {
+    match lease::try_lock(connection, REBUILD).await? {
         true => Ok(()),
         false => Err(ProjectionError::RebuildRuns(NAME)),
     }

@@ -243,6 +243,9 @@ async fn replace(
     Ok(())
 }
 
+/// The lock of who works on the table beside the live one.
+pub(crate) const REBUILD: &str = "search_rebuild";
+
 /// The table that a rebuild writes beside the live one.
 pub(crate) fn other_table(live: &str) -> &'static str {
     if live == "tools" { "tools_b" } else { "tools" }

@@ -42,5 +42,5 @@ pub use index::SearchIndex;
 pub use projector::{NAME, SearchProjector};
 pub use query::{SearchAnswer, SearchFilter, SearchHit, SearchRequest};
 
-pub(crate) use current::{live_table, other_table};
+pub(crate) use current::{REBUILD, live_table, other_table};
 pub(crate) use projector::all_documents;

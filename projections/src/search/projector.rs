@@ -4,7 +4,7 @@
 //! as far. LanceDB cannot join the transaction, so documents are written first and the checkpoint moves
 //! afterwards: after a crash some are written again, which leaves the same rows.
 
-use super::current::CurrentIndex;
+use super::current::{CurrentIndex, REBUILD, live_table, other_table};
 use super::document::ToolDocument;
 use crate::access::corrupt;
 use crate::checkpoint::to_u64;
@@ -156,7 +156,8 @@ impl SearchProjector {
     }
 
     /// When a person was erased, nothing stays of texts that were replaced: a name may have been taken out
-    /// of a description just before.
+    /// of a description just before. The table that a rebuild has replaced goes, too, unless another
+    /// rebuild is filling it with the texts of now.
     async fn forget_versions(
         &self,
         connection: &mut PgConnection,
@@ -165,6 +166,11 @@ impl SearchProjector {
         if erased {
             let index = self.index.named_by(connection).await?;
             lease::hold(connection, index.optimize(Duration::ZERO)).await??;
+            if lease::try_lock_for_transaction(connection, REBUILD).await? {
+                let live = live_table(connection).await?;
+                let dropped = self.index.drop_table(other_table(&live));
+                lease::hold(connection, dropped).await??;
+            }
         }
         Ok(())
     }

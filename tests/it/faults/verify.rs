@@ -3,7 +3,7 @@
 use super::load::Seen;
 use super::world::{eventually, metamcp, postgres, said};
 use api::config::Config;
-use bus::{Log, LogEntry};
+use bus::{BusError, Log, LogEntry};
 use domain::envelope::body_hash;
 use sqlx::Row;
 use std::collections::HashMap;
@@ -11,13 +11,30 @@ use uuid::Uuid;
 
 /// The whole log.
 pub(super) async fn entries(log: &Log) -> Vec<LogEntry> {
-    let head = log.head().await.unwrap();
-    let mut reader = log.read_from(1).await.unwrap();
+    let mut entries = Vec::new();
+    // Right after a fault, a server may need another moment.
+    eventually("the whole log is read", async || match read(log).await {
+        Ok(read) => {
+            entries = read;
+            true
+        }
+        Err(error) => {
+            assert!(error.is_unavailable(), "{error}");
+            false
+        }
+    })
+    .await;
+    entries
+}
+
+async fn read(log: &Log) -> Result<Vec<LogEntry>, BusError> {
+    let head = log.head().await?;
+    let mut reader = log.read_from(1).await?;
     let mut entries = Vec::new();
     while u64::try_from(entries.len()).unwrap() < head {
-        entries.extend(reader.next_batch(1_000).await.unwrap());
+        entries.extend(reader.next_batch(1_000).await?);
     }
-    entries
+    Ok(entries)
 }
 
 /// Every acknowledged commit is there exactly once, where its answer said; every object's commits are

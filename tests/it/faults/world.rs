@@ -102,6 +102,11 @@ impl Process {
         environment: Vec<(String, String)>,
     ) -> Self {
         let log = path.with_extension("log");
+        let mut environment = environment;
+        if !roles.contains("api") {
+            // Several processes of one installation run here, and one of them has its port.
+            environment.push(("METAMCP__HTTP__LISTEN".to_owned(), "127.0.0.1:0".to_owned()));
+        }
         let child = spawn(&log, roles, &environment);
         Self {
             child,
