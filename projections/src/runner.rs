@@ -278,7 +278,7 @@ impl Runner {
             None => {
                 self.projector
                     .apply_entries(&mut transaction, batch)
-                    .await?
+                    .await?;
             }
             Some(recorded) => {
                 if self.projector.sees_personal_fields() {

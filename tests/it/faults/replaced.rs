@@ -45,6 +45,7 @@ async fn an_older_log_halts_the_projectors_which_say_so_and_name_the_way_out() {
     write_until(&client, &events, 60).await;
     ready(&client).await;
 
+    let end = events.head().await.unwrap();
     // The log comes back as it was. Nobody restarts the processes.
     nats.stop().await;
     std::fs::remove_dir_all(&store).unwrap();
@@ -65,7 +66,6 @@ async fn an_older_log_halts_the_projectors_which_say_so_and_name_the_way_out() {
 
     // The log grows beyond the checkpoints, with other commits.
     let dispatcher = bus::Dispatcher::new(log(&config).await);
-    let end = events.head().await.unwrap() + 60;
     for number in 0.. {
         if super::verify::entries(&events).await.len() as u64 > end {
             break;
