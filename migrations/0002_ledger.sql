@@ -50,6 +50,3 @@ CREATE TABLE metamcp.tree_heads (
 );
 CREATE INDEX ON metamcp.tree_heads (size, sequence);
 GRANT SELECT ON metamcp.tree_heads TO metamcp_query;
-
--- A proof names its commit by id.
-CREATE INDEX events_commit_id ON archive.events ((metadata->>'commit_id')) WHERE event_index = 0;

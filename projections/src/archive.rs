@@ -164,24 +164,6 @@ pub fn repository(pool: PgPool) -> PostgresEventRepository {
     PostgresEventRepository::new(pool).with_tables("archive.events", "archive.snapshots")
 }
 
-/// Where a commit of the connection's tenant lies in the log.
-///
-/// # Errors
-/// [`QueryError`].
-pub async fn position(
-    connection: &mut TenantConnection,
-    commit: CommitId,
-) -> Result<Option<u64>, QueryError> {
-    let found: Option<i64> = sqlx::query_scalar(
-        "SELECT stream_sequence FROM archive.events
-         WHERE metadata->>'commit_id' = $1 AND event_index = 0 LIMIT 1",
-    )
-    .bind(commit.to_string())
-    .fetch_optional(&mut **connection)
-    .await?;
-    Ok(found.map(to_u64))
-}
-
 /// A position of the log, if the commit there is one of the connection's tenant.
 ///
 /// # Errors

@@ -1,7 +1,10 @@
 //! Read models: row-level security, the log's identity, rebuild, parking, leadership.
 
 use crate::support::{Installation, serve};
+use cqrs_es::Aggregate;
+use cqrs_es::persist::PersistedEventRepository;
 use domain::principal::Role;
+use domain::tool::Tool;
 use metamcp::app::Role as ProcessRole;
 use projections::rebuild::{Finish, rebuild, rebuild_search};
 use projections::registry;
@@ -49,6 +52,25 @@ async fn every_table_with_a_tenant_is_under_row_level_security() {
             row.get::<String, _>(0)
         );
     }
+}
+
+/// The archive is the table of postgres-es: an aggregate folded from it is the one that the log has.
+#[tokio::test]
+async fn an_aggregate_is_read_back_from_the_archive_by_postgres_es() {
+    let installation = Installation::start().await;
+    fill(&installation, "acme").await;
+    let tenant = domain::id::TenantId::new("acme").unwrap();
+    let id = domain::id::ToolId::derive(&tenant, "one", "tool_1");
+    let repository = projections::archive::repository(installation.app.database.owner_pool(1));
+    let stored = repository.get_events::<Tool>(id.as_str()).await.unwrap();
+    let mut read_back = Tool::default();
+    for event in &stored {
+        read_back.apply(serde_json::from_value(event.payload.clone()).unwrap());
+    }
+    assert_eq!((stored.len(), stored[0].sequence), (1, 1));
+    let dispatcher = &installation.app.state.dispatcher;
+    let in_the_log = dispatcher.load::<Tool>(&tenant, id.as_str()).await.unwrap();
+    assert_eq!(Some(read_back), in_the_log);
 }
 
 #[tokio::test]

@@ -130,7 +130,7 @@ impl LedgerQueries {
         }
         let mut reads = session.reads().await?;
         let position = match (commit, sequence) {
-            (Some(UuidScalar(id)), None) => archive::position(&mut reads, CommitId(id)).await?,
+            (Some(UuidScalar(id)), None) => archive::position_of(&mut reads, CommitId(id)).await?,
             (None, Some(Sequence(position))) => archive::confirm(&mut reads, position).await?,
             _ => return Err(invalid("give either commit or sequence")),
         };

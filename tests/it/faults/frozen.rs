@@ -17,7 +17,8 @@ async fn a_frozen_leader_is_deposed_and_cannot_write_when_it_wakes_up() {
     ready(&client).await; // the first one leads
     let load = Load::start(&client, 2);
 
-    // It is stopped inside a transaction: its statement waits for a table that somebody else holds.
+    // It is stopped inside a transaction: its statement waits for a table that somebody else holds. The first
+    // one that needs it reads the rows that are to change, or writes them.
     let mut holder = postgres(&world.config).await;
     let mut lock = holder.begin().await.unwrap();
     lock.execute("LOCK TABLE catalog.servers IN ACCESS EXCLUSIVE MODE")
@@ -25,7 +26,7 @@ async fn a_frozen_leader_is_deposed_and_cannot_write_when_it_wakes_up() {
         .unwrap();
     let mut observer = postgres(&world.config).await;
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
-                 AND query LIKE '%INSERT INTO servers%'";
+                 AND (query LIKE '%INSERT INTO servers%' OR query LIKE '%to_jsonb(servers)%')";
     eventually("the leader is inside a transaction", async || {
         sqlx::query_scalar::<_, i64>(waits)
             .fetch_one(&mut observer)
