@@ -145,9 +145,14 @@ impl fmt::Display for Row {
             ratio,
             ..
         } = self;
+        // A line that only shows the parts of another one has no ratio.
+        let ratio = match ratio.is_nan() {
+            true => String::new(),
+            false => format!("{ratio:.2}"),
+        };
         write!(
             f,
-            "| {bench} | {ours} | {limit} | {ratio:.2} | {goal} | {met} |"
+            "| {bench} | {ours} | {limit} | {ratio} | {goal} | {met} |"
         )
     }
 }
