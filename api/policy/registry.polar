@@ -2,7 +2,7 @@
 #
 # A rule sees the roles of the caller, the name of the action, and four things of the resource:
 #   kind      "tenant", "principal", "server", "tool" or "ledger"; it always fits the action
-#   unlisted  the tool is visible to maintainers only
+#   unlisted  the tool is private: visible to maintainers only
 #   owner     the principal is an owner, or the role to grant or revoke is that of owner
 #   own       the principal is the caller
 # What no rule allows is denied. The rules are evaluated once, over all values, into a table.

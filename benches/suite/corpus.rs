@@ -105,6 +105,7 @@ impl Corpus {
                 description: self.description(number).to_owned(),
                 input_schema: line.input_schema.clone(),
                 output_schema: None,
+                annotations: None,
             }
             .into(),
         };

@@ -230,7 +230,7 @@ async fn bare_tool(State(bare): State<Bare>, Query(by): Query<ById>) -> axum::re
         let mut connection = bare.tenant().await?;
         sqlx::query(&statement)
             .bind(vec![by.id])
-            .bind(vec!["tenant", "maintainers"])
+            .bind(vec!["private", "tenant", "public"])
             .fetch_all(&mut *connection)
             .await
     };
@@ -251,7 +251,7 @@ async fn bare_tools(State(bare): State<Bare>) -> axum::response::Response {
     let rows = async {
         let mut connection = bare.tenant().await?;
         sqlx::query(&statement)
-            .bind(vec!["tenant", "maintainers"])
+            .bind(vec!["private", "tenant", "public"])
             .bind(51i64)
             .fetch_all(&mut *connection)
             .await

@@ -101,7 +101,7 @@ fn admins_may_do_everything_but_touch_owners() {
 
 #[test]
 fn publishers_keep_servers_and_tools_and_no_principals() {
-    let unlisted = Resource::tool(Visibility::Maintainers);
+    let unlisted = Resource::tool(Visibility::Private);
     assert!(allows(&[Role::Publisher], Action::ReadTool, unlisted));
     assert!(allows(
         &[Role::Publisher],
@@ -149,7 +149,7 @@ fn agents_and_auditors_change_nothing() {
 /// The decision table of what auditors ask: by role, the log of the tenant, and the history of an object.
 #[test]
 fn who_may_read_the_log_and_the_histories() {
-    let tool = Resource::tool(Visibility::Maintainers);
+    let tool = Resource::tool(Visibility::Private);
     for (role, log, history) in [
         (Role::Owner, true, true),
         (Role::Admin, true, true),
@@ -179,7 +179,7 @@ fn which_object_it_is_decides_nothing() {
 #[test]
 fn a_hidden_object_is_denied_as_if_it_were_absent() {
     let authorizer = &*BUILT;
-    let unlisted = Resource::tool(Visibility::Maintainers);
+    let unlisted = Resource::tool(Visibility::Private);
     let agent = caller(&[Role::Agent]);
     assert_eq!(authorizer.visibilities(&agent), [Visibility::Tenant]);
     assert_eq!(

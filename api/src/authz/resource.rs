@@ -150,7 +150,7 @@ impl ResourceKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Resource {
     pub(super) kind: ResourceKind,
-    /// The tool is visible to maintainers only.
+    /// The tool is private: visible to maintainers only.
     pub(super) unlisted: bool,
     /// The principal is an owner, or the role in question is `owner`.
     pub(super) owner: bool,
@@ -222,8 +222,8 @@ impl Resource {
     #[must_use]
     pub fn tool(visibility: Visibility) -> Self {
         let unlisted = match visibility {
-            Visibility::Tenant => false,
-            Visibility::Maintainers => true,
+            Visibility::Tenant | Visibility::Public => false,
+            Visibility::Private => true,
         };
         Self {
             unlisted,

@@ -50,10 +50,12 @@ pub(super) enum ActorKind {
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "domain::tool::Visibility")]
 pub(super) enum Visibility {
-    /// Every principal of the tenant.
+    /// The team that maintains your tenant's registry: owners, admins, publishers and auditors.
+    Private,
+    /// Every principal of your tenant.
     Tenant,
-    /// Those who maintain the registry: owners, admins, publishers and auditors.
-    Maintainers,
+    /// Every tenant.
+    Public,
 }
 
 /// How a server is reached.

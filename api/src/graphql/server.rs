@@ -47,6 +47,11 @@ impl Server {
         &self.0.name
     }
 
+    /// Its name across registries, such as `io.github.acme/weather`, when it has one.
+    async fn registry_name(&self) -> Option<&str> {
+        self.0.registry_name.as_deref()
+    }
+
     /// What it is for; may be empty.
     async fn description(&self) -> &str {
         &self.0.description

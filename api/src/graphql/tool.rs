@@ -64,7 +64,13 @@ impl Tool {
         self.0.output_schema.as_ref()
     }
 
-    /// What identifies the definition: hex SHA-256 of the canonical JSON of name, description and schemas.
+    /// Hints about its behaviour, as its maker gives them (MCP specification, "ToolAnnotations").
+    async fn annotations(&self) -> Option<&Value> {
+        self.0.annotations.as_ref()
+    }
+
+    /// What identifies the definition: hex SHA-256 of the canonical JSON of name, description, schemas
+    /// and annotations.
     async fn definition_hash(&self) -> &str {
         &self.0.definition_hash
     }
@@ -178,7 +184,13 @@ impl ToolVersion {
         self.0.output_schema.as_ref()
     }
 
-    /// What identifies the definition: hex SHA-256 of the canonical JSON of name, description and schemas.
+    /// Hints about its behaviour, as its maker gives them (MCP specification, "ToolAnnotations").
+    async fn annotations(&self) -> Option<&Value> {
+        self.0.annotations.as_ref()
+    }
+
+    /// What identifies the definition: hex SHA-256 of the canonical JSON of name, description, schemas
+    /// and annotations.
     async fn definition_hash(&self) -> &str {
         &self.0.definition_hash
     }

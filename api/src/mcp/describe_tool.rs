@@ -80,6 +80,10 @@ pub(super) struct Described {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "serde_json::Map<String, Value>")]
     output_schema: Option<Value>,
+    /// Hints about its behaviour, in the words of the server's maker; absent when none are given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "serde_json::Map<String, Value>")]
+    annotations: Option<Value>,
 }
 
 /// Answers one call. A tool that the caller may not see is as absent as one that does not exist.
@@ -153,6 +157,7 @@ impl From<catalog::Tool> for Described {
             tags: tool.tags,
             input_schema: tool.input_schema,
             output_schema: tool.output_schema,
+            annotations: tool.annotations,
         }
     }
 }
@@ -192,6 +197,9 @@ impl Described {
             "\n\nOutput schema: {}",
             text::schema(self.output_schema.as_ref())
         );
+        if let Some(annotations) = &self.annotations {
+            let _ = writeln!(out, "\nHints: {}", text::schema(Some(annotations)));
+        }
         out
     }
 }
@@ -252,6 +260,7 @@ mod tests {
             tags: vec!["git".into(), "history".into()],
             input_schema: Some(json!({"type": "object"})),
             output_schema: None,
+            annotations: None,
         };
         let hash = "ab".repeat(32);
         let expected = format!(

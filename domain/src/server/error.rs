@@ -52,6 +52,11 @@ pub enum ServerError {
     /// Give an absolute `http` or `https` address.
     #[error("the homepage must be an absolute http or https address")]
     InvalidHomepage,
+    /// Give a name in reverse-DNS form.
+    #[error(
+        "the registry name must look like `io.github.acme/weather`: a namespace in reverse-DNS form, a slash and a name of letters, digits, `-`, `_` and `.`"
+    )]
+    InvalidRegistryName,
     /// The server is already described so.
     #[error("the server is already described like this")]
     Unchanged,
@@ -69,6 +74,7 @@ impl Rejection for ServerError {
             Self::HiddenCharacters { .. } => "HIDDEN_CHARACTERS",
             Self::TooManyTags { .. } => "TOO_MANY_TAGS",
             Self::InvalidHomepage => "INVALID_HOMEPAGE",
+            Self::InvalidRegistryName => "INVALID_REGISTRY_NAME",
             Self::Unchanged => "UNCHANGED",
         }
     }

@@ -7,9 +7,9 @@ wire_events! {
     /// An event of a server.
     pub enum ServerEvent {
         /// The server began.
-        Registered(ServerRegistered) = "server.registered" v 1,
+        Registered(ServerRegistered) = "server.registered" v 2,
         /// Something else is said of it.
-        Described(ServerDescribed) = "server.described" v 1,
+        Described(ServerDescribed) = "server.described" v 2,
         /// It and its tools are out of use.
         Retired(ServerRetired) = "server.retired" v 1,
     }

@@ -38,6 +38,9 @@ named! {
 pub struct ServerProfile {
     /// The name that people read.
     pub name: String,
+    /// Its name across registries, `io.github.acme/weather`: a namespace in reverse-DNS form, a slash and
+    /// a name (`server.json` of the official MCP registry, member `name`).
+    pub registry_name: Option<String>,
     /// What it is for.
     pub description: String,
     /// An `https` or `http` address to read more.
@@ -76,10 +79,42 @@ impl ServerProfile {
         self.tags
             .iter()
             .try_for_each(|tag| check_text("tag", tag, 1, MAX_TAG))?;
+        self.registry_name
+            .as_deref()
+            .map_or(Ok(()), check_registry_name)?;
         match &self.homepage {
             Some(homepage) => check_homepage(homepage),
             None => Ok(()),
         }
+    }
+
+    /// The namespace of its registry name: what stands before the slash.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        let name = self.registry_name.as_deref()?;
+        name.split_once('/').map(|(namespace, _)| namespace)
+    }
+}
+
+fn check_registry_name(name: &str) -> Result<(), ServerError> {
+    let sound = |text: &str, more: &[char]| {
+        let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+        edge(text.chars().next())
+            && edge(text.chars().next_back())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || more.contains(&c))
+    };
+    let labels = |namespace: &str| {
+        namespace.contains('.') && namespace.split('.').all(|label| sound(label, &['-']))
+    };
+    match name.split_once('/') {
+        Some((namespace, rest))
+            if name.len() <= MAX_NAME && labels(namespace) && sound(rest, &['-', '_', '.']) =>
+        {
+            Ok(())
+        }
+        _ => Err(ServerError::InvalidRegistryName),
     }
 }
 

@@ -6,6 +6,7 @@ type Given = TestFramework<Server>;
 fn profile() -> ServerProfile {
     ServerProfile {
         name: "Git".into(),
+        registry_name: Some("io.github.acme/git".into()),
         description: "Works on a repository".into(),
         homepage: Some("https://example.org/git".into()),
         license: Some("MIT".into()),
@@ -165,4 +166,38 @@ fn checks_every_field_of_a_profile() {
     for (profile, error) in cases {
         rejects(vec![], register(profile), error);
     }
+}
+
+#[test]
+fn a_registry_name_is_a_namespace_in_reverse_dns_form_and_a_name() {
+    let with = |name: &str| ServerProfile {
+        registry_name: Some(name.to_owned()),
+        ..profile()
+    };
+    for sound in [
+        "io.github.acme/weather",
+        "com.example/a",
+        "com.ex-ample/a.b_c-d",
+    ] {
+        assert_eq!(with(sound).check(), Ok(()), "{sound}");
+    }
+    for wrong in [
+        "weather",
+        "acme/weather",
+        "com.example/",
+        "/weather",
+        "com..example/a",
+        "com.example/a/b",
+        "com.-x/a",
+        "com.example/a b",
+        "com.example/\u{202e}a",
+        ".com.example/a",
+    ] {
+        assert_eq!(
+            with(wrong).check(),
+            Err(ServerError::InvalidRegistryName),
+            "{wrong}"
+        );
+    }
+    assert_eq!(profile().namespace(), Some("io.github.acme"));
 }

@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 pub const MAX_DESCRIPTION: usize = 4_000;
 /// Largest schema, in bytes of canonical JSON.
 pub const MAX_SCHEMA_BYTES: usize = 65_536;
+/// Largest annotations, in bytes of canonical JSON.
+pub(super) const MAX_ANNOTATIONS_BYTES: usize = 4_096;
 
 /// A tool's definition (MCP specification 2025-11-25, "Tools", data type `Tool`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,11 +22,14 @@ pub struct ToolDefinition {
     pub input_schema: Option<Value>,
     /// JSON Schema of the structured result, an object, when the tool declares one.
     pub output_schema: Option<Value>,
+    /// Hints about its behaviour, an object (same source, "ToolAnnotations"), when the tool gives any.
+    pub annotations: Option<Value>,
 }
 
 impl ToolDefinition {
     /// Checks the definition and answers its identity: hex SHA-256 over the canonical JSON (RFC 8785) of
-    /// `{description, input_schema, name, output_schema}`, which a pin or an approval refers to.
+    /// `{annotations, description, input_schema, name, output_schema}`, which a pin or an approval refers
+    /// to. A definition without annotations is hashed without that member.
     ///
     /// # Errors
     /// [`ToolError`] for a text or a schema that breaks a rule.
@@ -35,7 +40,14 @@ impl ToolDefinition {
         // The canonical form of an object is made of those of its members, sorted by name: each schema,
         // the largest part by far, is written once for its check and for the hash.
         let mut hash = Sha256::new();
-        hash.update(b"{\"description\":");
+        hash.update(b"{");
+        if let Some(annotations) = &self.annotations {
+            check_annotations(annotations)?;
+            hash.update(b"\"annotations\":");
+            hash.update(canonical("annotations", annotations)?);
+            hash.update(b",");
+        }
+        hash.update(b"\"description\":");
         hash.update(canonical("description", &self.description)?);
         hash.update(b",\"input_schema\":");
         hash.update(input);
@@ -67,6 +79,38 @@ impl ToolDefinition {
             });
         }
         Ok(())
+    }
+}
+
+/// The hints that the specification names, all of them booleans. Others are kept as they are.
+const HINTS: [&str; 4] = [
+    "readOnlyHint",
+    "destructiveHint",
+    "idempotentHint",
+    "openWorldHint",
+];
+
+fn check_annotations(annotations: &Value) -> Result<(), ToolError> {
+    let Value::Object(members) = annotations else {
+        return Err(ToolError::InvalidAnnotations);
+    };
+    let sound = HINTS
+        .iter()
+        .filter_map(|hint| members.get(*hint))
+        .all(Value::is_boolean);
+    if !sound || !members.get("title").is_none_or(Value::is_string) {
+        return Err(ToolError::InvalidAnnotations);
+    }
+    let found = canonical("annotations", annotations)?.len();
+    if found > MAX_ANNOTATIONS_BYTES {
+        return Err(ToolError::AnnotationsTooLarge { found });
+    }
+    if texts_are_clean(annotations) {
+        Ok(())
+    } else {
+        Err(ToolError::HiddenCharacters {
+            field: "annotations",
+        })
     }
 }
 
@@ -119,8 +163,10 @@ mod tests {
                 json!({"type": "object", "properties": {"b": {"maximum": 1e3}, "a": {}}}),
             ),
             output_schema: None,
+            annotations: Some(json!({"readOnlyHint": true, "title": "Add"})),
         };
         let whole = json!({
+            "annotations": definition.annotations,
             "name": "add",
             "description": definition.description,
             "input_schema": definition.input_schema,
@@ -129,5 +175,41 @@ mod tests {
         let canonical = serde_json_canonicalizer::to_vec(&whole).unwrap();
         let expected = hex::encode(Sha256::digest(canonical));
         assert_eq!(definition.checked_hash("add").unwrap(), expected);
+    }
+
+    #[test]
+    fn without_annotations_the_hash_is_that_of_the_rest() {
+        let definition = ToolDefinition {
+            description: "Adds".into(),
+            input_schema: None,
+            output_schema: None,
+            annotations: None,
+        };
+        let whole =
+            br#"{"description":"Adds","input_schema":null,"name":"add","output_schema":null}"#;
+        let expected = hex::encode(Sha256::digest(whole));
+        assert_eq!(definition.checked_hash("add").unwrap(), expected);
+    }
+
+    #[test]
+    fn rejects_annotations_of_another_shape() {
+        let with = |annotations| ToolDefinition {
+            description: "Adds".into(),
+            input_schema: None,
+            output_schema: None,
+            annotations: Some(annotations),
+        };
+        for wrong in [
+            json!([]),
+            json!({"readOnlyHint": "yes"}),
+            json!({"title": 1}),
+        ] {
+            let refused = with(wrong.clone()).checked_hash("add");
+            assert_eq!(refused, Err(ToolError::InvalidAnnotations), "{wrong}");
+        }
+        let hidden = with(json!({"title": "a\u{202e}b"})).checked_hash("add");
+        assert!(matches!(hidden, Err(ToolError::HiddenCharacters { .. })));
+        let large = with(json!({"x": "y".repeat(MAX_ANNOTATIONS_BYTES)})).checked_hash("add");
+        assert!(matches!(large, Err(ToolError::AnnotationsTooLarge { .. })));
     }
 }

@@ -1,6 +1,6 @@
 //! Why a tool refuses a command.
 
-use super::definition::MAX_SCHEMA_BYTES;
+use super::definition::{MAX_ANNOTATIONS_BYTES, MAX_SCHEMA_BYTES};
 use crate::aggregate::Rejection;
 use crate::server::MAX_TAGS;
 use semver::Version;
@@ -67,6 +67,17 @@ pub enum ToolError {
         /// What was given.
         found: usize,
     },
+    /// Give an object whose hints are booleans (MCP specification 2025-11-25, "ToolAnnotations").
+    #[error(
+        "the annotations must be an object; readOnlyHint, destructiveHint, idempotentHint and openWorldHint are booleans, title is a string"
+    )]
+    InvalidAnnotations,
+    /// Make the annotations smaller.
+    #[error("the annotations have {found} bytes; the most is {MAX_ANNOTATIONS_BYTES}")]
+    AnnotationsTooLarge {
+        /// What was given.
+        found: usize,
+    },
     /// Choose a version above the latest.
     #[error("version {given} is not above the latest published version {latest}")]
     VersionNotAbove {
@@ -99,6 +110,8 @@ impl Rejection for ToolError {
             Self::TooManyTags { .. } => "TOO_MANY_TAGS",
             Self::InvalidSchema { .. } => "INVALID_SCHEMA",
             Self::SchemaTooLarge { .. } => "SCHEMA_TOO_LARGE",
+            Self::InvalidAnnotations => "INVALID_ANNOTATIONS",
+            Self::AnnotationsTooLarge { .. } => "ANNOTATIONS_TOO_LARGE",
             Self::VersionNotAbove { .. } => "VERSION_NOT_ABOVE_LATEST",
             Self::DefinitionUnchanged { .. } => "DEFINITION_UNCHANGED",
             Self::Unchanged => "UNCHANGED",

@@ -10,11 +10,11 @@ wire_events! {
     /// An event of a tool.
     pub enum ToolEvent {
         /// The tool began, with its first version.
-        Registered(Box<ToolRegistered>) = "tool.registered" v 1,
+        Registered(Box<ToolRegistered>) = "tool.registered" v 2,
         /// Something else is said around it.
-        Described(ToolDescribed) = "tool.described" v 1,
+        Described(ToolDescribed) = "tool.described" v 2,
         /// A new definition is published.
-        VersionPublished(Box<ToolVersionPublished>) = "tool.version_published" v 1,
+        VersionPublished(Box<ToolVersionPublished>) = "tool.version_published" v 2,
         /// It is out of use.
         Retired(ToolRetired) = "tool.retired" v 1,
     }

@@ -12,10 +12,12 @@ use std::str::FromStr;
 named! {
     /// Who may see a tool.
     pub enum Visibility {
+        /// The team that maintains the tenant's registry: owners, admins, publishers and auditors.
+        Private = "private",
         /// Every principal of the tenant.
         Tenant = "tenant",
-        /// Those who may read unlisted tools: owners, admins, publishers and auditors.
-        Maintainers = "maintainers",
+        /// Every tenant.
+        Public = "public",
     }
 }
 

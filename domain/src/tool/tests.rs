@@ -12,6 +12,7 @@ fn definition(description: &str) -> ToolDefinition {
         description: description.into(),
         input_schema: Some(json!({"type": "object", "properties": {"path": {"type": "string"}}})),
         output_schema: None,
+        annotations: None,
     }
 }
 
@@ -242,7 +243,7 @@ fn publishes_only_a_higher_version_of_another_definition() {
 #[test]
 fn describes_a_tool_anew() {
     let profile = ToolProfile {
-        visibility: Visibility::Maintainers,
+        visibility: Visibility::Private,
         ..ToolProfile::default()
     };
     accepts(

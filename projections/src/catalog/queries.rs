@@ -13,7 +13,7 @@ use sqlx::{Postgres, QueryBuilder, Row};
 use std::collections::HashMap;
 
 const COLUMNS: &str = "tool_id, server_id, server, name, title, description, input_schema, \
-                       output_schema, definition_hash, tool_version, category, tags, visibility, \
+                       output_schema, annotations, definition_hash, tool_version, category, tags, visibility, \
                        status, retired_reason, registered_at, updated_at";
 
 /// Which tools.
@@ -238,7 +238,7 @@ pub async fn versions_by_tool(
     // A published version stays as it is: what holds at a moment is what was published until then.
     let moment = connection.moment();
     let statement = format!(
-        "SELECT tool_id, tool_version, description, input_schema, output_schema, definition_hash,
+        "SELECT tool_id, tool_version, description, input_schema, output_schema, annotations, definition_hash,
                 published_at, actor_kind, actor_id
          FROM catalog.tool_versions WHERE tool_id = ANY ($1){} ORDER BY stream_sequence DESC",
         moment.since("stream_sequence")

@@ -50,6 +50,8 @@ pub struct Server {
     pub slug: String,
     /// The name that people read.
     pub name: String,
+    /// Its name across registries.
+    pub registry_name: Option<String>,
     /// What it is for.
     pub description: String,
     /// Where to read more.
@@ -93,6 +95,8 @@ pub struct Tool {
     pub input_schema: Option<Value>,
     /// JSON Schema of the structured result.
     pub output_schema: Option<Value>,
+    /// Hints about its behaviour.
+    pub annotations: Option<Value>,
     /// The definition's identity.
     pub definition_hash: String,
     /// The latest version.
@@ -128,6 +132,8 @@ pub struct ToolVersion {
     pub input_schema: Option<Value>,
     /// JSON Schema of the structured result.
     pub output_schema: Option<Value>,
+    /// Hints about its behaviour.
+    pub annotations: Option<Value>,
     /// The definition's identity.
     pub definition_hash: String,
     /// When it was published.
@@ -168,6 +174,7 @@ pub(super) fn read_server(row: &PgRow, moment: Moment) -> Result<Server, QueryEr
             .map_err(corrupt)?,
         slug: row.try_get("slug")?,
         name: row.try_get("name")?,
+        registry_name: row.try_get("registry_name")?,
         description: row.try_get("description")?,
         homepage: row.try_get("homepage")?,
         license: row.try_get("license")?,
@@ -202,6 +209,7 @@ pub(super) fn read_tool(row: &PgRow, moment: Moment) -> Result<Tool, QueryError>
         description: row.try_get("description")?,
         input_schema: row.try_get("input_schema")?,
         output_schema: row.try_get("output_schema")?,
+        annotations: row.try_get("annotations")?,
         definition_hash: row.try_get("definition_hash")?,
         tool_version: row.try_get("tool_version")?,
         category: row.try_get("category")?,
@@ -226,6 +234,7 @@ pub(super) fn read_version(row: &PgRow) -> Result<ToolVersion, QueryError> {
         description: row.try_get("description")?,
         input_schema: row.try_get("input_schema")?,
         output_schema: row.try_get("output_schema")?,
+        annotations: row.try_get("annotations")?,
         definition_hash: row.try_get("definition_hash")?,
         published_at: row.try_get("published_at")?,
         published_by: Actor {

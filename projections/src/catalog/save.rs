@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 pub(super) const SERVER_COLUMNS: &[&str] = &[
     "slug",
     "name",
+    "registry_name",
     "description",
     "homepage",
     "license",
@@ -30,6 +31,7 @@ pub(super) const TOOL_COLUMNS: &[&str] = &[
     "description",
     "input_schema",
     "output_schema",
+    "annotations",
     "definition_hash",
     "tool_version",
     "category",
@@ -46,6 +48,7 @@ pub(super) const VERSION_COLUMNS: &[&str] = &[
     "description",
     "input_schema",
     "output_schema",
+    "annotations",
     "definition_hash",
     "stream_sequence",
     "published_at",

@@ -11,7 +11,7 @@ use domain::server::Transport;
 use sqlx::{Postgres, QueryBuilder};
 use std::collections::HashMap;
 
-const COLUMNS: &str = "server_id, slug, name, description, homepage, license, transport, category, tags, \
+const COLUMNS: &str = "server_id, slug, name, registry_name, description, homepage, license, transport, category, tags, \
                        status, retired_reason, registered_at, updated_at";
 
 /// Which servers; an empty filter is all of them.

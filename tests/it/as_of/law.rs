@@ -220,10 +220,11 @@ fn tool_command(
         description: format!("does {number}"),
         input_schema: Some(serde_json::json!({ "type": "object", "title": number })),
         output_schema: None,
+        annotations: (number % 2 == 0).then(|| serde_json::json!({ "readOnlyHint": true })),
     });
     let visibility = match number % 2 {
         0 => Visibility::Tenant,
-        _ => Visibility::Maintainers,
+        _ => Visibility::Private,
     };
     let profile = ToolProfile {
         visibility,

@@ -1,9 +1,9 @@
 //! From a line of a catalogue to a command. What only looks bad is mended and said; what would change the
 //! meaning is refused. The domain's own rules are not repeated here: its refusal is the line's reason.
 //!
-//! `servers.jsonl`: `slug`; `name`, `description`, `homepage`, `license`, `transport`, `category`, `tags` may
+//! `servers.jsonl`: `slug`; `name`, `registry_name`, `description`, `homepage`, `license`, `transport`, `category`, `tags` may
 //! be absent or null. `tools.jsonl`: `server` (a slug), `name`, `description`; `title`, `input_schema`,
-//! `output_schema`, `category`, `tags` may be absent or null. Other fields are ignored.
+//! `output_schema`, `annotations`, `category`, `tags` may be absent or null. Other fields are ignored.
 
 use super::fields::Fields;
 use super::report::Reason;
@@ -25,6 +25,7 @@ pub(super) fn server(line: &[u8]) -> Result<Parsed<RegisterServer>, Reason> {
     let slug = slug(&mut fields, "slug")?;
     let profile = ServerProfile {
         name: fields.text("name")?.unwrap_or_else(|| slug.clone()),
+        registry_name: fields.text("registry_name")?,
         description: fields.text("description")?.unwrap_or_default(),
         homepage: homepage(&mut fields)?,
         license: fields.text("license")?,
@@ -63,6 +64,7 @@ pub(super) fn tool(
         description: fields.text("description")?.unwrap_or_default(),
         input_schema: fields.schema("input_schema")?,
         output_schema: fields.schema("output_schema")?,
+        annotations: fields.schema("annotations")?,
     };
     let record = RegisterTool {
         server_id: ServerId::derive(tenant, &server),

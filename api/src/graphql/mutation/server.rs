@@ -20,6 +20,8 @@ struct RegisterServerInput {
     slug: String,
     /// The name that people read.
     name: String,
+    /// Its name across registries, such as `io.github.acme/weather`.
+    registry_name: Option<String>,
     /// What it is for.
     #[graphql(default)]
     description: String,
@@ -43,6 +45,8 @@ struct DescribeServerInput {
     slug: String,
     /// The name that people read; cannot be cleared.
     name: MaybeUndefined<String>,
+    /// Its name across registries, such as `io.github.acme/weather`.
+    registry_name: MaybeUndefined<String>,
     /// What it is for.
     description: MaybeUndefined<String>,
     /// An absolute `https` or `http` address to read more.
@@ -111,6 +115,7 @@ impl ServerMutations {
         let id = ServerId::derive(&session.caller.tenant, &slug);
         let profile = ServerProfile {
             name: trimmed(&input.name),
+            registry_name: optional(input.registry_name),
             description: trimmed(&input.description),
             homepage: optional(input.homepage),
             license: optional(input.license),
@@ -187,6 +192,7 @@ fn describe(profile: &mut ServerProfile, input: DescribeServerInput) {
     };
     text(&mut profile.name, input.name);
     text(&mut profile.description, input.description);
+    change(&mut profile.registry_name, input.registry_name);
     change(&mut profile.homepage, input.homepage);
     change(&mut profile.license, input.license);
     change(&mut profile.category, input.category);

@@ -30,6 +30,8 @@ struct RegisterToolInput {
     input_schema: Option<Value>,
     /// JSON Schema of its structured result, of type `object`.
     output_schema: Option<Value>,
+    /// Hints about its behaviour: `readOnlyHint`, `destructiveHint`, `idempotentHint`, `openWorldHint`, `title`.
+    annotations: Option<Value>,
     /// The semantic version of this definition.
     #[graphql(default_with = "String::from(\"1.0.0\")")]
     version: String,
@@ -75,6 +77,8 @@ struct PublishToolVersionInput {
     input_schema: Option<Value>,
     /// JSON Schema of its structured result, of type `object`.
     output_schema: Option<Value>,
+    /// Hints about its behaviour: `readOnlyHint`, `destructiveHint`, `idempotentHint`, `openWorldHint`, `title`.
+    annotations: Option<Value>,
 }
 
 /// A tool to take out of use.
@@ -145,6 +149,7 @@ impl ToolMutations {
             description: trimmed(&input.description),
             input_schema: input.input_schema,
             output_schema: input.output_schema,
+            annotations: input.annotations,
         };
         let register = RegisterTool {
             server_id,
@@ -211,6 +216,7 @@ impl ToolMutations {
             description: trimmed(&input.description),
             input_schema: input.input_schema,
             output_schema: input.output_schema,
+            annotations: input.annotations,
         };
         let publish = PublishToolVersion {
             tool_version,
