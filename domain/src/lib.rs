@@ -32,6 +32,7 @@
 //! | denial | what one principal was refused on one object in one window of time |
 
 pub mod aggregate;
+pub mod canonical;
 pub mod diff;
 pub mod envelope;
 #[macro_use]

@@ -2,6 +2,7 @@
 //! holds, and what a verification can and cannot find: `docs/audit.md`.
 
 mod command;
+mod examine;
 mod export;
 mod fault;
 pub mod format;

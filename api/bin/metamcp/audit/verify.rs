@@ -2,13 +2,11 @@
 //! the Merkle root at every signed head, and the signatures. One pass; memory grows with the number of
 //! objects (a hash each), not with that of commits.
 
+use super::examine::{Examined, ExaminedCommit, LinkOf};
 use super::fault::Fault;
-use super::format::{CommitLine, FORMAT, HeadLine, Header, Line};
-use data_encoding::BASE64;
-use domain::envelope::{Commit, body_hash};
-use domain::merkle::{Frontier, leaf_hash, verify_consistency};
+use super::format::{FORMAT, HeadLine, Header};
+use domain::merkle::{Frontier, verify_consistency};
 use projections::ledger::{SignedHead, VerifyingKey};
-use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
 /// What a verification has found good.
@@ -41,7 +39,7 @@ struct Link {
     hash: String,
 }
 
-/// Takes an export line by line.
+/// Takes an export line by line, each of them [examined](super::examine::examine) before.
 pub struct Verifier {
     keys: Vec<VerifyingKey>,
     /// Heads that were kept elsewhere, smallest first.
@@ -89,20 +87,19 @@ impl Verifier {
         })
     }
 
-    /// Takes the next line, without its end.
+    /// Takes the next line.
     ///
     /// # Errors
     /// [`Fault`], the first one.
-    pub fn line(&mut self, line: &[u8]) -> Result<(), Fault> {
+    pub(super) fn take(&mut self, line: Examined<'_>) -> Result<(), Fault> {
         self.lines += 1;
-        let text = std::str::from_utf8(line).map_err(|error| self.format(error.to_string()))?;
-        let line = serde_json::from_str(text).map_err(|error| self.format(error.to_string()))?;
         let begun = self.header.as_ref().map(|header| (header.from, header.to));
         match (line, begun, self.ended) {
-            (Line::Log(header), None, false) => self.begin(header),
-            (Line::Commit(commit), Some(_), false) => self.commit(&commit),
-            (Line::TreeHead(head), Some(_), false) => self.tree_head(&head),
-            (Line::End(end), Some((from, to)), false) => {
+            (Examined::Malformed(reason), _, _) => Err(self.format(reason)),
+            (Examined::Log(header), None, false) => self.begin(header),
+            (Examined::Commit(commit), Some(_), false) => self.commit(commit),
+            (Examined::TreeHead(head), Some(_), false) => self.tree_head(&head),
+            (Examined::End(end), Some((from, to)), false) => {
                 self.ended = true;
                 let last = self.state.tree.size();
                 let commits = last + 1 - from;
@@ -156,47 +153,33 @@ impl Verifier {
         self.compare_kept()
     }
 
-    fn commit(&mut self, line: &CommitLine<'_>) -> Result<(), Fault> {
-        let (expected, found) = (self.state.tree.size() + 1, line.stream_sequence);
+    fn commit(&mut self, commit: ExaminedCommit<'_>) -> Result<(), Fault> {
+        let (expected, found) = (self.state.tree.size() + 1, commit.stream_sequence);
         if found != expected {
             return Err(Fault::Place { expected, found });
         }
-        let body: Cow<'_, [u8]> = match (&line.body, &line.body_base64) {
-            (Some(body), None) => Cow::Borrowed(body.as_bytes()),
-            (None, Some(encoded)) => {
-                let body = BASE64.decode(encoded.as_bytes());
-                Cow::Owned(body.map_err(|error| self.format(error.to_string()))?)
-            }
-            _ => return Err(self.format("it needs either `body` or `body_base64`")),
-        };
-        let leaf = leaf_hash(&body);
-        if leaf.to_string() != line.leaf_hash {
+        if !commit.leaf_agrees {
             return Err(Fault::Altered(found));
         }
-        match Commit::from_bytes(&body) {
-            Ok(commit) => self.link(line, &commit, &body)?,
-            Err(_) => self.state.unreadable += 1,
+        match commit.link {
+            Some(link) => self.link(found, &commit.subject, link)?,
+            None => self.state.unreadable += 1,
         }
-        self.state.tree.push(leaf, |_, _| {});
+        self.state.tree.push(commit.leaf, |_, _| {});
         self.compare_kept()
     }
 
     /// Compares a commit with the one before of its object.
-    fn link(&mut self, line: &CommitLine<'_>, commit: &Commit, body: &[u8]) -> Result<(), Fault> {
-        let at = line.stream_sequence;
-        if commit.to_canonical().ok().as_deref() != Some(body) {
+    fn link(&mut self, at: u64, subject: &str, link: LinkOf) -> Result<(), Fault> {
+        if !link.canonical {
             return Err(Fault::NotCanonical(at));
         }
-        let object = format!(
-            "{}.{}.{}",
-            commit.tenant, commit.aggregate, commit.aggregate_id
-        );
+        let object = link.object;
         let root = self
             .header
             .as_ref()
             .map_or("", |header| &header.subject_root);
-        let tail = line
-            .subject
+        let tail = subject
             .strip_prefix(root)
             .and_then(|tail| tail.strip_prefix('.'));
         if tail != Some(&object) {
@@ -207,17 +190,17 @@ impl Verifier {
         let begins = before.is_none() && self.state.from > 1;
         let expected = before.map_or(1, |before| before.sequence + 1);
         let after = before.map_or(self.state.from - 1, |before| before.stream_sequence);
-        if commit.sequence != expected && !begins {
+        if link.sequence != expected && !begins {
             return Err(Fault::Gap {
                 stream_sequence: at,
                 object,
                 expected,
-                found: commit.sequence,
+                found: link.sequence,
                 after,
             });
         }
         let previous = before.map(|before| before.hash.as_str());
-        if commit.previous_hash.as_deref() != previous && !begins {
+        if link.previous_hash.as_deref() != previous && !begins {
             return Err(Fault::Chain {
                 stream_sequence: at,
                 object,
@@ -226,8 +209,8 @@ impl Verifier {
         }
         let link = Link {
             stream_sequence: at,
-            sequence: commit.sequence,
-            hash: body_hash(body),
+            sequence: link.sequence,
+            hash: link.hash,
         };
         self.chains.insert(object.into(), link);
         Ok(())
