@@ -9,9 +9,9 @@ use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
 use secrecy::{ExposeSecret, SecretString};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The stream of commits.
 pub const STREAM: &str = "METAMCP_EVENTS";
@@ -20,6 +20,8 @@ pub const STREAM: &str = "METAMCP_EVENTS";
 pub const LEAST_SERVER: &str = "2.10.23";
 /// How long JetStream itself remembers command ids; beyond it, an aggregate's own commits do.
 pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+/// How long a failed append is remembered when none follows it.
+const MEMORY_OF_A_REFUSAL: Duration = Duration::from_secs(60);
 
 /// How to reach the log.
 #[derive(Debug, Clone)]
@@ -77,6 +79,7 @@ struct Inner {
     context: Context,
     stream: Stream,
     options: LogOptions,
+    refused: Mutex<Option<Instant>>,
 }
 
 impl std::fmt::Debug for Log {
@@ -120,6 +123,7 @@ impl Log {
                 context,
                 stream,
                 options: options.clone(),
+                refused: Mutex::new(None),
             }),
         })
     }
@@ -148,6 +152,25 @@ impl Log {
     pub fn connections(&self) -> u64 {
         let statistics = self.inner.context.client().statistics();
         statistics.connects.load(Ordering::Relaxed)
+    }
+
+    /// Whether the log takes commits, as far as this process has noticed: false when an append failed within
+    /// the last minute, as it does on a full disk, and none has succeeded since.
+    #[must_use]
+    pub fn takes_commits(&self) -> bool {
+        let refused = self.inner.refused.lock();
+        let refused = refused.unwrap_or_else(PoisonError::into_inner);
+        refused.is_none_or(|at| at.elapsed() > MEMORY_OF_A_REFUSAL)
+    }
+
+    /// Remembers how an append went.
+    pub(crate) fn note_append(&self, taken: bool) {
+        let mut refused = self
+            .inner
+            .refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *refused = (!taken).then(Instant::now);
     }
 
     /// Whether the stream has copies on several servers, of which some may lag behind the leader.

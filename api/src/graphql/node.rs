@@ -14,6 +14,10 @@ use domain::id::{PrincipalId, ServerId, TenantId, ToolId};
 /// Anything that has a global id.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Names this object among all objects."))]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one value for each request; a box would save nothing"
+)]
 pub(super) enum Node {
     Server(Server),
     Tool(Tool),

@@ -62,6 +62,7 @@ pub(super) async fn show(headers: HeaderMap) -> Response {
 fn html() -> String {
     let page = GraphiQLSource::build()
         .endpoint("/graphql")
+        .subscription_endpoint("/graphql/ws")
         .title("MetaMCP GraphiQL")
         .version(VERSION)
         .finish();
@@ -98,6 +99,10 @@ mod tests {
         assert!(!page.contains(LOADING));
         assert!(page.contains("graphiql@4.1.2/graphiql.min.js"), "{page}");
         assert!(page.contains("createUrl('/graphql')"), "{page}");
+        assert!(
+            page.contains("createUrl('/graphql/ws', true)"),
+            "subscriptions: {page}"
+        );
     }
 
     #[tokio::test]

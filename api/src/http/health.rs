@@ -1,8 +1,8 @@
 //! `/healthz` (this process lives) and `/readyz` (it can answer): red with the reason in the body.
 //!
 //! Not ready: NATS or Postgres is away, a projector has halted, or the permissions are too far behind. A
-//! lagging search index, a parked event or a projector that tries again is shown and does not turn it
-//! red, because the rest still answers.
+//! lagging search index, a parked event, a projector that tries again or a log that takes no commits (its
+//! disk is full, for example) is shown and does not turn it red, because the rest still answers.
 
 use crate::state::AppState;
 use axum::Json;
@@ -23,6 +23,7 @@ pub struct Readiness {
     nats: Part,
     postgres: Part,
     permissions: Part,
+    commands: Part,
     projectors: Vec<Projector>,
 }
 
@@ -63,6 +64,10 @@ pub async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Readiness
             current,
             "the permissions are behind the log: requests are refused",
         ),
+        Part::of(
+            state.log.takes_commits(),
+            "the log took no commit when it was last asked to: is its disk full?",
+        ),
         state.positions.health(),
     );
     let status = if readiness.ready {
@@ -77,6 +82,7 @@ fn judge(
     nats: Part,
     postgres: Part,
     permissions: Part,
+    commands: Part,
     projectors: Vec<ProjectorHealth>,
 ) -> Readiness {
     let halted = |health: &ProjectorHealth| matches!(health.state, ProjectorState::Halted { .. });
@@ -86,6 +92,7 @@ fn judge(
         nats,
         postgres,
         permissions,
+        commands,
         projectors: projectors.into_iter().map(Projector::from).collect(),
     }
 }
@@ -143,11 +150,13 @@ mod tests {
 
     fn ready(parts: [bool; 3], state: ProjectorState) -> bool {
         let [nats, postgres, permissions] = parts.map(|ok| Part::of(ok, "away"));
-        judge(nats, postgres, permissions, vec![health(state, 1)]).ready
+        let commands = Part::of(false, "refused");
+        let projectors = vec![health(state, 1)];
+        judge(nats, postgres, permissions, commands, projectors).ready
     }
 
     #[test]
-    fn every_part_turns_it_red() {
+    fn every_part_turns_it_red_but_that_commands_are_refused() {
         assert!(ready([true; 3], ProjectorState::Running));
         assert!(ready([true; 3], ProjectorState::Following));
         assert!(ready([true; 3], ProjectorState::Unknown), "led elsewhere");

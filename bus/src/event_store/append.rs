@@ -111,7 +111,18 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
             .context()
             .publish_with_headers(subject, headers, body.into())
             .await;
-        sent.map_err(publish_error)?.await.map_err(publish_error)
+        let answer = match sent {
+            Ok(sent) => sent.await,
+            Err(error) => Err(error),
+        };
+        let answer = answer.map_err(publish_error);
+        match &answer {
+            Ok(_) => self.log.note_append(true),
+            Err(AppendError::Bus(error)) if error.is_unavailable() => self.log.note_append(false),
+            // An answer about this commit, by a log that takes others.
+            Err(_) => {}
+        }
+        answer
     }
 }
 

@@ -103,8 +103,10 @@ async fn a_full_disk_of_the_log_refuses_commands_and_recovers_with_room() {
     goes_on(&load, "commands before").await;
     disk.fill();
     refused_only(&load).await;
+    assert_eq!(commands_are_taken(&client).await, Some(false));
     disk.empty();
     goes_on(&load, "commands with room").await;
+    assert_eq!(commands_are_taken(&client).await, Some(true));
     let seen = load.stop().await;
     all_is_well(&log(&world.config).await, &seen).await;
     ready(&client).await;
@@ -112,6 +114,14 @@ async fn a_full_disk_of_the_log_refuses_commands_and_recovers_with_room() {
     drop(metamcp);
     world.stop().await;
     drop(disk);
+}
+
+/// What `/readyz` says of commands, while queries are answered all the same.
+async fn commands_are_taken(client: &Client) -> Option<bool> {
+    let answer = client.get("/readyz").await;
+    assert_eq!(answer.status(), 200, "queries are answered");
+    let body: serde_json::Value = answer.json().await.unwrap();
+    body.pointer("/commands/ok")?.as_bool()
 }
 
 /// Waits until nothing is acknowledged any more and answers say to come back.

@@ -11,9 +11,12 @@ use projections::ledger::{SignedHead, tree};
 use std::collections::VecDeque;
 use std::io::Write;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// Entries read at once.
 const BATCH: usize = 1_000;
+/// Batches that lie read while one is written.
+const AHEAD: usize = 2;
 /// Silence of the log after which an export gives up.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -57,10 +60,9 @@ pub async fn export(
     // A head over all that lies before the export vouches for its beginning.
     end.tree_heads += heads.write_up_to(from - 1, out).await?;
     let mut position = from - 1;
-    let mut reader = log.read_from(from).await?;
+    let mut batches = read_ahead(log, from, to).await?;
     while position < to {
-        let batch = tokio::time::timeout(SILENCE, reader.next_batch(BATCH)).await;
-        let batch = batch.context("the log has gone silent: is NATS well?")??;
+        let batch = batches.recv().await.context("the reader has stopped")??;
         for entry in batch.iter().take_while(|entry| entry.stream_sequence <= to) {
             position = entry.stream_sequence;
             write_commit(out, entry)?;
@@ -81,6 +83,31 @@ pub async fn export(
     write(out, &Line::End(end.clone()))?;
     out.flush()?;
     Ok(end)
+}
+
+/// Reads the log while what was read before is being written.
+async fn read_ahead(
+    log: &Log,
+    from: u64,
+    to: u64,
+) -> anyhow::Result<mpsc::Receiver<anyhow::Result<Vec<LogEntry>>>> {
+    let mut reader = log.read_from(from).await?;
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    tokio::spawn(async move {
+        let mut position = from - 1;
+        while position < to {
+            let batch = tokio::time::timeout(SILENCE, reader.next_batch(BATCH)).await;
+            let batch = batch.context("the log has gone silent: is NATS well?");
+            let batch = batch.and_then(|batch| Ok(batch?));
+            let last = batch.as_ref().ok().and_then(|batch| batch.last());
+            position = last.map_or(to, |entry| entry.stream_sequence);
+            // Nobody listens any more when the export has failed.
+            if sender.send(batch).await.is_err() {
+                break;
+            }
+        }
+    });
+    Ok(receiver)
 }
 
 fn write_commit(out: &mut impl Write, entry: &LogEntry) -> anyhow::Result<()> {
