@@ -23,7 +23,7 @@ async fn publish(installation: &Installation, tenant: &str) -> Client {
     publisher
         .data(REGISTER_SERVER, json!({ "slug": "yard" }))
         .await;
-    for (name, visibility) in [("count", "TENANT"), ("hidden_count", "MAINTAINERS")] {
+    for (name, visibility) in [("count", "TENANT"), ("hidden_count", "PRIVATE")] {
         let variables = json!({ "server": "yard", "name": name, "visibility": visibility });
         publisher.data(REGISTER_TOOL, variables).await;
     }

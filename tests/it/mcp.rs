@@ -36,7 +36,7 @@ async fn fill(installation: &Installation, tenant: &str) {
         (
             "git_purge",
             "Rewrites the commit history of a repository.",
-            "MAINTAINERS",
+            "PRIVATE",
         ),
     ] {
         let tool = json!({

@@ -220,7 +220,9 @@ fn tool_command(
         description: format!("does {number}"),
         input_schema: Some(serde_json::json!({ "type": "object", "title": number })),
         output_schema: None,
-        annotations: number.is_multiple_of(2).then(|| serde_json::json!({ "readOnlyHint": true })),
+        annotations: number
+            .is_multiple_of(2)
+            .then(|| serde_json::json!({ "readOnlyHint": true })),
     });
     let visibility = match number % 2 {
         0 => Visibility::Tenant,

@@ -193,7 +193,7 @@ async fn hiding_a_tool_hides_its_past() {
     let (before, _) = changed(&publisher).await;
     assert_eq!(names(&agent.data(NAMES, at(before)).await), ["commit"]);
     let hide = "mutation { done: describeTool(input: { server: \"git\", name: \"commit\",
-        visibility: MAINTAINERS }) { sequence } }";
+        visibility: PRIVATE }) { sequence } }";
     sequence(&publisher, hide, json!({})).await;
     assert!(names(&agent.data(NAMES, at(before)).await).is_empty());
     assert_eq!(agent.code(TOOL, at(before)).await, "NOT_FOUND");

@@ -85,7 +85,7 @@ async fn access_at_says_who_could_and_by_which_grant() {
     let hidden = change(
         &owner,
         "describeTool(input: { server: \"git\", name: \"commit\", \
-        visibility: MAINTAINERS })",
+        visibility: PRIVATE })",
     )
     .await;
     let raised = change(

@@ -69,7 +69,7 @@ async fn what_is_hidden_from_a_caller_is_denied_as_hidden() {
     super::register_server(&publisher, "git").await;
     let hide =
         "mutation { registerTool(input: { server: \"git\", name: \"purge\", description: \"x\",
-        visibility: MAINTAINERS }) { sequence } }";
+        visibility: PRIVATE }) { sequence } }";
     publisher.data(hide, json!({})).await;
     let retire =
         "mutation { retireTool(input: { server: \"git\", name: \"purge\" }) { sequence } }";

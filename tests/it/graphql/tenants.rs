@@ -114,7 +114,7 @@ async fn a_hidden_tool_is_like_an_absent_one() {
     let agent = installation.client("acme", "agent", &[Role::Agent]).await;
     register_server(&publisher, "lab").await;
     register_tool(&publisher, "lab", "shown", json!({})).await;
-    let hidden = json!({ "visibility": "MAINTAINERS", "description": "Splits uranium atoms" });
+    let hidden = json!({ "visibility": "PRIVATE", "description": "Splits uranium atoms" });
     let made = register_tool(&publisher, "lab", "hidden", hidden).await;
     installation.settle().await;
 
@@ -173,7 +173,7 @@ async fn a_search_never_shows_what_was_hidden_or_retired_a_moment_ago() {
     // The mutations wait for the catalogue, not for the index.
     publisher
         .data(
-            "mutation { describeTool(input: { server: \"lab\", name: \"alpha\", visibility: MAINTAINERS })
+            "mutation { describeTool(input: { server: \"lab\", name: \"alpha\", visibility: PRIVATE })
                 { sequence } retireTool(input: { server: \"lab\", name: \"beta\" }) { sequence } }",
             json!({}),
         )

@@ -63,7 +63,7 @@ async fn a_change_is_taken_back_unless_it_was_changed_again() {
     );
     assert_eq!(undo(&owner, &second).await["node"]["description"], "One");
     register_tool(&owner, "git", "log", json!({ "title": "Log" })).await;
-    let hide = "describeTool(input: { server: \"git\", name: \"log\", visibility: MAINTAINERS })";
+    let hide = "describeTool(input: { server: \"git\", name: \"log\", visibility: PRIVATE })";
     let hide = change(&owner, hide).await;
     assert_eq!(
         undo(&owner, &hide).await["node"],
