@@ -4,7 +4,7 @@ use crate::authn::{PrincipalCache, Tokens};
 use crate::authz::{Authorizer, Denials};
 use crate::config::Config;
 use crate::telemetry::SEARCH_SECONDS;
-use bus::{Dispatcher, Feed, Log};
+use bus::{Dispatcher, Feed, Log, UsageRecorder};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::search::{self, CurrentIndex, SearchAnswer, SearchError, SearchRequest};
 use projections::{Positions, ReadPool, Vault};
@@ -36,6 +36,8 @@ pub struct Parts {
     pub denials: Denials,
     /// The live end of the log.
     pub feed: Feed,
+    /// Records what agents use, without waiting.
+    pub usage: UsageRecorder,
     /// Seals personal fields.
     pub vault: Vault,
     /// Issues and verifies tokens.

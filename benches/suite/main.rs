@@ -18,6 +18,7 @@ mod harness;
 mod ledger;
 mod log;
 mod rebuild;
+mod recommend;
 mod search;
 mod visible;
 mod wire;
@@ -68,6 +69,9 @@ async fn all(settings: &Settings, report: &mut Report) -> Result<()> {
     }
     if settings.wants("graphql") {
         graphql::run(settings, report).await?;
+    }
+    if settings.wants("recommend") {
+        recommend::run(settings, report)?;
     }
     if settings.wants("as_of") {
         as_of::run(settings, report).await?;

@@ -20,6 +20,7 @@ pub mod stream;
 pub mod subject;
 mod trace;
 pub mod tree_heads;
+pub mod usage;
 
 pub use consumer::{LogEntry, LogReader};
 pub use dispatch::{CommandContext, Committed, DispatchError, Dispatcher, UndoError};
@@ -28,3 +29,4 @@ pub use feed::Feed;
 pub use restore::{RestoreError, RestoredCommit};
 pub use stream::{Log, LogOptions};
 pub use tree_heads::{SignerAnswer, StoredHead, TreeHeads};
+pub use usage::{Usage, UsageRecorder, Use};

@@ -32,6 +32,7 @@ pub mod registry;
 pub mod runner;
 pub mod search;
 pub mod store;
+pub mod usage;
 pub mod vault;
 
 pub use error::{ProjectionError, QueryError};

@@ -22,6 +22,7 @@ mod mcp;
 mod model_change;
 mod privacy;
 mod projections;
+mod recommend;
 mod search;
 mod support;
 mod up;

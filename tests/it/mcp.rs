@@ -82,7 +82,7 @@ async fn post(client: &Client, headers: &[(&str, &str)], message: &Value) -> Res
 }
 
 /// The result of a tool.
-async fn call(client: &Client, tool: &str, arguments: Value) -> Value {
+pub(crate) async fn call(client: &Client, tool: &str, arguments: Value) -> Value {
     let params = json!({ "name": tool, "arguments": arguments });
     let response = stateless(client, "tools/call", params).await;
     assert_eq!(response.status(), StatusCode::OK);

@@ -5,13 +5,14 @@ use api::authn::{PrincipalCache, Tokens};
 use api::authz::{DenialRecorder, Denials, PolarAuthorizer, RecordingAuthorizer};
 use api::config::{Config, EmbedderKind};
 use api::state::{AppState, Parts};
-use bus::{Dispatcher, Feed, Log, LogOptions};
+use bus::{Dispatcher, Feed, Log, LogOptions, UsageRecorder};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::ledger::{LedgerKeys, Signer, Sinks};
 use projections::search::embed::{
     CachedEmbedder, EmbedError, Embedder, MiniLm, NoEmbedder, OpenAi, OpenAiSettings,
 };
 use projections::search::{CurrentIndex, SearchProjector};
+use projections::usage::Counter;
 use projections::{Database, Positions, Vault, registry, runner};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -154,6 +155,13 @@ impl App {
             let (interval, positions) = (config.ledger.interval, positions.clone());
             tasks.push(tokio::spawn(signer.run(interval, positions, stop.clone())));
         }
+        let usage = log.usage().await?;
+        if roles.contains(&Role::Projector) {
+            let counter = Counter::new(usage.clone(), database.clone());
+            tasks.push(tokio::spawn(counter.run(stop.clone())));
+        }
+        // Ends by itself when the last handler is gone.
+        let (usage, _recording) = UsageRecorder::start(usage);
         let tokens = Arc::new(Tokens::open(&config)?);
         tokio::spawn(Arc::clone(tokens.keys()).watch(stop.clone()));
         let (denials, recorder) = Denials::start(dispatcher.clone(), config.limits.denial_window);
@@ -163,6 +171,7 @@ impl App {
             dispatcher,
             log,
             feed,
+            usage,
             authorizer: Arc::new(RecordingAuthorizer::new(Arc::new(policy), denials.clone())),
             denials,
             reads: database.read_pool(config.postgres.max_connections),

@@ -6,7 +6,7 @@ use async_graphql::dataloader::Loader;
 use domain::id::{PrincipalId, ServerId, TenantId, ToolId};
 use domain::tool::Visibility;
 use projections::archive::history::{HistoryEntry, HistoryRange, histories};
-use projections::{Moment, Page, QueryError, ReadPool, TenantConnection, access, catalog};
+use projections::{Moment, Page, QueryError, ReadPool, TenantConnection, access, catalog, usage};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -47,6 +47,10 @@ pub(super) struct ToolCountOf(pub(super) ServerId);
 /// The versions of a tool, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct VersionsOf(pub(super) ToolId);
+
+/// What was used together with a tool.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct CompanionsOf(pub(super) ToolId);
 
 /// A principal by id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -90,6 +94,24 @@ impl Loader<ToolKey> for Loaders {
         Ok(found
             .into_iter()
             .map(|(id, tool)| (ToolKey(id), tool))
+            .collect())
+    }
+}
+
+impl Loader<CompanionsOf> for Loaders {
+    type Value = Vec<usage::Companion>;
+    type Error = ApiError;
+
+    async fn load(
+        &self,
+        keys: &[CompanionsOf],
+    ) -> Result<HashMap<CompanionsOf, Self::Value>, ApiError> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+        let mut reads = self.reads().await?;
+        let found = usage::companions(&mut reads, &ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|(id, companions)| (CompanionsOf(id), companions))
             .collect())
     }
 }

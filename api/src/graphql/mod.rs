@@ -33,6 +33,7 @@ mod nulls;
 mod page;
 mod principal;
 mod query;
+mod recommend;
 mod registry;
 mod scalars;
 mod schema;

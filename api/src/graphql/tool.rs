@@ -12,6 +12,7 @@ use super::enums::{ActorKind, Direction, Status, Visibility};
 use super::history::{self, HistoryConnection, HistoryPart};
 use super::loaders::VersionsOf;
 use super::node::NodeId;
+use super::recommend::{By, Recommendation, recommend};
 use super::scalars::Sequence;
 use super::server::{Server, tool_count};
 use super::session::Session;
@@ -88,6 +89,26 @@ impl Tool {
         let versions = loaders.load_one(key).await?;
         let versions = versions.map(Arc::unwrap_or_clone).unwrap_or_default();
         Ok(versions.into_iter().map(ToolVersion).collect())
+    }
+
+    /// What is used in the same sessions as this tool, best first. Empty until agents have used it.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn used_together(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Most of them, at most 20.", default = 5)] first: i32,
+    ) -> Result<Vec<Recommendation>, ApiError> {
+        recommend(Session::of(ctx), &self.0.id, By::Together, first).await
+    }
+
+    /// What comes next after this tool, likeliest first. Empty until agents have used it.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn comes_next(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Most of them, at most 20.", default = 5)] first: i32,
+    ) -> Result<Vec<Recommendation>, ApiError> {
+        recommend(Session::of(ctx), &self.0.id, By::Next, first).await
     }
 
     /// One word to group by.

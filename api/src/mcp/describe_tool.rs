@@ -112,7 +112,7 @@ pub(super) async fn run(
             }
         })?;
     let described = Described::from(tool);
-    ToolAnswer::new(described.render(), &described)
+    Ok(ToolAnswer::new(described.render(), &described)?.using([id]))
 }
 
 fn not_found(server: &str, name: &str) -> ApiError {

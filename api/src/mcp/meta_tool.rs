@@ -7,6 +7,7 @@ use super::{describe_tool, search_tools};
 use crate::context::Caller;
 use crate::error::ApiError;
 use crate::state::AppState;
+use domain::id::ToolId;
 use rmcp::handler::server::tool::{schema_for_input, schema_for_output};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
 use serde::Serialize;
@@ -99,13 +100,29 @@ impl MetaTool {
 pub(super) struct ToolAnswer {
     text: String,
     structured: Value,
+    used: Vec<ToolId>,
 }
 
 impl ToolAnswer {
     pub(super) fn new(text: String, structured: &impl Serialize) -> Result<Self, ApiError> {
         let structured =
             serde_json::to_value(structured).map_err(|error| ApiError::internal(&error))?;
-        Ok(Self { text, structured })
+        Ok(Self {
+            text,
+            structured,
+            used: Vec::new(),
+        })
+    }
+
+    /// Says which tools the agent has turned to.
+    pub(super) fn using(mut self, tools: impl IntoIterator<Item = ToolId>) -> Self {
+        self.used.extend(tools);
+        self
+    }
+
+    /// The tools that the agent has turned to.
+    pub(super) fn used(&self) -> &[ToolId] {
+        &self.used
     }
 
     pub(super) fn into_result(self) -> CallToolResult {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the caller is that of each HTTP request, never that of the request that opened the session.
 
-use super::guard::RequestSpan;
+use super::guard::{RequestSpan, SESSION_ID};
 use super::meta_tool::{DEFINITIONS, MetaTool};
 use super::text;
 use crate::context::Caller;
@@ -10,6 +10,8 @@ use crate::error::ApiError;
 use crate::state::AppState;
 use crate::telemetry::{MCP_TOOL_CALL_SECONDS, MCP_TOOL_CALLS};
 use axum::http::request::Parts;
+use bus::Use;
+use chrono::Utc;
 use futures::FutureExt;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
@@ -17,6 +19,7 @@ use rmcp::model::{
     JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, RoleServer};
+use sha2::{Digest, Sha256};
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 use tracing::{Instrument, Span, field, info_span};
@@ -46,6 +49,7 @@ impl McpServer {
         &self,
         tool: MetaTool,
         caller: &Caller,
+        agent_session: String,
         arguments: Option<JsonObject>,
     ) -> CallToolResult {
         let started = Instant::now();
@@ -63,7 +67,17 @@ impl McpServer {
         metrics::histogram!(MCP_TOOL_CALL_SECONDS, "tool" => tool.name())
             .record(started.elapsed().as_secs_f64());
         match answer {
-            Ok(answer) => answer.into_result(),
+            Ok(answer) => {
+                for tool_id in answer.used() {
+                    self.state.usage.record(Use {
+                        tenant: caller.tenant.clone(),
+                        session: agent_session.clone(),
+                        tool_id: tool_id.clone(),
+                        at: Utc::now(),
+                    });
+                }
+                answer.into_result()
+            }
             Err(error) => {
                 self.state.denials.settled().await;
                 error.to_tool_result()
@@ -115,12 +129,27 @@ impl ServerHandler for McpServer {
             outcome = field::Empty
         );
         let answer = self
-            .answer(tool, &caller, request.arguments)
+            .answer(
+                tool,
+                &caller,
+                agent_session(parts, &caller),
+                request.arguments,
+            )
             .instrument(span);
         match context.ct.run_until_cancelled(answer).await {
             Some(result) => Ok(result.into()),
             None => Err(ErrorData::internal_error("the call was cancelled", None)),
         }
+    }
+}
+
+/// What tells one agent's piece of work from another's: the protocol's session, as a digest because its id is a
+/// secret; without a session, the principal. A pause ends a piece of work in either case.
+fn agent_session(parts: Option<&Parts>, caller: &Caller) -> String {
+    let id = parts.and_then(|parts| parts.headers.get(SESSION_ID));
+    match id {
+        Some(id) => format!("s:{}", hex::encode(&Sha256::digest(id.as_bytes())[..16])),
+        None => format!("p:{}", caller.principal),
     }
 }
 

@@ -1,0 +1,14 @@
+//! Read model `usage`: which tools are used together, and which one comes next.
+//!
+//! It is counted from the stream of usage ([`bus::usage`]), which is telemetry and forgets; so it is no
+//! projection of the log, and a rebuild leaves it alone. Rows and position commit together: no use counts twice.
+
+mod count;
+mod counter;
+mod queries;
+mod rank;
+
+pub use count::{Counts, Session};
+pub use counter::Counter;
+pub use queries::{Companion, companions};
+pub use rank::{Observed, next_score, together_score};
