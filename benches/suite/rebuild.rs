@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use metamcp::app::Backend;
 use projections::archive::ArchiveProjector;
 use projections::catalog::CatalogProjector;
-use projections::rebuild::{Finish, rebuild};
+use projections::rebuild::{Finish, Progress, rebuild_together};
 use projections::{Positions, Projector, runner};
 use sqlx::{Connection, Executor, PgConnection};
 use std::sync::{Arc, Mutex};
@@ -97,12 +97,7 @@ async fn measure(
         fetch(&raw, &config.nats.stream, events).await?;
         let fetched = begun.elapsed().as_secs_f64();
         let copied = copy_in(&mut connection, &rows).await?;
-        let (mut compared, mut applied) = (0.0, 0.0);
-        for projector in &projectors {
-            let (all, rows) = rebuild_once(&backend, projector).await?;
-            compared += all;
-            applied += rows;
-        }
+        let (compared, applied) = rebuild_once(&backend, &projectors).await?;
         if run > 0 {
             let limit = as_f64(events) / (fetched + copied);
             whole.push(limit, as_f64(events) / compared);
@@ -165,21 +160,25 @@ async fn live(backend: &Backend, projectors: &[Arc<dyn Projector>], head: u64) -
 }
 
 /// Seconds of the whole rebuild, its comparison included, and until the last row was written.
-async fn rebuild_once(backend: &Backend, projector: &Arc<dyn Projector>) -> Result<(f64, f64)> {
+async fn rebuild_once(backend: &Backend, projectors: &[Arc<dyn Projector>]) -> Result<(f64, f64)> {
     let begun = Instant::now();
-    let applied = Mutex::new(0.0);
-    let progress = |at: u64, goal: u64| {
+    let applied = Arc::new(Mutex::new(0.0));
+    let last = Arc::clone(&applied);
+    let progress: Progress = Arc::new(move |_, at, goal| {
         if at == goal
-            && let Ok(mut applied) = applied.lock()
+            && let Ok(mut last) = last.lock()
         {
-            *applied = begun.elapsed().as_secs_f64();
+            *last = begun.elapsed().as_secs_f64();
         }
-    };
-    let projector = Arc::clone(projector);
+    });
     let (log, database) = (&backend.log, &backend.database);
-    rebuild(projector, log, database, Finish::SwapIfEqual, &progress).await?;
+    let all = projectors.to_vec();
+    for rebuilt in rebuild_together(all, log, database, Finish::SwapIfEqual, &progress).await {
+        rebuilt?;
+    }
     let all = begun.elapsed().as_secs_f64();
-    Ok((all, applied.into_inner().unwrap_or(all)))
+    let applied = applied.lock().map_or(all, |applied| *applied);
+    Ok((all, applied))
 }
 
 fn backend_url(config: &Config) -> Result<String> {

@@ -22,6 +22,7 @@ use bus::Log;
 use sqlx::{Connection, Executor, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 
 /// What to do when the copy is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,6 +164,40 @@ pub async fn rebuild(
     swap_or_drop(&mut transaction, live, &beside, rebuilt.swapped).await?;
     transaction.commit().await?;
     rebuilt.conclude(begun, finish)
+}
+
+/// Told of a rebuild's progress: which projector, its position and the goal.
+pub type Progress = Arc<dyn Fn(&'static str, u64, u64) + Send + Sync>;
+
+/// Rebuilds several projectors of Postgres rows at the same time: each of them waits for its own rows, and
+/// together they keep the machine busy. One that fails leaves the others to their end. Answers in their order.
+pub async fn rebuild_together(
+    projectors: Vec<Arc<dyn Projector>>,
+    log: &Log,
+    database: &Database,
+    finish: Finish,
+    progress: &Progress,
+) -> Vec<Result<Rebuilt, ProjectionError>> {
+    let rebuilding = projectors.into_iter().map(|projector| {
+        let (log, database, progress) = (log.clone(), database.clone(), Arc::clone(progress));
+        // A thread each, because the future borrows in ways that the compiler cannot prove to be `Send`.
+        tokio::task::spawn_blocking(move || {
+            let name = projector.name();
+            let progress = |at, goal| progress(name, at, goal);
+            let rebuilding = rebuild(projector, &log, &database, finish, &progress);
+            Handle::current().block_on(rebuilding)
+        })
+    });
+    let rebuilding: Vec<_> = rebuilding.collect();
+    let mut rebuilt = Vec::new();
+    for one in rebuilding {
+        rebuilt.push(match one.await {
+            Ok(outcome) => outcome,
+            // A defect of ours goes on its way.
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        });
+    }
+    rebuilt
 }
 
 async fn compare(

@@ -4,9 +4,12 @@
 use crate::app::Backend;
 use crate::cli::Installation;
 use api::config::Config;
-use indicatif::{ProgressBar, ProgressStyle};
-use projections::rebuild::{Finish, Rebuilt, drop_old, drop_old_index, rebuild, rebuild_search};
-use projections::{ProjectionError, Projector, registry};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use projections::rebuild::{
+    Finish, Progress, Rebuilt, drop_old, drop_old_index, rebuild_search, rebuild_together,
+};
+use projections::{ProjectionError, Projector, registry, search};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Which read model, and what to do with the new one.
@@ -56,11 +59,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut differs = Vec::new();
-    for name in names {
-        let rebuilt = one(name, &config, &backend, finish).await?;
+    for rebuilt in rebuild_all(&names, &config, &backend, finish).await? {
+        let rebuilt = rebuilt?;
         print(&rebuilt);
         if rebuilt.swapped && args.drop_old {
-            forget(name, &config, &backend).await?;
+            forget(&rebuilt.projector, &config, &backend).await?;
         }
         if !rebuilt.is_equal() && !rebuilt.swapped {
             differs.push(rebuilt.projector);
@@ -75,38 +78,44 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn one(
-    name: &str,
+/// The relational models at the same time, and then the index, which reads from them.
+async fn rebuild_all(
+    names: &[&str],
     config: &Config,
     backend: &Backend,
     finish: Finish,
-) -> anyhow::Result<Rebuilt> {
-    let style = "{prefix} {bar:30} {pos}/{len} ({per_sec}, {eta} left)";
-    let bar = ProgressBar::new(0)
-        .with_style(ProgressStyle::with_template(style)?)
-        .with_prefix(name.to_owned());
-    let progress = |at, goal| {
-        bar.set_length(goal);
-        bar.set_position(at);
+) -> anyhow::Result<Vec<Result<Rebuilt, ProjectionError>>> {
+    let (log, database) = (&backend.log, &backend.database);
+    let bars = MultiProgress::new();
+    let style =
+        ProgressStyle::with_template("{prefix:8} {bar:30} {pos}/{len} ({per_sec}, {eta} left)")?;
+    let bar = |name: &str| {
+        let bar = ProgressBar::new(0).with_style(style.clone());
+        bars.add(bar.with_prefix(name.to_owned()))
     };
-    let rebuilt = match relational(name) {
-        Some(projector) => {
-            rebuild(
-                projector,
-                &backend.log,
-                &backend.database,
-                finish,
-                &progress,
-            )
-            .await
+    let projectors: Vec<_> = names.iter().filter_map(|name| relational(name)).collect();
+    let of_projectors: HashMap<_, _> = projectors
+        .iter()
+        .map(|projector| (projector.name(), bar(projector.name())))
+        .collect();
+    let progress: Progress = Arc::new(move |name, at, goal| {
+        if let Some(bar) = of_projectors.get(name) {
+            bar.set_length(goal);
+            bar.set_position(at);
         }
-        None => {
-            let index = backend.open_index(config, false).await?;
-            rebuild_search(&index, &backend.log, &backend.database, finish, &progress).await
-        }
-    };
-    bar.finish_and_clear();
-    Ok(rebuilt?)
+    });
+    let mut rebuilt = rebuild_together(projectors, log, database, finish, &progress).await;
+    if names.contains(&search::NAME) && rebuilt.iter().all(Result::is_ok) {
+        let bar = bar(search::NAME);
+        let progress = |at, goal| {
+            bar.set_length(goal);
+            bar.set_position(at);
+        };
+        let index = backend.open_index(config, false).await?;
+        rebuilt.push(rebuild_search(&index, log, database, finish, &progress).await);
+    }
+    bars.clear()?;
+    Ok(rebuilt)
 }
 
 /// Removes the model that a rebuild has replaced.
