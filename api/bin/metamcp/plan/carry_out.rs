@@ -12,6 +12,8 @@ use domain::tool::Tool;
 use futures::stream::{self, StreamExt};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use std::future::ready;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Objects that are changed at once.
@@ -119,10 +121,12 @@ impl Sender<'_> {
                 self.check_servers(of_rank.iter().map(|(step, _)| *step))
                     .await?;
             }
+            // After a failure nothing more is begun; what is in flight ends, so that the count is true.
+            let failed = AtomicBool::new(false);
             let mut sent = stream::iter(of_rank)
+                .take_while(|_| ready(!failed.load(Ordering::Relaxed)))
                 .map(|(step, position)| self.step(step, *position))
                 .buffer_unordered(IN_FLIGHT);
-            // What is in flight ends before the first failure is told, so that the count is true.
             let mut failure = None;
             while let Some(outcome) = sent.next().await {
                 match outcome {
@@ -130,7 +134,10 @@ impl Sender<'_> {
                         applied.steps += 1;
                         applied.last_stream_sequence = applied.last_stream_sequence.max(Some(at));
                     }
-                    Err(cause) => failure = failure.or(Some(cause)),
+                    Err(cause) => {
+                        failed.store(true, Ordering::Relaxed);
+                        failure = failure.or(Some(cause));
+                    }
                 }
             }
             if let Some(cause) = failure {
