@@ -4,8 +4,10 @@
 //! costs one conflict and a reload, never a wrong answer: a refusal that a cached aggregate gave is
 //! decided again on a fresh one before the caller hears it.
 
+mod planned;
 mod undo;
 
+pub use planned::PlannedError;
 pub use undo::UndoError;
 
 use crate::error::BusError;
@@ -205,14 +207,8 @@ impl Dispatcher {
                 Loaded::Fresh(aggregate) => (aggregate, true),
                 Loaded::Assumed(aggregate) => (aggregate, false),
             };
-            if let Some(first) = aggregate.commands.get(&context.command_id) {
-                let found = store.commit_at(aggregate_id, first.stream_sequence).await?;
-                let (commit, events) = found.ok_or(DispatchError::CommandIdReused)?;
-                return Ok(committed(Appended::<A> {
-                    commit,
-                    events,
-                    next: None,
-                }));
+            if let Some(first) = first_answer(&store, &aggregate, context).await? {
+                return Ok(first);
             }
             let mut decided = aggregate.clone();
             let sink = EventSink::default();
@@ -279,6 +275,26 @@ fn cache_key<A: AggregateRoot>(tenant: &TenantId, aggregate_id: &str) -> String 
 async fn back_off(attempt: u32) {
     let spread = u64::from(Uuid::now_v7().as_bytes()[15]) % 8;
     tokio::time::sleep(Duration::from_millis(u64::from(attempt) * spread)).await;
+}
+
+/// The answer to a command that the aggregate has seen before.
+async fn first_answer<A: AggregateRoot>(
+    store: &JetStreamEventStore<A>,
+    aggregate: &AggregateContext<A>,
+    context: &CommandContext,
+) -> Result<Option<Committed<A::Event>>, DispatchError<A::Error>> {
+    let Some(first) = aggregate.commands.get(&context.command_id) else {
+        return Ok(None);
+    };
+    let found = store
+        .commit_at(&aggregate.aggregate_id, first.stream_sequence)
+        .await?;
+    let (commit, events) = found.ok_or(DispatchError::CommandIdReused)?;
+    Ok(Some(committed(Appended::<A> {
+        commit,
+        events,
+        next: None,
+    })))
 }
 
 fn committed<A: AggregateRoot>(appended: Appended<A>) -> Committed<A::Event> {

@@ -23,7 +23,7 @@ pub mod tree_heads;
 pub mod usage;
 
 pub use consumer::{LogEntry, LogReader};
-pub use dispatch::{CommandContext, Committed, DispatchError, Dispatcher, UndoError};
+pub use dispatch::{CommandContext, Committed, DispatchError, Dispatcher, PlannedError, UndoError};
 pub use error::BusError;
 pub use feed::Feed;
 pub use restore::{RestoreError, RestoredCommit};

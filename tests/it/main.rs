@@ -13,6 +13,7 @@ mod docs;
 mod embedded;
 mod evolution;
 mod faults;
+mod files;
 mod graphql;
 mod health;
 mod import;

@@ -2,8 +2,8 @@
 
 use crate::embedded::DataDir;
 use crate::{
-    audit, bench_search, dead_letter, doctor, import, lock, maintain, privacy, rebuild, restore,
-    serve, tenant, token, up,
+    audit, bench_search, dead_letter, doctor, files, import, lock, maintain, openapi, privacy,
+    rebuild, restore, serve, tenant, token, up,
 };
 use api::config::{Config, TelemetryConfig};
 use api::telemetry::Telemetry;
@@ -95,6 +95,10 @@ enum Command {
     /// Register servers and tools from files.
     #[command(subcommand)]
     Import(ImportCommand),
+    /// Write a tenant's registry as files, for version control.
+    Export(files::ExportArgs),
+    /// Make a tenant's registry match files, after showing the plan.
+    Apply(files::ApplyArgs),
     /// Build a read model anew from the log, compare it with the live one, and swap.
     Rebuild(rebuild::Args),
     /// Pin the versions and definitions of tools in a file, or say what differs from one.
@@ -133,6 +137,8 @@ enum Command {
 enum ImportCommand {
     /// A catalogue: one file of servers and one of tools, a JSON object a line.
     Catalogue(import::Args),
+    /// An OpenAPI 3.0 or 3.1 document: its operations become the tools of one server.
+    Openapi(openapi::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -151,6 +157,8 @@ pub fn run(cli: Cli) -> ExitCode {
         | Command::Serve(_)
         | Command::Migrate(_)
         | Command::Import(_)
+        | Command::Export(_)
+        | Command::Apply(_)
         | Command::Rebuild(_)
         | Command::Lock(_)
         | Command::Audit(_)
@@ -180,19 +188,14 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(args).await,
         Command::Migrate(args) => quietly(maintain::migrate(args)).await,
         Command::Import(ImportCommand::Catalogue(args)) => {
-            let telemetry = Telemetry::start(&quiet())?;
-            let code = import::run_command(args).await;
-            telemetry.stop().await;
-            code
+            quietly_to(import::run_command(args)).await
         }
+        Command::Import(ImportCommand::Openapi(args)) => quietly_to(openapi::run(args)).await,
+        Command::Export(args) => quietly(files::export(args)).await,
+        Command::Apply(args) => quietly_to(files::apply(args)).await,
         Command::Rebuild(args) => quietly(rebuild::run(args)).await,
         Command::Lock(args) => Ok(lock::run(args, &quiet()).await),
-        Command::Audit(command) => {
-            let telemetry = Telemetry::start(&quiet())?;
-            let code = audit::run(command).await;
-            telemetry.stop().await;
-            code
-        }
+        Command::Audit(command) => quietly_to(audit::run(command)).await,
         Command::Restore(args) => quietly(restore::run(args)).await,
         Command::DeadLetter(command) => quietly(dead_letter::run(command)).await,
         Command::Tenant(command) => quietly(tenant::run(command)).await,
@@ -205,10 +208,17 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 
 /// A command that ends: warnings and errors only.
 async fn quietly(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+    quietly_to(async { command.await.map(|()| ExitCode::SUCCESS) }).await
+}
+
+/// The same, for one with exit codes of its own.
+async fn quietly_to(
+    command: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
     let telemetry = Telemetry::start(&quiet())?;
     let outcome = command.await;
     telemetry.stop().await;
-    outcome.map(|()| ExitCode::SUCCESS)
+    outcome
 }
 
 fn quiet() -> TelemetryConfig {

@@ -5,9 +5,9 @@
 //! a lost race reads again. So a change that comes in between is never overwritten.
 
 use super::{CommandContext, Committed, DispatchError, Dispatcher, MAX_ATTEMPTS};
-use super::{back_off, cache_key, committed};
+use super::{back_off, cache_key, committed, first_answer};
 use crate::error::BusError;
-use crate::event_store::{AppendError, Appended, JetStreamEventStore};
+use crate::event_store::{AppendError, JetStreamEventStore};
 use cqrs_es::event_sink::EventSink;
 use domain::id::TenantId;
 use domain::undo::{NotUndone, Undo, Undoing, undoing};
@@ -58,15 +58,9 @@ impl Dispatcher {
         let store = JetStreamEventStore::<A>::new(self.log.clone(), context.tenant.clone());
         for attempt in 1..=MAX_ATTEMPTS {
             let (mut aggregate, history) = store.history(aggregate_id).await?;
-            if let Some(first) = aggregate.commands.get(&context.command_id) {
-                let found = store.commit_at(aggregate_id, first.stream_sequence).await?;
-                let found = found.ok_or(UndoError::Dispatch(DispatchError::CommandIdReused))?;
-                let (commit, events) = found;
-                return Ok(committed(Appended::<A> {
-                    commit,
-                    events,
-                    next: None,
-                }));
+            let first = first_answer(&store, &aggregate, context).await;
+            if let Some(first) = first.map_err(UndoError::Dispatch)? {
+                return Ok(first);
             }
             let undo = undoing::<A>(&history, aggregate_sequence)?;
             if undo.changed_since {

@@ -1,41 +1,16 @@
 //! `metamcp lock` as a pipeline runs it.
 
 use super::{sequence, server, tool};
-use crate::support::{Client, Installation, PATIENCE};
+use crate::support::{Client, Installation, said};
 use domain::principal::Role;
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Output;
-use tokio::process::Command;
 
-/// The program, on the installation of the test.
+/// `metamcp lock` in a folder.
 async fn lock(installation: &Installation, folder: &Path, arguments: &[&str]) -> Output {
-    let (nats, servers) = (&installation.config.nats, &installation.servers);
-    let address = installation.config.postgres.address().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_metamcp"));
-    command
-        .arg("lock")
-        .args(arguments)
-        .current_dir(folder)
-        .kill_on_drop(true);
-    command.arg("--data-dir").arg(folder.join("none"));
-    command.env("METAMCP__POSTGRES__URL", address.expose_secret());
-    let keys = &installation.config.privacy.keys_dir;
-    command.env("METAMCP__PRIVACY__KEYS_DIR", keys);
-    command.env("METAMCP__NATS__URL", &nats.url);
-    command.env("METAMCP__NATS__USER", nats.user.as_deref().unwrap());
-    command.env("METAMCP__NATS__PASSWORD", servers.embedded.nats.password());
-    command.env("METAMCP__NATS__STREAM", &nats.stream);
-    command.env("METAMCP__NATS__SUBJECT_ROOT", &nats.subject_root);
-    let done = tokio::time::timeout(3 * PATIENCE, command.output()).await;
-    done.unwrap().unwrap()
-}
-
-/// What it printed, and its exit code.
-fn said(output: &Output) -> (String, Option<i32>) {
-    let both = [&output.stdout[..], &output.stderr[..]].concat();
-    (String::from_utf8(both).unwrap(), output.status.code())
+    let arguments = [&["lock"], arguments].concat();
+    installation.program(folder, &arguments).await
 }
 
 async fn change(client: &Client, mutation: &str) {

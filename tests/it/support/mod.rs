@@ -3,11 +3,13 @@
 
 mod client;
 mod live;
+mod program;
 mod proxy;
 mod servers;
 
 pub(crate) use client::Client;
 pub(crate) use live::{Heard, Live};
+pub(crate) use program::said;
 pub(crate) use proxy::Proxy;
 pub(crate) use servers::Servers;
 

@@ -148,7 +148,7 @@ impl Fields {
 }
 
 /// Removes hidden characters from every string and member name; how many there were.
-fn clean_strings(field: &'static str, value: &mut Value) -> Result<usize, Reason> {
+pub(crate) fn clean_strings(field: &'static str, value: &mut Value) -> Result<usize, Reason> {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => Ok(0),
         Value::String(text) => Ok(strip(text)),

@@ -9,10 +9,10 @@
 
 mod catalogue;
 mod command;
-mod fields;
+pub(crate) mod fields;
 mod lines;
-mod patience;
-mod report;
+pub(crate) mod patience;
+pub(crate) mod report;
 #[cfg(test)]
 mod report_tests;
 mod run;

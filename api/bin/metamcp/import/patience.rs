@@ -7,13 +7,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The attempts of one command while the log is away.
-pub(super) struct Patience {
+pub(crate) struct Patience {
     until: Instant,
     next: Duration,
 }
 
 impl Patience {
-    pub(super) fn new(most: Duration) -> Self {
+    pub(crate) fn new(most: Duration) -> Self {
         Self {
             until: Instant::now() + most,
             next: FIRST_PAUSE,
@@ -21,7 +21,7 @@ impl Patience {
     }
 
     /// How long to wait before the next attempt; none when it has lasted long enough.
-    pub(super) fn pause(&mut self) -> Option<Duration> {
+    pub(crate) fn pause(&mut self) -> Option<Duration> {
         if Instant::now() >= self.until {
             return None;
         }

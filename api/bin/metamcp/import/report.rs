@@ -9,15 +9,15 @@ const MAX_MESSAGE: usize = 300;
 
 /// Why a line was refused or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reason {
+pub(crate) struct Reason {
     /// Stable, upper-case.
-    pub(super) code: &'static str,
+    pub(crate) code: &'static str,
     /// For people, safe to print.
-    pub(super) message: String,
+    pub(crate) message: String,
 }
 
 impl Reason {
-    pub(super) fn new(code: &'static str, message: impl AsRef<str>) -> Self {
+    pub(crate) fn new(code: &'static str, message: impl AsRef<str>) -> Self {
         let message = domain::text::clean(message.as_ref())
             .text
             .replace(['\n', '\t'], " ");

@@ -11,20 +11,16 @@ use file::Lockfile;
 
 use crate::app::Backend;
 use crate::cli::Installation;
+use crate::plan::Reader;
 use anyhow::{Context, bail};
 use api::config::TelemetryConfig;
 use api::error::chain;
 use api::telemetry::Telemetry;
 use domain::id::TenantId;
 use projections::catalog::{self, Pins};
-use projections::{Moment, Positions};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
-/// How long the catalogue may take to come to the end of the log.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// The file that `--check` reads without a name.
 const DEFAULT_FILE: &str = "metamcp.lock";
 /// Something differs.
@@ -104,22 +100,8 @@ async fn check(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
 async fn read(args: &Args, tenant: &TenantId, servers: &[String]) -> anyhow::Result<Pins> {
     let config = args.installation.config()?;
     let backend = Backend::connect(&config).await?;
-    let head = backend.log.head().await?;
-    let position = args.at.unwrap_or(head);
-    if position > head {
-        bail!("the log ends at position {head}; {position} has not come yet");
-    }
-    let stop = CancellationToken::new();
-    let _stop = stop.clone().drop_guard();
-    let positions = Positions::start(&backend.database, &backend.log, &stop);
-    positions
-        .wait_for(catalog::NAME, position, PATIENCE)
-        .await
-        .context(
-            "no projector keeps the catalogue up to date: is `metamcp up` or `serve` running?",
-        )?;
-    let reads = backend.database.read_pool(1);
-    let mut reads = reads.tenant(tenant).await?.at(Moment::At(position));
+    let reader = Reader::new(&backend);
+    let (mut reads, _) = reader.at(tenant, args.at).await?;
     for slug in servers {
         if catalog::server_by_slug(&mut reads, slug).await?.is_none() {
             bail!("tenant {tenant} has no server {slug}");

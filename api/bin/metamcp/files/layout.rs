@@ -1,0 +1,39 @@
+//! Which files there are, and those that are not servers.
+
+use serde::{Deserialize, Serialize};
+
+/// The format that this build writes and reads.
+pub(super) const FORMAT: u32 = 1;
+/// What the folder is: format, tenant, position.
+pub(super) const MANIFEST: &str = "registry.yaml";
+/// The tenant itself.
+pub(super) const TENANT: &str = "tenant.yaml";
+/// One file for each server, named for its slug.
+pub(super) const SERVERS: &str = "servers";
+/// How a file of ours ends.
+pub(super) const EXTENSION: &str = "yaml";
+
+/// What a folder is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The format's version.
+    pub format: u32,
+    /// Whose registry it was.
+    pub tenant: String,
+    /// The position of the log as of which the registry was what the files say.
+    pub position: u64,
+}
+
+/// The file of the tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TenantFile {
+    /// The name that people read.
+    pub(super) name: String,
+}
+
+/// The file of a server.
+pub(super) fn server_file(slug: &str) -> String {
+    format!("{SERVERS}/{slug}.{EXTENSION}")
+}

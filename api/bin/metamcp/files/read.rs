@@ -1,0 +1,229 @@
+//! Reads a folder: all of it or nothing. A file that nobody would read is refused, because leaving it out could
+//! retire what it describes.
+
+use super::layout::{EXTENSION, FORMAT, MANIFEST, Manifest, SERVERS, TENANT, TenantFile};
+use super::yaml::from_text;
+use crate::import::report::Reason;
+use crate::plan::{Problem, RegistrySpec, ServerSpec};
+use domain::id::check_slug;
+use serde::de::DeserializeOwned;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Largest file, in bytes.
+const MAX_FILE: u64 = 32 << 20;
+
+/// What a folder says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Folder {
+    /// What it is of.
+    pub manifest: Manifest,
+    /// What the registry is to be.
+    pub registry: RegistrySpec,
+}
+
+/// Reads a folder.
+///
+/// # Errors
+/// Every problem of every file.
+pub fn read(folder: &Path) -> Result<Folder, Vec<Problem>> {
+    let mut reading = Reading {
+        folder,
+        problems: Vec::new(),
+    };
+    // The format first: of a newer one nothing else is known.
+    let Some(manifest) = reading.manifest() else {
+        return Err(reading.problems);
+    };
+    let registry = RegistrySpec {
+        tenant_name: reading.tenant_name(),
+        servers: reading.servers().into_iter().collect(),
+    };
+    reading.refuse_strangers();
+    if reading.problems.is_empty() {
+        Ok(Folder { manifest, registry })
+    } else {
+        reading.problems.sort();
+        Err(reading.problems)
+    }
+}
+
+struct Reading<'a> {
+    folder: &'a Path,
+    problems: Vec<Problem>,
+}
+
+impl Reading<'_> {
+    fn manifest(&mut self) -> Option<Manifest> {
+        let path = self.folder.join(MANIFEST);
+        let text = self.text(&path, MANIFEST)?;
+        let format = serde_yaml_ng::from_str::<serde_yaml_ng::Value>(&text);
+        let format = format.ok().and_then(|value| value.get("format")?.as_u64());
+        if let Some(format) = format.filter(|format| *format != u64::from(FORMAT)) {
+            let message = format!(
+                "the files have format {format}, and this build reads format {FORMAT}: use the release that wrote them"
+            );
+            self.problem(MANIFEST, Reason::new("UNSUPPORTED_FORMAT", message));
+            return None;
+        }
+        self.parse(MANIFEST, &text)
+    }
+
+    fn tenant_name(&mut self) -> Option<String> {
+        let path = self.folder.join(TENANT);
+        if !path.exists() {
+            return None;
+        }
+        let text = self.text(&path, TENANT)?;
+        let tenant: TenantFile = self.parse(TENANT, &text)?;
+        Some(tenant.name)
+    }
+
+    fn servers(&mut self) -> Vec<(String, ServerSpec)> {
+        let mut servers = Vec::new();
+        for path in self.entries(&self.folder.join(SERVERS)) {
+            let file = self.name(&path);
+            let slug = path.file_stem().and_then(|stem| stem.to_str());
+            let is_ours = path.extension().is_some_and(|end| end == EXTENSION) && path.is_file();
+            let Some(slug) = slug.filter(|_| is_ours) else {
+                self.stranger(&file, "only files named <slug>.yaml lie here");
+                continue;
+            };
+            if let Err(error) = check_slug("server slug", slug) {
+                self.problem(&file, Reason::new("INVALID_SLUG", error.to_string()));
+                continue;
+            }
+            let server = self.text(&path, &file);
+            let server = server.and_then(|text| self.parse::<ServerSpec>(&file, &text));
+            servers.extend(server.map(|server| (slug.to_owned(), server)));
+        }
+        servers
+    }
+
+    /// YAML beside ours; anything else, such as a README, is somebody's and stays unread.
+    fn refuse_strangers(&mut self) {
+        for path in self.entries(self.folder) {
+            let file = self.name(&path);
+            let is_yaml = path
+                .extension()
+                .is_some_and(|end| end == EXTENSION || end == "yml");
+            if is_yaml && file != MANIFEST && file != TENANT {
+                self.stranger(&file, "nothing reads it; a server's file lies in servers/");
+            }
+        }
+    }
+
+    /// What lies in a folder, hidden files left out. No folder of servers is one without servers.
+    fn entries(&mut self, folder: &Path) -> Vec<PathBuf> {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+            Err(error) => {
+                let file = self.name(folder);
+                self.problem(&file, Reason::new("FILE_UNREADABLE", error.to_string()));
+                return Vec::new();
+            }
+        };
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.retain(|path| {
+            let name = path.file_name();
+            name.is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."))
+        });
+        paths.sort();
+        paths
+    }
+
+    fn text(&mut self, path: &Path, file: &str) -> Option<String> {
+        let size = fs::metadata(path).map(|about| about.len());
+        let text = match size {
+            Ok(size) if size > MAX_FILE => {
+                let message = format!("the file has {size} bytes; the most is {MAX_FILE}");
+                self.problem(file, Reason::new("FILE_TOO_LARGE", message));
+                return None;
+            }
+            Ok(_) => fs::read_to_string(path),
+            Err(error) => Err(error),
+        };
+        text.map_err(|error| {
+            let message = format!("the file cannot be read: {error}");
+            self.problem(file, Reason::new("FILE_UNREADABLE", message));
+        })
+        .ok()
+    }
+
+    fn parse<T: DeserializeOwned>(&mut self, file: &str, text: &str) -> Option<T> {
+        from_text(text)
+            .map_err(|reason| self.problem(file, reason))
+            .ok()
+    }
+
+    fn stranger(&mut self, file: &str, why: &str) {
+        self.problem(file, Reason::new("UNKNOWN_FILE", why));
+    }
+
+    fn problem(&mut self, file: &str, reason: Reason) {
+        self.problems.push(Problem::of(file, reason));
+    }
+
+    /// A path as the folder's owner knows it.
+    fn name(&self, path: &Path) -> String {
+        let path = path.strip_prefix(self.folder).unwrap_or(path);
+        path.display().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(files: &[(&str, &str)]) -> Vec<(String, &'static str)> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(SERVERS)).unwrap();
+        for (file, text) in files {
+            fs::write(folder.path().join(file), text).unwrap();
+        }
+        let problems = read(folder.path()).err().unwrap_or_default();
+        let code = |problem: Problem| (problem.place, problem.code);
+        problems.into_iter().map(code).collect()
+    }
+
+    const GOOD: (&str, &str) = (MANIFEST, "format: 1\ntenant: acme\nposition: 4\n");
+
+    #[test]
+    fn a_folder_without_its_manifest_or_of_another_format_is_refused() {
+        assert_eq!(codes(&[]), [(MANIFEST.to_owned(), "FILE_UNREADABLE")]);
+        let newer = (MANIFEST, "format: 2\nshape: round\n");
+        assert_eq!(
+            codes(&[newer]),
+            [(MANIFEST.to_owned(), "UNSUPPORTED_FORMAT")]
+        );
+        let unknown = (
+            MANIFEST,
+            "format: 1\ntenant: acme\nposition: 4\nshape: round\n",
+        );
+        assert_eq!(codes(&[unknown]), [(MANIFEST.to_owned(), "INVALID_FILE")]);
+    }
+
+    #[test]
+    fn every_problem_of_every_file_is_told_and_what_nobody_reads_is_one() {
+        let found = codes(&[
+            GOOD,
+            (TENANT, "title: x"),
+            ("servers/a.yaml", "name: A\ncolour: red"),
+            ("servers/B.yaml", "name: B"),
+            ("servers/c.yml", "name: C"),
+            ("servers/.keep", ""),
+            ("d.yaml", "name: D"),
+            ("README.md", "ours"),
+        ]);
+        let expected = [
+            ("d.yaml", "UNKNOWN_FILE"),
+            ("servers/B.yaml", "INVALID_SLUG"),
+            ("servers/a.yaml", "INVALID_FILE"),
+            ("servers/c.yml", "UNKNOWN_FILE"),
+            (TENANT, "INVALID_FILE"),
+        ];
+        assert_eq!(found, expected.map(|(file, code)| (file.to_owned(), code)));
+        assert_eq!(codes(&[GOOD, ("servers/a.yaml", "name: A")]), []);
+    }
+}

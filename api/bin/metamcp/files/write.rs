@@ -1,0 +1,138 @@
+//! Writes a registry into a folder: the same registry always gives the same bytes.
+
+use super::layout::{EXTENSION, MANIFEST, Manifest, SERVERS, TENANT, TenantFile, server_file};
+use super::yaml::{self, from_text, to_text};
+use crate::plan::RegistrySpec;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Why a folder was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Its files could be somebody's work: choose an empty folder, or that of an earlier export.
+    #[error(
+        "{0} is not empty and is no export of this tenant: choose an empty folder, or that of an earlier export"
+    )]
+    NotOurs(String),
+    /// The system refused.
+    #[error("{file} cannot be written")]
+    Io {
+        /// Which file.
+        file: String,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A value that YAML cannot hold.
+    #[error("{file} cannot be written: a text in it has no form in YAML")]
+    NotWritable {
+        /// Which file.
+        file: String,
+    },
+}
+
+/// What was done to a folder. A file that is as it should be is not touched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// How many files were written.
+    pub written: usize,
+    /// The files of servers that the registry does not have, which are gone.
+    pub removed: Vec<String>,
+}
+
+/// Writes the files of a registry and removes those of servers that it does not have.
+///
+/// # Errors
+/// [`WriteError`].
+pub fn write(
+    folder: &Path,
+    manifest: &Manifest,
+    registry: &RegistrySpec,
+) -> Result<Written, WriteError> {
+    check_ours(folder, manifest)?;
+    let servers = folder.join(SERVERS);
+    fs::create_dir_all(&servers).map_err(|source| io_error(&servers, source))?;
+    let mut files = Vec::new();
+    for (slug, server) in &registry.servers {
+        let file = server_file(slug);
+        let text = text(&file, to_text(server))?;
+        files.push((file, text));
+    }
+    if let Some(name) = registry.tenant_name.clone() {
+        files.push((
+            TENANT.to_owned(),
+            text(TENANT, to_text(&TenantFile { name }))?,
+        ));
+    }
+    let removed = remove_others(folder, &files)?;
+    let mut written = 0;
+    for (file, text) in &files {
+        written += usize::from(replace(&folder.join(file), text)?);
+    }
+    // An earlier position stays true while nothing has changed, and a file that changed would be a
+    // difference in version control that says nothing.
+    let path = folder.join(MANIFEST);
+    if written > 0 || !removed.is_empty() || !path.exists() {
+        let about =
+            "# Written by `metamcp export`; `metamcp apply` reads it with the files beside it.\n";
+        let about = format!("{about}{}", text(MANIFEST, to_text(manifest))?);
+        written += usize::from(replace(&path, &about)?);
+    }
+    Ok(Written { written, removed })
+}
+
+/// Writes a file unless it is as it should be; whether it did.
+fn replace(path: &Path, text: &str) -> Result<bool, WriteError> {
+    if fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
+        return Ok(false);
+    }
+    fs::write(path, text).map_err(|source| io_error(path, source))?;
+    Ok(true)
+}
+
+/// A folder that is empty, or holds an earlier export of the same tenant.
+fn check_ours(folder: &Path, manifest: &Manifest) -> Result<(), WriteError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|source| io_error(folder, source))?,
+    };
+    let is_hidden = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
+    if !entries.flatten().any(|entry| !is_hidden(&entry)) {
+        return Ok(());
+    }
+    let earlier = fs::read_to_string(folder.join(MANIFEST)).ok();
+    let earlier = earlier.and_then(|text| from_text::<Manifest>(&text).ok());
+    match earlier {
+        Some(earlier) if earlier.tenant == manifest.tenant => Ok(()),
+        Some(_) | None => Err(WriteError::NotOurs(folder.display().to_string())),
+    }
+}
+
+/// A server's file that stayed would bring the server back, or be refused, at the next apply.
+fn remove_others(folder: &Path, files: &[(String, String)]) -> Result<Vec<String>, WriteError> {
+    let mut removed = Vec::new();
+    let wanted: BTreeSet<_> = files.iter().map(|(file, _)| folder.join(file)).collect();
+    let servers = folder.join(SERVERS);
+    let entries = fs::read_dir(&servers).map_err(|source| io_error(&servers, source))?;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let is_ours = path.extension().is_some_and(|end| end == EXTENSION);
+        if is_ours && !wanted.contains(&path) {
+            fs::remove_file(&path).map_err(|source| io_error(&path, source))?;
+            removed.push(path.display().to_string());
+        }
+    }
+    Ok(removed)
+}
+
+fn text(file: &str, written: Result<String, yaml::NotWritable>) -> Result<String, WriteError> {
+    written.map_err(|_| WriteError::NotWritable {
+        file: file.to_owned(),
+    })
+}
+
+fn io_error(path: &Path, source: io::Error) -> WriteError {
+    let file = path.display().to_string();
+    WriteError::Io { file, source }
+}

@@ -1,0 +1,160 @@
+//! Making a registry what a document says: what differs becomes a plan, the plan is checked as a whole, shown,
+//! and carried out by commands.
+//!
+//! Used by `metamcp apply` (a folder of files) and `metamcp import openapi` (one document, one server).
+//!
+//! **Invariants.** Nothing is sent before every command of the plan was decided once, on the log as it is, by
+//! the domain itself ([`Plan::rehearse`]). Each command is appended only where its object is as it was then
+//! ([`bus::Dispatcher::dispatch_at`]), under an id that follows from tenant, object, that position and what is
+//! to be, so carrying out the same plan twice, or the rest of it after an interruption, doubles nothing.
+//!
+//! # Reading order
+//! `spec.rs` (what is to be), `observed.rs` (what is), `difference.rs` (from the two to steps), `rehearsal.rs`,
+//! `carry_out.rs`, `show.rs` (what people see).
+
+mod carry_out;
+mod difference;
+mod observed;
+mod rehearsal;
+mod show;
+mod spec;
+
+pub use carry_out::{Applied, ApplyError};
+pub(crate) use difference::suggested_version;
+pub use observed::{Observed, ObservedTool, Reader};
+pub use rehearsal::{RehearsalError, Rehearsed};
+pub use spec::{RegistrySpec, ServerSpec, ToolSpec};
+
+use crate::import::report::Reason;
+use domain::Rejection;
+use domain::diff::Change as FieldChange;
+use domain::id::{ServerId, TenantId, ToolId};
+use domain::server::ServerCommand;
+use domain::tenant::TenantCommand;
+use domain::tool::ToolCommand;
+use std::fmt;
+
+/// Something that keeps a document from becoming a registry.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// The file or the place in a document.
+    pub place: String,
+    /// Stable, upper-case.
+    pub code: &'static str,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Problem {
+    pub(crate) fn new(
+        place: impl Into<String>,
+        code: &'static str,
+        message: impl AsRef<str>,
+    ) -> Self {
+        Self::of(place, Reason::new(code, message))
+    }
+
+    pub(crate) fn of(place: impl Into<String>, reason: Reason) -> Self {
+        let place = domain::text::clean(&place.into()).text;
+        let Reason { code, message } = reason;
+        Self {
+            place,
+            code,
+            message,
+        }
+    }
+
+    pub(crate) fn rejected(place: impl Into<String>, rejection: &impl Rejection) -> Self {
+        Self::new(place, rejection.code(), rejection.to_string())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            place,
+            code,
+            message,
+        } = self;
+        write!(f, "{place}: {message} ({code})")
+    }
+}
+
+/// An object of the registry, as a document names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Object {
+    /// The tenant itself.
+    Tenant,
+    /// A server, by its slug.
+    Server(String),
+    /// A tool, by its server's slug and its name.
+    Tool(String, String),
+}
+
+impl Object {
+    /// The id of its aggregate.
+    #[must_use]
+    pub fn id(&self, tenant: &TenantId) -> String {
+        match self {
+            Self::Tenant => tenant.to_string(),
+            Self::Server(slug) => ServerId::derive(tenant, slug).into(),
+            Self::Tool(slug, name) => ToolId::derive(tenant, slug, name).into(),
+        }
+    }
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tenant => f.write_str("tenant"),
+            Self::Server(slug) => write!(f, "server {slug}"),
+            Self::Tool(slug, name) => write!(f, "tool {slug}/{name}"),
+        }
+    }
+}
+
+/// What happens to an object.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// It is registered.
+    Create,
+    /// These fields change.
+    Update(Vec<FieldChange>),
+    /// It goes out of use.
+    Retire,
+}
+
+/// The commands to one object, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Commands {
+    Tenant(Vec<TenantCommand>),
+    Server(Vec<ServerCommand>),
+    Tool(Vec<ToolCommand>),
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Which object.
+    pub object: Object,
+    /// What happens to it.
+    pub action: Action,
+    pub(crate) commands: Commands,
+    /// Canonical bytes of what is to be: a part of the commands' ids.
+    pub(crate) target: Vec<u8>,
+}
+
+/// What has to happen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Whose registry.
+    pub tenant: TenantId,
+    /// The position of the log that was looked at.
+    pub position: u64,
+    /// The changes, in the order of their objects.
+    pub steps: Vec<Step>,
+    /// Objects that are as they should be.
+    pub unchanged: usize,
+    /// Objects in use that the document does not name and that stay, because nobody asked to retire them.
+    pub left_over: Vec<Object>,
+}

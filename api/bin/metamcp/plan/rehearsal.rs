@@ -1,0 +1,114 @@
+//! Every command of a plan is decided once before the first one is sent: by the domain, on the log as it is.
+
+use super::{Commands, Object, Plan, Problem, Step};
+use bus::{BusError, DispatchError, Dispatcher};
+use domain::aggregate::AggregateRoot;
+use domain::id::TenantId;
+use domain::server::Server;
+use domain::tenant::Tenant;
+use domain::tool::Tool;
+use futures::stream::{self, StreamExt};
+
+/// Objects that are looked at at once.
+const IN_FLIGHT: usize = 64;
+
+/// A plan that the domain accepts as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rehearsed {
+    pub(super) plan: Plan,
+    /// For each step, the position of its object's last commit; 0 when it has none.
+    pub(super) positions: Vec<u64>,
+}
+
+impl Rehearsed {
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+/// Why a plan cannot be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum RehearsalError {
+    /// The domain refuses some of it; nothing was sent.
+    #[error("{} of the changes are refused", .0.len())]
+    Refused(Vec<Problem>),
+    /// An object has changed since the plan was made: plan again.
+    #[error(
+        "{0} was changed by somebody else meanwhile; run the same command again (REGISTRY_MOVED)"
+    )]
+    Moved(Object),
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] BusError),
+}
+
+enum Found {
+    At(u64),
+    Refused(Problem),
+}
+
+impl Plan {
+    /// Decides every command without sending it.
+    ///
+    /// # Errors
+    /// [`RehearsalError`]; all refusals together.
+    pub async fn rehearse(self, dispatcher: &Dispatcher) -> Result<Rehearsed, RehearsalError> {
+        let found: Vec<Result<Found, BusError>> = stream::iter(&self.steps)
+            .map(|step| rehearse(dispatcher, &self.tenant, step))
+            .buffered(IN_FLIGHT)
+            .collect()
+            .await;
+        let (mut positions, mut refused) = (Vec::with_capacity(found.len()), Vec::new());
+        for (step, found) in self.steps.iter().zip(found) {
+            match found? {
+                Found::At(position) if position > self.position => {
+                    return Err(RehearsalError::Moved(step.object.clone()));
+                }
+                Found::At(position) => positions.push(position),
+                Found::Refused(problem) => refused.push(problem),
+            }
+        }
+        if refused.is_empty() {
+            Ok(Rehearsed {
+                plan: self,
+                positions,
+            })
+        } else {
+            Err(RehearsalError::Refused(refused))
+        }
+    }
+}
+
+async fn rehearse(
+    dispatcher: &Dispatcher,
+    tenant: &TenantId,
+    step: &Step,
+) -> Result<Found, BusError> {
+    let id = step.object.id(tenant);
+    match &step.commands {
+        Commands::Tenant(commands) => one::<Tenant>(dispatcher, tenant, &id, step, commands).await,
+        Commands::Server(commands) => one::<Server>(dispatcher, tenant, &id, step, commands).await,
+        Commands::Tool(commands) => one::<Tool>(dispatcher, tenant, &id, step, commands).await,
+    }
+}
+
+async fn one<A: AggregateRoot>(
+    dispatcher: &Dispatcher,
+    tenant: &TenantId,
+    id: &str,
+    step: &Step,
+    commands: &[A::Command],
+) -> Result<Found, BusError> {
+    match dispatcher.rehearse::<A>(tenant, id, commands).await {
+        Ok(position) => Ok(Found::At(position)),
+        Err(DispatchError::Rejected(rejection)) => Ok(Found::Refused(Problem::rejected(
+            step.object.to_string(),
+            &rejection,
+        ))),
+        Err(DispatchError::Bus(error)) => Err(error),
+        // A rehearsal appends nothing, so there is nobody to race with.
+        Err(DispatchError::Conflict | DispatchError::CommandIdReused) => Ok(Found::At(u64::MAX)),
+    }
+}
