@@ -110,7 +110,9 @@ fn server(state: &mut Value, event: &ServerEvent) {
 fn version(state: &mut Value, server_version: &str, fields: &Value) {
     let versions = state.as_object_mut().map(|members| {
         let versions = members.entry("versions").or_insert_with(empty);
-        versions.as_object_mut().map(|all| all.entry(server_version).or_insert_with(empty))
+        versions
+            .as_object_mut()
+            .map(|all| all.entry(server_version).or_insert_with(empty))
     });
     if let Some(version) = versions.flatten() {
         put(version, fields);

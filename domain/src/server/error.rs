@@ -85,7 +85,9 @@ pub enum ServerError {
     #[error("the server has as many versions as a server may have")]
     TooManyVersions,
     /// Published documents carry the name: register another server for another one.
-    #[error("the registry name stays, because published versions carry it; register another server")]
+    #[error(
+        "the registry name stays, because published versions carry it; register another server"
+    )]
     RegistryNameFixed,
 }
 
@@ -93,7 +95,9 @@ pub enum ServerError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// Write it in a revision that this release reads, or update MetaMCP.
-    #[error("the manifest is of the schema `{found}`, which this release does not read; update MetaMCP, or use a revision from 2025-09-29 to 2025-12-11")]
+    #[error(
+        "the manifest is of the schema `{found}`, which this release does not read; update MetaMCP, or use a revision from 2025-09-29 to 2025-12-11"
+    )]
     UnknownSchema {
         /// What it names.
         found: String,
@@ -113,7 +117,9 @@ pub enum ManifestError {
         found: usize,
     },
     /// Remove control, bidirectional and zero-width characters.
-    #[error("the manifest holds hidden characters (control, bidirectional or zero-width) at `{place}`; remove them")]
+    #[error(
+        "the manifest holds hidden characters (control, bidirectional or zero-width) at `{place}`; remove them"
+    )]
     HiddenCharacters {
         /// A JSON Pointer.
         place: String,

@@ -77,17 +77,34 @@ fn a_document_that_breaks_the_schema_is_refused_with_the_place() {
 
 #[test]
 fn a_version_is_one_version() {
-    for range in ["latest", "^1.2.3", "~1.2", ">=1", "1.x", "1.*", "1.0 - 2.0", ""] {
-        assert_eq!(code(changed("/version", json!(range))), "MANIFEST_INVALID", "{range}");
+    for range in [
+        "latest",
+        "^1.2.3",
+        "~1.2",
+        ">=1",
+        "1.x",
+        "1.*",
+        "1.0 - 2.0",
+        "",
+    ] {
+        assert_eq!(
+            code(changed("/version", json!(range))),
+            "MANIFEST_INVALID",
+            "{range}"
+        );
     }
     for version in ["2025-01-31", "v1", "1.0.0-beta.1+build"] {
-        assert!(Manifest::new(changed("/version", json!(version))).is_ok(), "{version}");
+        assert!(
+            Manifest::new(changed("/version", json!(version))).is_ok(),
+            "{version}"
+        );
     }
 }
 
 #[test]
 fn hidden_characters_and_floods_are_refused_wherever_they_are() {
-    let meta = |inner: Value| json!({ "io.modelcontextprotocol.registry/publisher-provided": inner });
+    let meta =
+        |inner: Value| json!({ "io.modelcontextprotocol.registry/publisher-provided": inner });
     for hidden in [
         changed("/title", json!("Wea\u{202e}ther")),
         changed("/_meta", meta(json!({ "deep": [{ "x": "\u{0}" }] }))),
@@ -110,7 +127,11 @@ fn any_profile_makes_a_valid_document() {
     };
     let long = "ä".repeat(200);
     for profile in [
-        profile("Git", "Works on a repository", Some("https://example.org/git")),
+        profile(
+            "Git",
+            "Works on a repository",
+            Some("https://example.org/git"),
+        ),
         profile(&long, "", Some("https://example.org/a b|c[d]")),
         profile("Git", &"x ".repeat(500), None),
     ] {

@@ -22,7 +22,7 @@ pub use event::{
     ServerEvent, ServerRegistered, ServerRetired,
 };
 pub use manifest::{LATEST, MAX_MANIFEST_BYTES, Manifest, compare_versions};
-pub use publish::MAX_STATUS_MESSAGE;
 pub use profile::{
     MAX_CATEGORY, MAX_DESCRIPTION, MAX_NAME, MAX_TAG, MAX_TAGS, ServerProfile, Transport,
 };
+pub use publish::MAX_STATUS_MESSAGE;
