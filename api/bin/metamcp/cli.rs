@@ -133,6 +133,8 @@ enum Command {
 enum ImportCommand {
     /// A catalogue: one file of servers and one of tools, a JSON object a line.
     Catalogue(import::Args),
+    /// Another registry that speaks the official MCP registry's API, or its documents in a file.
+    Registry(import::registry::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -182,6 +184,12 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Import(ImportCommand::Catalogue(args)) => {
             let telemetry = Telemetry::start(&quiet())?;
             let code = import::run_command(args).await;
+            telemetry.stop().await;
+            code
+        }
+        Command::Import(ImportCommand::Registry(args)) => {
+            let telemetry = Telemetry::start(&quiet())?;
+            let code = import::registry::run_command(args).await;
             telemetry.stop().await;
             code
         }

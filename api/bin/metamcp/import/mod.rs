@@ -1,4 +1,5 @@
-//! `metamcp import catalogue`: registers servers and tools from two files of JSON lines.
+//! `metamcp import`. Here: `import catalogue`, which registers servers and tools from two files of JSON lines.
+//! [`registry`] mirrors another registry.
 //!
 //! A bad line is reported with file, line and reason, and the rest goes on. A second run registers only what is
 //! missing, so a run that was interrupted is finished by running it again, with nothing doubled.
@@ -12,6 +13,7 @@ mod command;
 mod fields;
 mod lines;
 mod patience;
+pub mod registry;
 mod report;
 #[cfg(test)]
 mod report_tests;
