@@ -5,6 +5,7 @@
 
 mod projector;
 mod queries;
+mod row;
 
 pub use projector::ManifestsProjector;
 pub use queries::{

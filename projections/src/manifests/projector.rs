@@ -2,18 +2,16 @@
 //! folds its events over them in memory, and writes every changed row once.
 
 use super::NAME;
+use super::row::{Key, Row, find_latest, key};
 use crate::catalog::save;
-use crate::checkpoint::to_i64;
 use crate::error::ProjectionError;
 use crate::projector::{OnPoison, Projector, Recorded};
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use domain::AnyEvent;
 use domain::server::{
     MAX_STATUS_MESSAGE, Manifest, ManifestPublished, ManifestStatus, ManifestStatusChanged,
-    Mirrored, ServerEvent, ServerProfile, compare_versions,
+    ServerEvent, ServerProfile,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -39,32 +37,6 @@ const COLUMNS: &[&str] = &[
 /// Keeps `versions`.
 #[derive(Debug)]
 pub struct ManifestsProjector;
-
-/// (tenant, server id).
-type Key = (String, String);
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Row {
-    tenant: String,
-    server_id: String,
-    server_version: String,
-    slug: String,
-    name: String,
-    manifest: Value,
-    from_profile: bool,
-    status: ManifestStatus,
-    status_message: Option<String>,
-    status_changed_at: DateTime<Utc>,
-    published_at: DateTime<Utc>,
-    published_sequence: i64,
-    updated_at: DateTime<Utc>,
-    is_latest: bool,
-    mirrored: Option<Mirrored>,
-    mirrored_sequence: Option<i64>,
-    /// It differs from what is stored.
-    #[serde(skip)]
-    changed: bool,
-}
 
 #[async_trait]
 impl Projector for ManifestsProjector {
@@ -156,13 +128,6 @@ async fn load(
         servers.entry(key).or_default().push(row);
     }
     Ok(servers)
-}
-
-fn key(recorded: &Recorded) -> Key {
-    (
-        recorded.commit.tenant.to_string(),
-        recorded.commit.aggregate_id.clone(),
-    )
 }
 
 fn apply(
@@ -260,70 +225,6 @@ fn hide_profile(versions: &mut [Row], recorded: &Recorded) {
     }
 }
 
-/// The newest version that is not deleted; of a server whose versions all are, the newest of them.
-fn find_latest(versions: &mut [Row]) {
-    let rank = |row: &Row| (row.status != ManifestStatus::Deleted, !row.from_profile);
-    let latest = (0..versions.len()).max_by(|a, b| {
-        let (a, b) = (&versions[*a], &versions[*b]);
-        rank(a)
-            .cmp(&rank(b))
-            .then_with(|| compare_versions(&a.server_version, &b.server_version))
-            .then_with(|| a.published_sequence.cmp(&b.published_sequence))
-    });
-    for (index, row) in versions.iter_mut().enumerate() {
-        let is_latest = Some(index) == latest;
-        row.changed |= row.is_latest != is_latest;
-        row.is_latest = is_latest;
-    }
-}
-
-impl Row {
-    /// An active version that begins with this commit; its document is still to be filled in.
-    fn begin(recorded: &Recorded, slug: &str) -> Self {
-        let (tenant, server_id) = key(recorded);
-        let at = recorded.commit.recorded_at;
-        Self {
-            tenant,
-            server_id,
-            server_version: String::new(),
-            slug: slug.to_owned(),
-            name: String::new(),
-            manifest: Value::Null,
-            from_profile: false,
-            status: ManifestStatus::Active,
-            status_message: None,
-            status_changed_at: at,
-            published_at: at,
-            published_sequence: to_i64(recorded.stream_sequence),
-            updated_at: at,
-            is_latest: false,
-            mirrored: None,
-            mirrored_sequence: None,
-            changed: true,
-        }
-    }
-
-    fn set(&mut self, recorded: &Recorded, status: ManifestStatus, message: Option<String>) {
-        if self.status == status && self.status_message == message {
-            return;
-        }
-        self.status = status;
-        self.status_message = message;
-        self.status_changed_at = recorded.commit.recorded_at;
-        self.updated_at = recorded.commit.recorded_at;
-        self.changed = true;
-    }
-
-    /// Keeps where a mirror stands; what others do to the row does not move it.
-    fn mirrored_at(&mut self, recorded: &Recorded, mirrored: Option<&Mirrored>) {
-        if let Some(mirrored) = mirrored {
-            self.mirrored = Some(mirrored.clone());
-            self.mirrored_sequence = Some(to_i64(recorded.stream_sequence));
-            self.changed = true;
-        }
-    }
-}
-
 fn slug(versions: &[Row], recorded: &Recorded) -> Result<String, ProjectionError> {
     let slug = versions.first().map(|row| row.slug.clone());
     slug.ok_or_else(|| inconsistent(recorded, "the server has no row".to_owned()))
@@ -333,64 +234,5 @@ fn inconsistent(recorded: &Recorded, reason: String) -> ProjectionError {
     ProjectionError::Inconsistent {
         stream_sequence: recorded.stream_sequence,
         reason,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(server_version: &str, status: ManifestStatus, published_sequence: i64) -> Row {
-        let at = DateTime::from_timestamp(0, 0).unwrap();
-        Row {
-            tenant: "acme".into(),
-            server_id: "id".into(),
-            server_version: server_version.into(),
-            slug: "weather".into(),
-            name: "io.github.acme/weather".into(),
-            manifest: Value::Null,
-            from_profile: false,
-            status,
-            status_message: None,
-            status_changed_at: at,
-            published_at: at,
-            published_sequence,
-            updated_at: at,
-            is_latest: false,
-            mirrored: None,
-            mirrored_sequence: None,
-            changed: false,
-        }
-    }
-
-    fn latest(mut rows: Vec<Row>) -> String {
-        find_latest(&mut rows);
-        let mut latest = rows.into_iter().filter(|row| row.is_latest);
-        let found = latest.next().unwrap();
-        assert!(latest.next().is_none() && found.changed);
-        found.server_version
-    }
-
-    #[test]
-    fn the_latest_is_the_newest_that_is_not_deleted() {
-        use ManifestStatus::{Active, Deleted, Deprecated};
-        let rows = || vec![row("1.9.0", Active, 3), row("1.10.0", Deprecated, 1)];
-        assert_eq!(latest(rows()), "1.10.0");
-        let mut deleted = rows();
-        deleted[1].status = Deleted;
-        assert_eq!(latest(deleted), "1.9.0");
-        assert_eq!(latest(vec![row("b", Active, 2), row("a", Active, 9)]), "a");
-        let gone = vec![row("1.0.0", Deleted, 1), row("2.0.0", Deleted, 2)];
-        assert_eq!(latest(gone), "2.0.0");
-    }
-
-    #[test]
-    fn a_document_outranks_a_profile_of_a_higher_version() {
-        let profile = Row {
-            from_profile: true,
-            ..row("0.0.9", ManifestStatus::Deleted, 9)
-        };
-        let published = row("0.0.1", ManifestStatus::Deleted, 1);
-        assert_eq!(latest(vec![profile, published]), "0.0.1");
     }
 }

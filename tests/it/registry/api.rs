@@ -207,7 +207,9 @@ async fn pages_miss_nothing_and_double_nothing_while_servers_come_and_change() {
         // One that comes before the place of the reader, and one that has been seen and changes.
         register(&client, &format!("a-{round}"), None).await;
         let description = format!("Round {round}");
-        client.data(DESCRIBE, json!({ "description": description })).await;
+        client
+            .data(DESCRIBE, json!({ "description": description }))
+            .await;
         installation.settle().await;
     }
     let expected: Vec<_> = (10..35)
