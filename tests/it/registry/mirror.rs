@@ -12,6 +12,7 @@ use metamcp::import::registry::{
     FetchError, MirrorError, Registry, Summary, Target, mirror_registry, slug_of,
 };
 use projections::manifests;
+use secrecy::ExposeSecret;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -282,4 +283,52 @@ async fn people_and_a_mirror_do_not_undo_each_other() {
     assert!(Manifest::new(other.clone()).is_ok());
     let variables = json!({ "server": slug, "manifest": other });
     assert_eq!(local.code(PUBLISH, variables).await, "VERSION_TAKEN");
+}
+
+/// The program itself, as another process, with its token in a variable and its summary as JSON.
+#[tokio::test]
+async fn the_program_mirrors_and_says_how_it_went() {
+    let pair = Pair::start().await;
+    register(&pair.publisher, "weather", Some(WEATHER)).await;
+    publish(&pair.publisher, "weather", manifest(WEATHER, "1.0.0")).await;
+    pair.theirs.settle().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, token) = (&pair.ours.config, pair.publisher.token.clone().unwrap());
+    let password = ours.nats.password.as_ref().unwrap().expose_secret();
+    let run = async |source: &str| {
+        let mut command = crate::up::metamcp(&["import", "registry", source, "--json"]);
+        command
+            .args(["--tenant", "acme", "--data-dir"])
+            .arg(folder.path());
+        command.envs([
+            ("METAMCP_REGISTRY_TOKEN", token.as_str()),
+            ("METAMCP__NATS__URL", &ours.nats.url),
+            ("METAMCP__NATS__USER", ours.nats.user.as_deref().unwrap()),
+            ("METAMCP__NATS__PASSWORD", password),
+            ("METAMCP__NATS__STREAM", &ours.nats.stream),
+            ("METAMCP__NATS__SUBJECT_ROOT", &ours.nats.subject_root),
+            ("METAMCP__POSTGRES__URL", ours.postgres.url.expose_secret()),
+        ]);
+        let output = tokio::time::timeout(PATIENCE, command.output()).await;
+        let output = output.expect("in time").unwrap();
+        pair.ours.settle().await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), summary, said)
+    };
+    let (code, first, said) = run(&pair.front.base).await;
+    assert_eq!((code, &first["published"]), (Some(0), &json!(1)), "{said}");
+    let (code, second, said) = run(&pair.front.base).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(second["last_stream_sequence"], Value::Null, "{second}");
+    let bad = folder.path().join("bad.json");
+    std::fs::write(&bad, json!([{ "name": "nothing" }]).to_string()).unwrap();
+    let (code, third, said) = run(bad.to_str().unwrap()).await;
+    assert_eq!((code, &third["refused"]), (Some(3), &json!(1)), "{said}");
+    let (code, _, said) = run("https://me:hunter2@registry.example.org").await;
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("METAMCP_REGISTRY_TOKEN") && !said.contains("hunter2"),
+        "{said}"
+    );
 }
