@@ -39,12 +39,12 @@ impl<'a> Applier<'a> {
         }
     }
 
-    /// Brings one entry in; false when asked to stop before it was decided.
+    /// Brings one entry in, or counts why not.
     pub(super) async fn apply(
         &mut self,
         entry: Entry,
         mirrored: Option<Mirrored>,
-    ) -> Result<bool, MirrorError> {
+    ) -> Result<(), MirrorError> {
         let text = |member| entry.text(member).unwrap_or_default().to_owned();
         let (name, version) = (text("name"), text("version"));
         let id = ServerId::derive(self.target.tenant, &slug_of(&name));
@@ -56,13 +56,13 @@ impl<'a> Applier<'a> {
                 Err(error) => {
                     let reason = Reason::new(error.code(), error.to_string());
                     self.summary.refuse(&name, &version, reason);
-                    return Ok(true);
+                    return Ok(());
                 }
             };
             self.publish(&id, &manifest, entry, mirrored).await?
         };
         match sent {
-            Sent::Stopped => return Ok(false),
+            Sent::Stopped => {}
             Sent::Done(committed) => self.count(&committed),
             Sent::Refused(ServerError::Unchanged) => self.summary.unchanged += 1,
             Sent::Refused(ServerError::NotRegistered | ServerError::VersionNotFound) => {
@@ -73,7 +73,7 @@ impl<'a> Applier<'a> {
                 self.summary.refuse(&name, &version, reason);
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     fn count(&mut self, committed: &Committed<ServerEvent>) {

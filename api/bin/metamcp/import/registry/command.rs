@@ -1,8 +1,7 @@
 //! The command line of a mirror: address or file, progress on a terminal, Ctrl-C, the summary.
 #![expect(clippy::print_stdout, reason = "the summary is the output")]
 
-use super::read_documents;
-use super::{MirrorError, Registry, Summary, Target, mirror_documents, mirror_registry};
+use super::{Registry, Summary, Target, mirror_documents, mirror_registry, read_documents};
 use crate::app;
 use crate::cli::Installation;
 use crate::import::command::{INTERRUPTED, SOME_REJECTED, stop_when_asked, tenant};
@@ -98,8 +97,9 @@ async fn mirror(
         let documents = read_documents(file).await?;
         return Ok(mirror_documents(target, documents, &progress).await?);
     }
-    let token = std::env::var(TOKEN).ok().map(Into::into);
-    let registry = Registry::new(&args.source, token).map_err(MirrorError::from)?;
+    let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
+    let token = token.map(Into::into);
+    let registry = Registry::new(&args.source, token)?;
     let last = match args.full {
         true => None,
         false => last_mirrored(config, target.tenant, &registry).await?,

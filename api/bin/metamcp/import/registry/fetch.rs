@@ -85,8 +85,7 @@ pub(super) struct Page {
 #[derive(Debug, Deserialize)]
 struct Body {
     servers: Vec<Value>,
-    #[serde(default)]
-    metadata: Metadata,
+    metadata: Option<Metadata>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -109,8 +108,7 @@ impl Registry {
     /// # Errors
     /// [`FetchError::Address`].
     pub fn new(address: &str, token: Option<SecretString>) -> Result<Self, FetchError> {
-        let wrong = || FetchError::Address;
-        let mut base = Url::parse(address).map_err(|_| wrong())?;
+        let mut base = Url::parse(address).map_err(|_| FetchError::Address)?;
         let sound = matches!(base.scheme(), "http" | "https")
             && base.has_host()
             && base.username().is_empty()
@@ -118,7 +116,7 @@ impl Registry {
             && base.query().is_none()
             && base.fragment().is_none();
         if !sound {
-            return Err(wrong());
+            return Err(FetchError::Address);
         }
         let path = base.path().trim_end_matches('/');
         let path = path.trim_end_matches("/servers").trim_end_matches("/v0.1");
@@ -130,7 +128,7 @@ impl Registry {
             .redirect(reqwest::redirect::Policy::limited(REDIRECTIONS))
             .user_agent(concat!("metamcp/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|_| wrong())?;
+            .map_err(|_| FetchError::Address)?;
         Ok(Self { http, base, token })
     }
 
@@ -218,7 +216,8 @@ async fn read(mut response: Response, cursor: Option<&str>) -> Attempt {
         Ok(body) => body,
         Err(error) => return Attempt::Failed(FetchError::NotAPage(error)),
     };
-    let next = body.metadata.next_cursor.filter(|next| !next.is_empty());
+    let next = body.metadata.and_then(|metadata| metadata.next_cursor);
+    let next = next.filter(|next| !next.is_empty());
     if next.is_some() && next.as_deref() == cursor {
         return Attempt::Failed(FetchError::Circle);
     }

@@ -82,7 +82,7 @@ pub async fn mirror_documents(
         applier.summary.read += 1;
         let entry = document.map_err(|problem| Reason::new("NOT_JSON", problem));
         match entry.and_then(Entry::read) {
-            Ok(entry) => drop(applier.apply(entry, None).await?),
+            Ok(entry) => applier.apply(entry, None).await?,
             Err(reason) => applier.summary.refuse("", "", reason),
         }
         progress(&applier.summary);
