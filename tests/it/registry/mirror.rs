@@ -203,12 +203,12 @@ async fn a_run_that_dies_in_the_middle_is_continued_at_its_page() {
     assert_eq!(pair.head().await, head);
     let tenant = TenantId::new("acme").unwrap();
     let mut reads = pair.ours.app.state.reads.tenant(&tenant).await.unwrap();
-    let all = manifests::versions(
-        &mut reads,
-        &manifests::VersionFilter::default(),
-        &projections::PageRequest::first(1_000),
+    let (filter, page) = (
+        manifests::VersionFilter::default(),
+        projections::PageRequest::first(1_000),
     );
-    assert_eq!(all.await.unwrap().items.len(), 230);
+    let all = manifests::versions(&mut reads, &filter, &page).await;
+    assert_eq!(all.unwrap().items.len(), 230);
 }
 
 #[tokio::test]
