@@ -15,7 +15,7 @@ use crate::error::ApiError;
 use crate::state::AppState;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -38,9 +38,15 @@ const MAX_PARAMETER: usize = 2_048;
 /// The routes, without [`ROOT`].
 pub fn routes() -> Router<AppState> {
     Router::new()
-        .route("/servers", get(list))
-        .route("/servers/{name}/versions", get(list_versions))
-        .route("/servers/{name}/versions/{version}", get(show_version))
+        .route("/servers", get(list).options(preflight))
+        .route(
+            "/servers/{name}/versions",
+            get(list_versions).options(preflight),
+        )
+        .route(
+            "/servers/{name}/versions/{version}",
+            get(show_version).options(preflight),
+        )
         .layer(from_fn(share))
 }
 
@@ -179,23 +185,23 @@ fn invalid(message: impl Into<String>) -> ApiError {
     }
 }
 
-/// Lets pages of any origin read (CORS, Fetch standard): there are no cookies here, and what a page cannot
-/// name is a token that it was not given.
+/// What a browser asks before it sends a token (CORS preflight, Fetch standard).
+async fn preflight() -> impl IntoResponse {
+    [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, accept",
+        ),
+    ]
+}
+
+/// Lets pages of any origin read: there are no cookies here, and a page sends no token that it was not given.
 async fn share(request: Request, next: Next) -> Response {
-    let asks_first = request.method() == Method::OPTIONS;
-    let mut response = match asks_first {
-        true => StatusCode::NO_CONTENT.into_response(),
-        false => next.run(request).await,
-    };
-    let headers = response.headers_mut();
+    let mut response = next.run(request).await;
     let any = HeaderValue::from_static("*");
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
-    if asks_first {
-        let (methods, names) = ("GET, HEAD, OPTIONS", "authorization, accept");
-        let methods = HeaderValue::from_static(methods);
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-        let names = HeaderValue::from_static(names);
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
-    }
+    response
+        .headers_mut()
+        .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
     response
 }
