@@ -6,6 +6,7 @@
 //! 3. [`authz`]: from a caller, an action and a resource to yes or no. The rules are `policy/*.polar`.
 //! 4. [`graphql`] and [`mcp`]: the two surfaces. A write is resolver → authorizer → dispatcher; a read is
 //!    resolver → authorizer → query. There is no layer between.
+//!    [`registry`] is a third one, for reading only.
 //! 5. [`error`]: the one taxonomy, and its three outward forms.
 //! 6. [`config`], [`state`], [`telemetry`], [`serve`]: what surrounds them.
 
@@ -17,6 +18,7 @@ pub mod error;
 pub mod graphql;
 pub mod http;
 pub mod mcp;
+pub mod registry;
 pub mod router;
 pub mod serve;
 pub mod state;

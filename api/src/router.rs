@@ -4,7 +4,7 @@ use crate::authn::authenticate;
 use crate::error::ApiError;
 use crate::http::{health, layers, metrics, well_known};
 use crate::state::AppState;
-use crate::{graphql, mcp};
+use crate::{graphql, mcp, registry};
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
@@ -26,6 +26,8 @@ pub fn router(state: &AppState, shutdown: &CancellationToken) -> Router {
         .route("/graphql/ws", graphql::subscriptions(limits, shutdown))
         // For agents.
         .nest("/mcp", mcp::routes(state, shutdown).layer(authenticated))
+        // For clients and mirrors of the official registry; says itself who may read.
+        .nest(registry::ROOT, registry::routes())
         .merge(operators())
         // For clients that look for keys and metadata; open.
         .route("/.well-known/jwks.json", get(well_known::jwks))

@@ -24,6 +24,8 @@
 //! | `aggregate_sequence` | position of a commit in one aggregate, from 1 |
 //! | `event_version` | schema of an event's wire form |
 //! | `tool_version` | semantic version of a tool's definition |
+//! | manifest | the `server.json` document of one version of a server, as registries show it |
+//! | `server_version` | the version that a manifest names; not always a semantic one |
 //! | subject | the person that personal fields are about: a principal |
 //! | sealed | encrypted under the subject's key; unreadable once that key is destroyed |
 //! | upcaster | turns an old wire form into the next one |

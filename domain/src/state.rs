@@ -91,6 +91,31 @@ fn server(state: &mut Value, event: &ServerEvent) {
         }
         ServerEvent::Described(event) => put(state, event),
         ServerEvent::Retired(event) => retire(state, &event.reason),
+        ServerEvent::ManifestPublished(event) => {
+            let of = json!({
+                "manifest": event.manifest,
+                "status": event.status,
+                "status_message": event.status_message,
+            });
+            version(state, &event.server_version, &of);
+        }
+        ServerEvent::ManifestStatusChanged(event) => {
+            let of = json!({ "status": event.status, "status_message": event.status_message });
+            version(state, &event.server_version, &of);
+        }
+    }
+}
+
+/// Writes members of one published version of a server.
+fn version(state: &mut Value, server_version: &str, fields: &Value) {
+    let versions = state.as_object_mut().map(|members| {
+        let versions = members.entry("versions").or_insert_with(empty);
+        versions
+            .as_object_mut()
+            .map(|all| all.entry(server_version).or_insert_with(empty))
+    });
+    if let Some(version) = versions.flatten() {
+        put(version, fields);
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Respect {
     Active,
     /// Which tokens are refused.
     Tokens,
+    /// Versions of a server, and whether they are to be used.
+    Manifests,
 }
 
 /// Why a commit is not undone.

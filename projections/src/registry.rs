@@ -2,7 +2,7 @@
 
 use crate::projector::Projector;
 use crate::search::SearchProjector;
-use crate::{access, archive, catalog, ledger};
+use crate::{access, archive, catalog, ledger, manifests};
 use std::sync::Arc;
 
 /// Every projector of this build. `search` comes last: it reads what `catalog` wrote.
@@ -19,15 +19,17 @@ pub fn relational() -> Vec<Arc<dyn Projector>> {
     vec![
         Arc::new(access::AccessProjector),
         Arc::new(catalog::CatalogProjector),
+        Arc::new(manifests::ManifestsProjector),
         Arc::new(archive::ArchiveProjector),
         Arc::new(ledger::LedgerProjector),
     ]
 }
 
 /// The names of all projectors.
-pub const NAMES: [&str; 5] = [
+pub const NAMES: [&str; 6] = [
     access::NAME,
     catalog::NAME,
+    manifests::NAME,
     archive::NAME,
     ledger::NAME,
     crate::search::NAME,

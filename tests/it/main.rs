@@ -24,6 +24,7 @@ mod model_change;
 mod privacy;
 mod projections;
 mod recommend;
+mod registry;
 mod search;
 mod support;
 mod up;

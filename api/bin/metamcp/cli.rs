@@ -139,6 +139,8 @@ enum ImportCommand {
     Catalogue(import::Args),
     /// An OpenAPI 3.0 or 3.1 document: its operations become the tools of one server.
     Openapi(openapi::Args),
+    /// Another registry that speaks the official MCP registry's API, or its documents in a file.
+    Registry(import::registry::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -193,6 +195,9 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Import(ImportCommand::Openapi(args)) => quietly_to(openapi::run(args)).await,
         Command::Export(args) => quietly(files::export(args)).await,
         Command::Apply(args) => quietly_to(files::apply(args)).await,
+        Command::Import(ImportCommand::Registry(args)) => {
+            quietly_to(import::registry::run_command(args)).await
+        }
         Command::Rebuild(args) => quietly(rebuild::run(args)).await,
         Command::Lock(args) => Ok(lock::run(args, &quiet()).await),
         Command::Audit(command) => quietly_to(audit::run(command)).await,

@@ -98,6 +98,10 @@ fn a_bad_value_is_named_with_its_key() {
             "telemetry: {log_filter: 'a=b=c'}",
             ["telemetry.log_filter", "info"],
         ),
+        (
+            "registry: {anonymous_tenant: 'No Slug'}",
+            ["registry.anonymous_tenant", "tenant"],
+        ),
         ("http: [", [".yaml", ""]),
         (
             "postgres: {url: 'mysql://host/db'}",

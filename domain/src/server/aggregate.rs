@@ -1,5 +1,6 @@
 //! The server's rules.
 
+use super::publish::PublishedVersion;
 use super::{
     RegisterServer, ServerCommand, ServerDescribed, ServerError, ServerEvent, ServerProfile,
     ServerRegistered, ServerRetired,
@@ -10,6 +11,7 @@ use crate::text::is_clean;
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Longest reason, in characters.
 const MAX_REASON: usize = 1_000;
@@ -19,6 +21,7 @@ const MAX_REASON: usize = 1_000;
 pub struct Server {
     profile: Option<ServerProfile>,
     retired: bool,
+    pub(super) versions: BTreeMap<String, PublishedVersion>,
 }
 
 impl Aggregate for Server {
@@ -38,6 +41,8 @@ impl Aggregate for Server {
             ServerCommand::Register(register) => self.register(register)?,
             ServerCommand::Describe(profile) => self.describe(profile)?,
             ServerCommand::Retire { reason } => self.retire(reason)?,
+            ServerCommand::PublishManifest(publish) => self.publish(*publish)?,
+            ServerCommand::SetManifestStatus(set) => self.set_status(set)?,
         };
         sink.write(event, self).await;
         Ok(())
@@ -48,6 +53,8 @@ impl Aggregate for Server {
             ServerEvent::Registered(ServerRegistered { slug: _, profile })
             | ServerEvent::Described(ServerDescribed { profile }) => self.profile = Some(profile),
             ServerEvent::Retired(_) => self.retired = true,
+            ServerEvent::ManifestPublished(event) => self.published(*event),
+            ServerEvent::ManifestStatusChanged(event) => self.status_changed(event),
         }
     }
 }
@@ -91,6 +98,9 @@ impl Server {
         if *current == profile {
             return Err(ServerError::Unchanged);
         }
+        if current.registry_name != profile.registry_name && !self.versions.is_empty() {
+            return Err(ServerError::RegistryNameFixed);
+        }
         Ok(ServerEvent::Described(ServerDescribed { profile }))
     }
 
@@ -110,7 +120,7 @@ impl Server {
         Ok(ServerEvent::Retired(ServerRetired { reason }))
     }
 
-    fn active(&self) -> Result<&ServerProfile, ServerError> {
+    pub(super) fn active(&self) -> Result<&ServerProfile, ServerError> {
         let profile = self.profile.as_ref().ok_or(ServerError::NotRegistered)?;
         if self.retired {
             Err(ServerError::Retired)

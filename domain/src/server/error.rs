@@ -1,5 +1,6 @@
 //! Why a server refuses a command.
 
+use super::manifest::MAX_MANIFEST_BYTES;
 use super::profile::MAX_TAGS;
 use crate::aggregate::Rejection;
 use crate::id::InvalidId;
@@ -60,6 +61,82 @@ pub enum ServerError {
     /// The server is already described so.
     #[error("the server is already described like this")]
     Unchanged,
+    /// Mend the document.
+    #[error(transparent)]
+    InvalidManifest(#[from] ManifestError),
+    /// Publish under the server's registry name; give it one first if it has none.
+    #[error(
+        "the manifest is of `{found}`, and the registry name of the server is {}: describe the server with the name of its manifests",
+        registry_name.as_deref().unwrap_or("not set")
+    )]
+    ManifestNameDiffers {
+        /// The server's.
+        registry_name: Option<String>,
+        /// The document's.
+        found: String,
+    },
+    /// Published versions stay as they are: raise the version.
+    #[error("this version is published with another document; publish the change as a new version")]
+    VersionTaken,
+    /// Publish the version first.
+    #[error("the server has no such version")]
+    VersionNotFound,
+    /// Publish under another server.
+    #[error("the server has as many versions as a server may have")]
+    TooManyVersions,
+    /// Published documents carry the name: register another server for another one.
+    #[error(
+        "the registry name stays, because published versions carry it; register another server"
+    )]
+    RegistryNameFixed,
+}
+
+/// Why a document is no `server.json` of this registry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// Write it in a revision that this release reads, or update MetaMCP.
+    #[error(
+        "the manifest is of the schema `{found}`, which this release does not read; update MetaMCP, or use a revision from 2025-09-29 to 2025-12-11"
+    )]
+    UnknownSchema {
+        /// What it names.
+        found: String,
+    },
+    /// Correct the place.
+    #[error("the manifest does not fit the schema of server.json at `{place}`: {problem}")]
+    Invalid {
+        /// A JSON Pointer (RFC 6901).
+        place: String,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// Shorten it.
+    #[error("the manifest has {found} bytes; the most is {MAX_MANIFEST_BYTES}")]
+    TooLarge {
+        /// Its size.
+        found: usize,
+    },
+    /// Remove control, bidirectional and zero-width characters.
+    #[error(
+        "the manifest holds hidden characters (control, bidirectional or zero-width) at `{place}`; remove them"
+    )]
+    HiddenCharacters {
+        /// A JSON Pointer.
+        place: String,
+    },
+}
+
+impl ManifestError {
+    /// Stable, upper-case.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownSchema { .. } => "MANIFEST_SCHEMA_UNKNOWN",
+            Self::Invalid { .. } => "MANIFEST_INVALID",
+            Self::TooLarge { .. } => "MANIFEST_TOO_LARGE",
+            Self::HiddenCharacters { .. } => "HIDDEN_CHARACTERS",
+        }
+    }
 }
 
 impl Rejection for ServerError {
@@ -76,6 +153,12 @@ impl Rejection for ServerError {
             Self::InvalidHomepage => "INVALID_HOMEPAGE",
             Self::InvalidRegistryName => "INVALID_REGISTRY_NAME",
             Self::Unchanged => "UNCHANGED",
+            Self::InvalidManifest(error) => error.code(),
+            Self::ManifestNameDiffers { .. } => "MANIFEST_NAME_DIFFERS",
+            Self::VersionTaken => "VERSION_TAKEN",
+            Self::VersionNotFound => "VERSION_NOT_FOUND",
+            Self::TooManyVersions => "TOO_MANY_VERSIONS",
+            Self::RegistryNameFixed => "REGISTRY_NAME_FIXED",
         }
     }
 

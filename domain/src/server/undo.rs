@@ -8,6 +8,9 @@ impl Undo for Server {
         match event {
             ServerEvent::Registered(_) | ServerEvent::Retired(_) => Respect::Life,
             ServerEvent::Described(_) => Respect::Profile,
+            ServerEvent::ManifestPublished(_) | ServerEvent::ManifestStatusChanged(_) => {
+                Respect::Manifests
+            }
         }
     }
 
@@ -22,6 +25,13 @@ impl Undo for Server {
             ServerEvent::Retired(_) => {
                 Err("retiring is final; register the server under another slug")
             }
+            ServerEvent::ManifestPublished(_) => {
+                Err("a published version stays; set its status to deprecated or deleted")
+            }
+            ServerEvent::ManifestStatusChanged(event) => before
+                .status_again(&event.server_version)
+                .map(ServerCommand::SetManifestStatus)
+                .ok_or("the version was not published before"),
         }
     }
 }

@@ -15,6 +15,7 @@ pub use queries::{
     ToolFilter, count_tools, tool_counts, tools, tools_by_id, tools_by_server, versions_by_tool,
 };
 pub use rows::{Server, Status, Tool, ToolVersion};
+pub(crate) use save::save;
 pub use server_queries::{ServerFilter, count_servers, server_by_slug, servers, servers_by_id};
 
 /// The projector's name.

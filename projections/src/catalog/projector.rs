@@ -234,6 +234,10 @@ impl<'a> Rows<'a> {
         let key = key(recorded);
         let at = recorded.commit.recorded_at;
         let position = to_i64(recorded.stream_sequence);
+        if let ServerEvent::ManifestPublished(_) | ServerEvent::ManifestStatusChanged(_) = event {
+            // The read model `manifests` has them; what is said of the server stays.
+            return Ok(());
+        }
         if let ServerEvent::Registered(event) = event {
             let row = ServerRow {
                 tenant: key.0.clone(),
@@ -253,7 +257,9 @@ impl<'a> Rows<'a> {
         supersede(row, &mut self.servers_past, position);
         row.updated_at = at;
         match event {
-            ServerEvent::Registered(_) => {}
+            ServerEvent::Registered(_)
+            | ServerEvent::ManifestPublished(_)
+            | ServerEvent::ManifestStatusChanged(_) => {}
             ServerEvent::Described(event) => row.profile = event.profile.clone(),
             ServerEvent::Retired(event) => {
                 row.status = "retired".to_owned();

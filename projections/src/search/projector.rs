@@ -98,8 +98,12 @@ impl Projector for SearchProjector {
                         servers.insert(id.clone());
                     }
                     AnyEvent::Principal(PrincipalEvent::Erased(_)) => erased = true,
-                    // A new server has no tools yet.
-                    AnyEvent::Server(ServerEvent::Registered(_))
+                    // A new server has no tools yet; what it publishes says nothing of them.
+                    AnyEvent::Server(
+                        ServerEvent::Registered(_)
+                        | ServerEvent::ManifestPublished(_)
+                        | ServerEvent::ManifestStatusChanged(_),
+                    )
                     | AnyEvent::Tenant(_)
                     | AnyEvent::Principal(
                         PrincipalEvent::Registered(_)

@@ -22,12 +22,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::fs::File;
 use tokio::io::BufReader;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Some lines were rejected; everything else is in the registry.
-const SOME_REJECTED: u8 = 3;
+pub(super) const SOME_REJECTED: u8 = 3;
 /// Stopped by Ctrl-C, as shells say it.
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 /// Bytes that are read at once.
 const BUFFER: usize = 256 * 1024;
 
@@ -62,7 +63,7 @@ pub struct Args {
     installation: Installation,
 }
 
-fn tenant(text: &str) -> Result<TenantId, domain::id::InvalidId> {
+pub(super) fn tenant(text: &str) -> Result<TenantId, domain::id::InvalidId> {
     TenantId::new(text)
 }
 
@@ -83,16 +84,7 @@ pub async fn run_command(args: Args) -> anyhow::Result<ExitCode> {
         ..Options::default()
     };
     let stop = CancellationToken::new();
-    let asked = stop.clone();
-    let listening = tokio::spawn(async move {
-        if asked_to_stop().await.is_ok() {
-            asked.cancel();
-            // The second Ctrl-C does not wait for what is in flight: nothing is lost by it.
-            if asked_to_stop().await.is_ok() {
-                std::process::exit(i32::from(INTERRUPTED));
-            }
-        }
-    });
+    let listening = stop_when_asked(&stop);
     let progress = Progress::new(servers_size + tools_size)?;
     let actor = Actor::operator("import");
     let ended = run(
@@ -117,6 +109,20 @@ pub async fn run_command(args: Args) -> anyhow::Result<ExitCode> {
         (true, _) => ExitCode::from(INTERRUPTED),
         (false, true) => ExitCode::SUCCESS,
         (false, false) => ExitCode::from(SOME_REJECTED),
+    })
+}
+
+/// Cancels on Ctrl-C, until it is aborted.
+pub(super) fn stop_when_asked(stop: &CancellationToken) -> JoinHandle<()> {
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        if asked_to_stop().await.is_ok() {
+            asked.cancel();
+            // The second Ctrl-C does not wait for what is in flight: nothing is lost by it.
+            if asked_to_stop().await.is_ok() {
+                std::process::exit(i32::from(INTERRUPTED));
+            }
+        }
     })
 }
 

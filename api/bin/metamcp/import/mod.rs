@@ -1,4 +1,5 @@
-//! `metamcp import catalogue`: registers servers and tools from two files of JSON lines.
+//! `metamcp import`. Here: `import catalogue`, which registers servers and tools from two files of JSON lines.
+//! [`registry`] mirrors another registry.
 //!
 //! A bad line is reported with file, line and reason, and the rest goes on. A second run registers only what is
 //! missing, so a run that was interrupted is finished by running it again, with nothing doubled.
@@ -13,6 +14,7 @@ pub(crate) mod fields;
 mod lines;
 pub(crate) mod patience;
 pub(crate) mod report;
+pub mod registry;
 #[cfg(test)]
 mod report_tests;
 mod run;

@@ -169,6 +169,9 @@ async fn server(
     let action = match plan.command {
         ServerCommand::Register(_) => Action::RegisterServer,
         ServerCommand::Describe(_) => Action::DescribeServer,
+        ServerCommand::PublishManifest(_) | ServerCommand::SetManifestStatus(_) => {
+            Action::DescribeServer
+        }
         ServerCommand::Retire { .. } => Action::RetireServer,
     };
     session.authorize(action, &Resource::server())?;
