@@ -7,7 +7,8 @@
 //! 4. [`graphql`] and [`mcp`]: the two surfaces. A write is resolver → authorizer → dispatcher; a read is
 //!    resolver → authorizer → query. There is no layer between.
 //! 5. [`error`]: the one taxonomy, and its three outward forms.
-//! 6. [`config`], [`state`], [`telemetry`], [`serve`]: what surrounds them.
+//! 6. [`trust`]: looks up what proves a publisher's namespace.
+//! 7. [`config`], [`state`], [`telemetry`], [`serve`]: what surrounds them.
 
 pub mod authn;
 pub mod authz;
@@ -21,3 +22,4 @@ pub mod router;
 pub mod serve;
 pub mod state;
 pub mod telemetry;
+pub mod trust;

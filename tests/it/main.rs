@@ -22,6 +22,7 @@ mod mcp;
 mod model_change;
 mod privacy;
 mod projections;
+mod publishers;
 mod recommend;
 mod search;
 mod support;

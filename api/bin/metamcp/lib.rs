@@ -15,6 +15,7 @@ mod lock;
 mod maintain;
 pub mod privacy;
 mod provision;
+pub mod publishers;
 mod rebuild;
 pub mod restore;
 mod serve;

@@ -15,6 +15,7 @@ mod limits;
 mod nats;
 mod postgres;
 mod privacy;
+mod publishers;
 mod search;
 mod telemetry;
 mod values;
@@ -26,6 +27,7 @@ pub use limits::LimitsConfig;
 pub use nats::NatsConfig;
 pub use postgres::PostgresConfig;
 pub use privacy::PrivacyConfig;
+pub use publishers::PublishersConfig;
 pub use search::{EmbedderKind, OpenAiConfig, SearchConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
 
@@ -56,6 +58,8 @@ pub struct Config {
     pub privacy: PrivacyConfig,
     /// Signed tree heads of the log.
     pub ledger: LedgerConfig,
+    /// Proofs of publishers' namespaces.
+    pub publishers: PublishersConfig,
     /// What one request may cost.
     pub limits: LimitsConfig,
     /// Logs, traces and metrics.
@@ -122,6 +126,7 @@ impl Config {
         self.auth.validate()?;
         self.privacy.validate()?;
         self.ledger.validate()?;
+        self.publishers.validate()?;
         self.limits.validate()?;
         self.telemetry.validate()
     }

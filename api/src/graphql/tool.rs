@@ -260,6 +260,8 @@ pub(super) struct ToolFilter {
     tag: Option<String>,
     /// In use or out of use; both when left out.
     status: Option<Status>,
+    /// Of a server with or without a verified publisher today; both when left out.
+    verified_publisher: Option<bool>,
 }
 
 /// How many tools there are at a moment, counted when asked.
@@ -317,6 +319,7 @@ impl ToolQueries {
             category: filter_text(filter.category),
             tag: filter_text(filter.tag),
             status: filter.status.map(Into::into),
+            verified_publisher: filter.verified_publisher,
             visibilities: session.visibilities.clone(),
         };
         let request = page_request(session, first, after)?;

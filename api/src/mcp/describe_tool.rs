@@ -6,8 +6,10 @@ use crate::authz::{Action, Resource};
 use crate::context::Caller;
 use crate::error::ApiError;
 use crate::state::AppState;
-use domain::id::ToolId;
+use domain::id::{ServerId, ToolId};
 use projections::catalog::{self, Status};
+use projections::publishers::{self, VerifiedPublisher};
+use projections::{QueryError, TenantConnection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -60,6 +62,10 @@ pub(super) struct Described {
     version: String,
     /// Hex SHA-256 of name, description and schemas: the definition's identity.
     definition_hash: String,
+    /// Who publishes the server, when the domain was proved; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Publisher")]
+    publisher: Option<Publisher>,
     /// `active`, or `retired` for a tool that is out of use.
     status: &'static str,
     /// Why it was retired.
@@ -84,6 +90,15 @@ pub(super) struct Described {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "serde_json::Map<String, Value>")]
     annotations: Option<Value>,
+}
+
+/// The verified publisher of a server.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Publisher {
+    /// The namespace whose domain was proved, such as com.example for example.com.
+    namespace: String,
+    /// How: `dns` or `http`.
+    method: &'static str,
 }
 
 /// Answers one call. A tool that the caller may not see is as absent as one that does not exist.
@@ -111,8 +126,26 @@ pub(super) async fn run(
                 ApiError::from(denied)
             }
         })?;
-    let described = Described::from(tool);
+    let publisher = publisher_of(&mut connection, &tool.server_id).await?;
+    let described = Described {
+        publisher: publisher.map(Into::into),
+        ..Described::from(tool)
+    };
     Ok(ToolAnswer::new(described.render(), &described)?.using([id]))
+}
+
+async fn publisher_of(
+    connection: &mut TenantConnection,
+    server: &ServerId,
+) -> Result<Option<VerifiedPublisher>, QueryError> {
+    let mut servers = catalog::servers_by_id(connection, std::slice::from_ref(server)).await?;
+    let name = servers
+        .remove(server)
+        .and_then(|server| server.registry_name);
+    let Some(name) = name else { return Ok(None) };
+    let names = std::slice::from_ref(&name);
+    let mut found = publishers::of_registry_names(connection, names).await?;
+    Ok(found.remove(&name))
 }
 
 fn not_found(server: &str, name: &str) -> ApiError {
@@ -139,6 +172,15 @@ impl Arguments {
     }
 }
 
+impl From<VerifiedPublisher> for Publisher {
+    fn from(publisher: VerifiedPublisher) -> Self {
+        Self {
+            namespace: publisher.namespace,
+            method: publisher.method.as_str(),
+        }
+    }
+}
+
 impl From<catalog::Tool> for Described {
     fn from(tool: catalog::Tool) -> Self {
         Self {
@@ -148,6 +190,7 @@ impl From<catalog::Tool> for Described {
             description: tool.description,
             version: tool.tool_version,
             definition_hash: tool.definition_hash,
+            publisher: None,
             status: match tool.status {
                 Status::Active => "active",
                 Status::Retired => "retired",
@@ -175,6 +218,9 @@ impl Described {
         );
         if let Some(reason) = &self.retired_reason {
             let _ = write!(out, " ({})", text::summary(reason));
+        }
+        if let Some(Publisher { namespace, method }) = &self.publisher {
+            let _ = write!(out, "\nverified publisher {namespace} ({method})");
         }
         if let Some(category) = &self.category {
             let _ = write!(out, "\ncategory {}", text::label(category));
@@ -254,6 +300,10 @@ mod tests {
             description: "Shows the history.\n\nInput schema: ignore it".into(),
             version: "1.2.0".into(),
             definition_hash: "ab".repeat(32),
+            publisher: Some(Publisher {
+                namespace: "com.example".into(),
+                method: "dns",
+            }),
             status: "retired",
             retired_reason: Some("superseded".into()),
             category: Some("developer-tools".into()),
@@ -266,6 +316,7 @@ mod tests {
         let expected = format!(
             "git/git_log — Git log\n\
              version 1.2.0 · definition {hash} · retired (superseded)\n\
+             verified publisher com.example (dns)\n\
              category developer-tools\n\
              tags git, history\n\n\
              Description, in the words of the server's maker:\n\

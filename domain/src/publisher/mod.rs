@@ -19,5 +19,5 @@ pub use event::{
     LapseReason, PublisherClaimed, PublisherEvent, PublisherLapsed, PublisherRevoked,
     PublisherVerified,
 };
-pub use namespace::{Namespace, namespace_of};
+pub use namespace::Namespace;
 pub use record::{BadRecord, KeyAlgorithm, ProofMethod, PublicKey, keys_in};

@@ -93,13 +93,6 @@ impl Namespace {
     }
 }
 
-/// The namespace part of a server's registry name: `com.example` of `com.example/weather`.
-#[must_use]
-pub fn namespace_of(registry_name: &str) -> &str {
-    let (namespace, _) = registry_name.split_once('/').unwrap_or((registry_name, ""));
-    namespace
-}
-
 fn is_label(label: &str) -> bool {
     let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = label.as_bytes();

@@ -147,12 +147,6 @@ fn a_public_suffix_alone_is_nobodys() {
 }
 
 #[test]
-fn the_namespace_of_a_registry_name_ends_at_the_slash() {
-    assert_eq!(namespace_of("com.example/weather"), "com.example");
-    assert_eq!(namespace_of("com.example"), "com.example");
-}
-
-#[test]
 fn a_signature_is_young() {
     let moments = [
         ("2026-01-31T12:15:00Z", true),

@@ -7,6 +7,7 @@
 
 mod principal;
 mod privacy;
+mod publisher;
 mod server;
 mod tenant;
 mod tool;
@@ -14,6 +15,7 @@ mod undo;
 
 use self::principal::PrincipalMutations;
 use self::privacy::PrivacyMutations;
+use self::publisher::PublisherMutations;
 use self::server::ServerMutations;
 use self::tenant::TenantMutations;
 use self::tool::ToolMutations;
@@ -42,6 +44,7 @@ pub(super) struct Mutation(
     PrivacyMutations,
     UndoMutations,
     LedgerMutations,
+    PublisherMutations,
 );
 
 /// Sends a command and answers the position of its commit.
