@@ -96,7 +96,7 @@ async fn a_new_key_keeps_the_place_and_a_rebuild_comes_to_the_same() {
             .find(|projector| projector.name() == projections::publishers::NAME)
             .unwrap();
         let (log, database) = (&installation.app.state.log, &installation.app.database);
-        rebuild(projector, log, database, Finish::Swap)
+        rebuild(projector, log, database, Finish::SwapIfEqual, &|_, _| {})
             .await
             .unwrap();
     }
