@@ -25,5 +25,6 @@ mod projections;
 mod publishers;
 mod recommend;
 mod search;
+mod similar;
 mod support;
 mod up;

@@ -16,6 +16,7 @@ use super::recommend::{By, Recommendation, recommend};
 use super::scalars::Sequence;
 use super::server::{Server, tool_count};
 use super::session::Session;
+use super::similar::{self, SimilarTool};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
@@ -144,6 +145,17 @@ impl Tool {
         let (id, moment) = (self.0.server_id.clone(), self.0.moment);
         let server = Session::of(ctx).server_at(id, moment).await?;
         server.ok_or(ApiError::NotFound)
+    }
+
+    /// The tools most like it, best first: by meaning where there is an embedding model, else by words.
+    #[graphql(complexity = "cost(first, child_complexity) + similar::COST")]
+    async fn similar(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 20.", default_with = "similar::DEFAULT_SIMILAR")]
+        first: i32,
+    ) -> Option<Result<Vec<SimilarTool>, ApiError>> {
+        Some(similar::of(Session::of(ctx), &self.0, first).await)
     }
 
     /// When it was registered.

@@ -1,15 +1,14 @@
 //! `describe_tool`: the whole definition of one tool.
 
+use super::beside::{self, Publisher};
 use super::meta_tool::ToolAnswer;
 use super::text;
 use crate::authz::{Action, Resource};
 use crate::context::Caller;
 use crate::error::ApiError;
 use crate::state::AppState;
-use domain::id::{ServerId, ToolId};
+use domain::id::ToolId;
 use projections::catalog::{self, Status};
-use projections::publishers::{self, VerifiedPublisher};
-use projections::{QueryError, TenantConnection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -66,6 +65,8 @@ pub(super) struct Described {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Publisher")]
     publisher: Option<Publisher>,
+    /// Up to three tools that are most like it, as "server/name".
+    similar: Vec<String>,
     /// `active`, or `retired` for a tool that is out of use.
     status: &'static str,
     /// Why it was retired.
@@ -90,15 +91,6 @@ pub(super) struct Described {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "serde_json::Map<String, Value>")]
     annotations: Option<Value>,
-}
-
-/// The verified publisher of a server.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Publisher {
-    /// The namespace whose domain was proved, such as com.example for example.com.
-    namespace: String,
-    /// How: `dns` or `http`.
-    method: &'static str,
 }
 
 /// Answers one call. A tool that the caller may not see is as absent as one that does not exist.
@@ -126,26 +118,14 @@ pub(super) async fn run(
                 ApiError::from(denied)
             }
         })?;
-    let publisher = publisher_of(&mut connection, &tool.server_id).await?;
+    let servers = std::slice::from_ref(&tool.server_id);
+    let mut publishers = beside::publishers(&mut connection, servers).await?;
     let described = Described {
-        publisher: publisher.map(Into::into),
+        publisher: publishers.remove(&tool.server_id),
+        similar: beside::similar(state, caller, &mut connection, &tool.id).await?,
         ..Described::from(tool)
     };
     Ok(ToolAnswer::new(described.render(), &described)?.using([id]))
-}
-
-async fn publisher_of(
-    connection: &mut TenantConnection,
-    server: &ServerId,
-) -> Result<Option<VerifiedPublisher>, QueryError> {
-    let mut servers = catalog::servers_by_id(connection, std::slice::from_ref(server)).await?;
-    let name = servers
-        .remove(server)
-        .and_then(|server| server.registry_name);
-    let Some(name) = name else { return Ok(None) };
-    let names = std::slice::from_ref(&name);
-    let mut found = publishers::of_registry_names(connection, names).await?;
-    Ok(found.remove(&name))
 }
 
 fn not_found(server: &str, name: &str) -> ApiError {
@@ -172,15 +152,6 @@ impl Arguments {
     }
 }
 
-impl From<VerifiedPublisher> for Publisher {
-    fn from(publisher: VerifiedPublisher) -> Self {
-        Self {
-            namespace: publisher.namespace,
-            method: publisher.method.as_str(),
-        }
-    }
-}
-
 impl From<catalog::Tool> for Described {
     fn from(tool: catalog::Tool) -> Self {
         Self {
@@ -191,6 +162,7 @@ impl From<catalog::Tool> for Described {
             version: tool.tool_version,
             definition_hash: tool.definition_hash,
             publisher: None,
+            similar: Vec::new(),
             status: match tool.status {
                 Status::Active => "active",
                 Status::Retired => "retired",
@@ -221,6 +193,9 @@ impl Described {
         }
         if let Some(Publisher { namespace, method }) = &self.publisher {
             let _ = write!(out, "\nverified publisher {namespace} ({method})");
+        }
+        if !self.similar.is_empty() {
+            let _ = write!(out, "\nsimilar tools {}", self.similar.join(", "));
         }
         if let Some(category) = &self.category {
             let _ = write!(out, "\ncategory {}", text::label(category));
@@ -304,6 +279,7 @@ mod tests {
                 namespace: "com.example".into(),
                 method: "dns",
             }),
+            similar: vec!["git/git_diff".into(), "hg/log".into()],
             status: "retired",
             retired_reason: Some("superseded".into()),
             category: Some("developer-tools".into()),
@@ -317,6 +293,7 @@ mod tests {
             "git/git_log — Git log\n\
              version 1.2.0 · definition {hash} · retired (superseded)\n\
              verified publisher com.example (dns)\n\
+             similar tools git/git_diff, hg/log\n\
              category developer-tools\n\
              tags git, history\n\n\
              Description, in the words of the server's maker:\n\

@@ -5,7 +5,7 @@ use crate::support::{Client, DnsServer, Installation};
 use api::trust::SigningKey;
 use axum::http::StatusCode;
 use domain::principal::Role;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -116,7 +116,7 @@ async fn a_namespace_proved_by_dns_marks_its_servers() {
         assert_eq!(tools["totalCount"], number, "{tools}");
     }
     let agent = installation.client("acme", "bot", &[Role::Agent]).await;
-    let described = describe(&agent, "maps/forecast").await;
+    let described = agent.describe("maps/forecast").await;
     assert!(
         described.contains("verified publisher com.example (dns)"),
         "{described}"
@@ -133,37 +133,8 @@ async fn a_namespace_proved_by_dns_marks_its_servers() {
         .data(REVOKE, json!({ "namespace": "com.example" }))
         .await;
     assert!(marked(&client).await.is_empty());
-    let described = describe(&agent, "maps/forecast").await;
+    let described = agent.describe("maps/forecast").await;
     assert!(!described.contains("verified"), "{described}");
-}
-
-async fn describe(client: &Client, tool: &str) -> String {
-    let meta = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
-        "io.modelcontextprotocol/clientCapabilities": {},
-    });
-    let params = json!({ "name": "describe_tool", "arguments": { "tool": tool }, "_meta": meta });
-    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
-    let request = client
-        .http
-        .post(format!("{}/mcp", client.base))
-        .json(&message);
-    let request = request
-        .header("accept", "application/json, text/event-stream")
-        .header("mcp-protocol-version", "2026-07-28")
-        .header("mcp-method", "tools/call")
-        .header("mcp-name", "describe_tool");
-    let answer: Value = client
-        .authorize(request)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    let text = answer["result"]["content"][0]["text"].as_str();
-    text.unwrap_or_else(|| panic!("{answer:#}")).to_owned()
 }
 
 #[tokio::test]
