@@ -44,7 +44,7 @@ impl Dns {
         };
         let section = answer
             .answer()
-            .map_err(|error| unreachable(domain, error))?;
+            .map_err(|error| unreachable(domain, &error))?;
         let records = section.limit_to::<Txt<_>>().take(MAX_ANSWERS).flatten();
         Ok(records
             .map(|record| {
@@ -59,12 +59,12 @@ impl Dns {
         let (four, six) = tokio::try_join!(self.ask(host, Rtype::A), self.ask(host, Rtype::AAAA))?;
         let mut found = Vec::new();
         if let Some(answer) = four {
-            let section = answer.answer().map_err(|error| unreachable(host, error))?;
+            let section = answer.answer().map_err(|error| unreachable(host, &error))?;
             let records = section.limit_to::<A>().take(MAX_ANSWERS).flatten();
             found.extend(records.map(|record| IpAddr::V4(record.data().addr())));
         }
         if let Some(answer) = six {
-            let section = answer.answer().map_err(|error| unreachable(host, error))?;
+            let section = answer.answer().map_err(|error| unreachable(host, &error))?;
             let records = section.limit_to::<Aaaa>().take(MAX_ANSWERS).flatten();
             found.extend(records.map(|record| IpAddr::V6(record.data().addr())));
         }
@@ -77,20 +77,20 @@ impl Dns {
         domain: &str,
         rtype: Rtype,
     ) -> Result<Option<Message<bytes::Bytes>>, ProofError> {
-        let name = Name::vec_from_str(domain).map_err(|error| unreachable(domain, error))?;
+        let name = Name::vec_from_str(domain).map_err(|error| unreachable(domain, &error))?;
         let answer = tokio::time::timeout(self.timeout, self.resolver.query((name, rtype)))
             .await
-            .map_err(|_| unreachable(domain, "DNS did not answer in time"))?
-            .map_err(|error| unreachable(domain, error))?;
+            .map_err(|_| unreachable(domain, &"DNS did not answer in time"))?
+            .map_err(|error| unreachable(domain, &error))?;
         match answer.header().rcode() {
             Rcode::NOERROR => Ok(Some(answer.into_message())),
             Rcode::NXDOMAIN => Ok(None),
-            other => Err(unreachable(domain, format!("DNS answers {other}"))),
+            other => Err(unreachable(domain, &format!("DNS answers {other}"))),
         }
     }
 }
 
-fn unreachable(domain: &str, why: impl ToString) -> ProofError {
+fn unreachable(domain: &str, why: &dyn std::fmt::Display) -> ProofError {
     ProofError::Unreachable {
         place: format!("the DNS of {domain}"),
         why: why.to_string(),
