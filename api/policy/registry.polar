@@ -1,7 +1,7 @@
 # Who may do what in the registry.
 #
 # A rule sees the roles of the caller, the name of the action, and four things of the resource:
-#   kind      "tenant", "principal", "server", "tool" or "ledger"; it always fits the action
+#   kind      "tenant", "principal", "server", "tool", "publisher" or "ledger"; it always fits the action
 #   unlisted  the tool is private: visible to maintainers only
 #   owner     the principal is an owner, or the role to grant or revoke is that of owner
 #   own       the principal is the caller
@@ -30,6 +30,7 @@ permits("publisher", action, _resource) if
     action in [
         "register_server", "describe_server", "retire_server",
         "register_tool", "describe_tool", "publish_tool_version", "retire_tool",
+        "claim_namespace", "verify_namespace", "revoke_namespace",
         "read_server_history", "read_tool_history"
     ];
 
@@ -39,7 +40,7 @@ permits("agent", action, resource) if finds(action) and resource.unlisted = fals
 # Auditors see everything and change nothing.
 permits("auditor", action, _resource) if reads(action);
 
-finds(action) if action in ["read_tenant", "read_server", "read_tool", "search_tools"];
+finds(action) if action in ["read_tenant", "read_server", "read_tool", "search_tools", "read_publisher"];
 
 reads("read_principal");
 reads("read_audit");

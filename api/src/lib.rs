@@ -8,7 +8,8 @@
 //!    resolver → authorizer → query. There is no layer between.
 //!    [`registry`] is a third one, for reading only.
 //! 5. [`error`]: the one taxonomy, and its three outward forms.
-//! 6. [`config`], [`state`], [`telemetry`], [`serve`]: what surrounds them.
+//! 6. [`trust`]: looks up what proves a publisher's namespace.
+//! 7. [`config`], [`state`], [`telemetry`], [`serve`]: what surrounds them.
 
 pub mod authn;
 pub mod authz;
@@ -23,3 +24,4 @@ pub mod router;
 pub mod serve;
 pub mod state;
 pub mod telemetry;
+pub mod trust;

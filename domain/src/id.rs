@@ -170,6 +170,10 @@ derived_id!(
     /// A denial, derived from everything that its refusals have in common, their window included.
     DenialId, "denial id"
 );
+derived_id!(
+    /// A publisher's namespace in a tenant, derived from (tenant, namespace).
+    PublisherId, "publisher id"
+);
 
 impl ServerId {
     /// The id of the server `slug` of `tenant`.
@@ -192,6 +196,14 @@ impl PrincipalId {
     #[must_use]
     pub fn derive(tenant: &TenantId, handle: &str) -> Self {
         Self(derive("principal", &[tenant.as_str(), handle]))
+    }
+}
+
+impl PublisherId {
+    /// The id of `namespace` in `tenant`.
+    #[must_use]
+    pub fn derive(tenant: &TenantId, namespace: &str) -> Self {
+        Self(derive("publisher", &[tenant.as_str(), namespace]))
     }
 }
 

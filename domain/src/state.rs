@@ -6,6 +6,7 @@
 use crate::denial::DenialEvent;
 use crate::personal::Personal;
 use crate::principal::PrincipalEvent;
+use crate::publisher::PublisherEvent;
 use crate::registry::AnyEvent;
 use crate::server::ServerEvent;
 use crate::tenant::TenantEvent;
@@ -30,6 +31,7 @@ pub fn apply(state: &mut Value, event: &AnyEvent) {
         AnyEvent::Server(event) => server(state, event),
         AnyEvent::Tool(event) => tool(state, event),
         AnyEvent::Denial(event) => denial(state, event),
+        AnyEvent::Publisher(event) => publisher(state, event),
     }
 }
 
@@ -158,6 +160,22 @@ fn denial(state: &mut Value, event: &DenialEvent) {
     }
 }
 
+fn publisher(state: &mut Value, event: &PublisherEvent) {
+    let (status, reason) = match event {
+        PublisherEvent::Claimed(event) => {
+            put(state, event);
+            ("claimed", None)
+        }
+        PublisherEvent::Verified(event) => {
+            put(state, event);
+            ("verified", None)
+        }
+        PublisherEvent::Lapsed(event) => ("lapsed", Some(event.reason.as_str())),
+        PublisherEvent::Revoked(event) => ("revoked", Some(event.reason.as_str())),
+    };
+    put(state, &json!({ "status": status, "reason": reason }));
+}
+
 fn retire(state: &mut Value, reason: &str) {
     let reason = Some(reason).filter(|reason| !reason.is_empty());
     put(
@@ -206,7 +224,7 @@ mod tests {
         for (name, _) in wire_forms() {
             let (aggregate, verb) = name.split_once('.').unwrap();
             let mut state = empty();
-            let first = ["registered", "recorded"]
+            let first = ["registered", "recorded", "claimed"]
                 .map(|first| format!("{aggregate}.{first}"))
                 .into_iter()
                 .find(|first| wire_forms().any(|(known, _)| known == first))

@@ -2,7 +2,7 @@
 
 use crate::projector::Projector;
 use crate::search::SearchProjector;
-use crate::{access, archive, catalog, ledger, manifests};
+use crate::{access, archive, catalog, ledger, manifests, publishers};
 use std::sync::Arc;
 
 /// Every projector of this build. `search` comes last: it reads what `catalog` wrote.
@@ -22,15 +22,17 @@ pub fn relational() -> Vec<Arc<dyn Projector>> {
         Arc::new(manifests::ManifestsProjector),
         Arc::new(archive::ArchiveProjector),
         Arc::new(ledger::LedgerProjector),
+        Arc::new(publishers::PublishersProjector),
     ]
 }
 
 /// The names of all projectors.
-pub const NAMES: [&str; 6] = [
+pub const NAMES: [&str; 7] = [
     access::NAME,
     catalog::NAME,
     manifests::NAME,
     archive::NAME,
     ledger::NAME,
+    publishers::NAME,
     crate::search::NAME,
 ];

@@ -3,7 +3,7 @@
 use crate::embedded::DataDir;
 use crate::{
     audit, bench_search, dead_letter, doctor, files, import, lock, maintain, openapi, privacy,
-    rebuild, restore, serve, tenant, token, up,
+    publishers, rebuild, restore, serve, tenant, token, up,
 };
 use api::config::{Config, TelemetryConfig};
 use api::telemetry::Telemetry;
@@ -117,6 +117,9 @@ enum Command {
     /// Erase a person, hand out what is known of one, rotate the key of the keys.
     #[command(subcommand)]
     Privacy(privacy::Command),
+    /// Keys and signatures of publishers, and the re-check of all verified namespaces.
+    #[command(subcommand)]
+    Publishers(publishers::Command),
     /// Issue tokens and rotate signing keys.
     #[command(subcommand)]
     Token(token::Command),
@@ -168,6 +171,7 @@ pub fn run(cli: Cli) -> ExitCode {
         | Command::DeadLetter(_)
         | Command::Tenant(_)
         | Command::Privacy(_)
+        | Command::Publishers(_)
         | Command::Token(_)
         | Command::Bench(_) => {}
     }
@@ -205,6 +209,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::DeadLetter(command) => quietly(dead_letter::run(command)).await,
         Command::Tenant(command) => quietly(tenant::run(command)).await,
         Command::Privacy(command) => quietly(privacy::run(command)).await,
+        Command::Publishers(command) => quietly(publishers::run(command)).await,
         Command::Token(command) => quietly(token::run(command)).await,
         Command::Bench(BenchCommand::Search(args)) => quietly(bench_search::run(args)).await,
         Command::Schema | Command::Doctor { .. } => Ok(ExitCode::SUCCESS),

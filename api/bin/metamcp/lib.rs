@@ -18,6 +18,7 @@ pub mod openapi;
 pub mod plan;
 pub mod privacy;
 mod provision;
+pub mod publishers;
 mod rebuild;
 pub mod restore;
 mod serve;

@@ -83,6 +83,7 @@ fn admins_may_do_everything_but_touch_owners() {
                 Action::ReadToolHistory,
                 Action::ReadAudit,
                 Action::ReadLedger,
+                Action::ReadPublisher,
             ]
             .contains(&action);
         assert_eq!(
@@ -164,6 +165,31 @@ fn who_may_read_the_log_and_the_histories() {
         assert_eq!(server, history, "{role}");
     }
     assert!(!allows(&[], Action::ReadAudit, Resource::tenant()));
+}
+
+#[test]
+fn publishers_and_administrators_prove_namespaces_and_all_see_them() {
+    let namespaces = Resource::any(ResourceKind::Publisher);
+    for (role, changes) in [
+        (Role::Owner, true),
+        (Role::Admin, true),
+        (Role::Publisher, true),
+        (Role::Auditor, false),
+        (Role::Agent, false),
+    ] {
+        for action in [
+            Action::ClaimNamespace,
+            Action::VerifyNamespace,
+            Action::RevokeNamespace,
+        ] {
+            assert_eq!(
+                allows(&[role], action, namespaces),
+                changes,
+                "{role} {action}"
+            );
+        }
+        assert!(allows(&[role], Action::ReadPublisher, namespaces), "{role}");
+    }
 }
 
 #[test]

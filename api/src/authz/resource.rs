@@ -80,6 +80,14 @@ words! {
         ReadTenant = "read_tenant",
         /// Rename the tenant.
         RenameTenant = "rename_tenant",
+        /// See the namespaces of publishers.
+        ReadPublisher = "read_publisher",
+        /// Claim a namespace for the tenant.
+        ClaimNamespace = "claim_namespace",
+        /// Prove a namespace.
+        VerifyNamespace = "verify_namespace",
+        /// Give a namespace up.
+        RevokeNamespace = "revoke_namespace",
         /// See the ledger: signed tree heads and proofs; have a head signed.
         ReadLedger = "read_ledger",
     }
@@ -96,6 +104,8 @@ words! {
         Server = "server",
         /// A tool of a server.
         Tool = "tool",
+        /// A publisher's namespace.
+        Publisher = "publisher",
         /// The Merkle tree over the log.
         Ledger = "ledger",
     }
@@ -127,6 +137,10 @@ impl Action {
             | Self::RevokeTokens
             | Self::ErasePrincipal => ResourceKind::Principal,
             Self::ReadTenant | Self::ReadAudit | Self::RenameTenant => ResourceKind::Tenant,
+            Self::ReadPublisher
+            | Self::ClaimNamespace
+            | Self::VerifyNamespace
+            | Self::RevokeNamespace => ResourceKind::Publisher,
             Self::ReadLedger => ResourceKind::Ledger,
         }
     }
@@ -141,6 +155,7 @@ impl ResourceKind {
             Self::Principal => Action::ReadPrincipal,
             Self::Server => Action::ReadServer,
             Self::Tool => Action::ReadTool,
+            Self::Publisher => Action::ReadPublisher,
             Self::Ledger => Action::ReadLedger,
         }
     }

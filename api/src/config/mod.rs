@@ -15,6 +15,7 @@ mod limits;
 mod nats;
 mod postgres;
 mod privacy;
+mod publishers;
 mod registry;
 mod search;
 mod telemetry;
@@ -27,6 +28,7 @@ pub use limits::LimitsConfig;
 pub use nats::NatsConfig;
 pub use postgres::PostgresConfig;
 pub use privacy::PrivacyConfig;
+pub use publishers::PublishersConfig;
 pub use registry::RegistryConfig;
 pub use search::{EmbedderKind, OpenAiConfig, SearchConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
@@ -60,6 +62,8 @@ pub struct Config {
     pub ledger: LedgerConfig,
     /// The read API of the official MCP registry.
     pub registry: RegistryConfig,
+    /// Proofs of publishers' namespaces.
+    pub publishers: PublishersConfig,
     /// What one request may cost.
     pub limits: LimitsConfig,
     /// Logs, traces and metrics.
@@ -127,6 +131,7 @@ impl Config {
         self.privacy.validate()?;
         self.ledger.validate()?;
         self.registry.validate()?;
+        self.publishers.validate()?;
         self.limits.validate()?;
         self.telemetry.validate()
     }

@@ -3,10 +3,12 @@
 
 use crate::error::ApiError;
 use async_graphql::dataloader::Loader;
-use domain::id::{PrincipalId, ServerId, TenantId, ToolId};
+use domain::id::{PrincipalId, PublisherId, ServerId, TenantId, ToolId};
 use domain::tool::Visibility;
 use projections::archive::history::{HistoryEntry, HistoryRange, histories};
-use projections::{Moment, Page, QueryError, ReadPool, TenantConnection, access, catalog, usage};
+use projections::{
+    Moment, Page, QueryError, ReadPool, TenantConnection, access, catalog, publishers, usage,
+};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -55,6 +57,14 @@ pub(super) struct CompanionsOf(pub(super) ToolId);
 /// A principal by id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct PrincipalKey(pub(super) PrincipalId);
+
+/// A namespace by id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct PublisherKey(pub(super) PublisherId);
+
+/// The verified publisher behind a registry name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct BehindName(pub(super) String);
 
 /// The caller's tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -191,6 +201,42 @@ impl Loader<PrincipalKey> for Loaders {
         Ok(found
             .into_iter()
             .map(|(id, principal)| (PrincipalKey(id), principal))
+            .collect())
+    }
+}
+
+impl Loader<PublisherKey> for Loaders {
+    type Value = publishers::Publisher;
+    type Error = ApiError;
+
+    async fn load(
+        &self,
+        keys: &[PublisherKey],
+    ) -> Result<HashMap<PublisherKey, Self::Value>, ApiError> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+        let mut reads = self.reads().await?;
+        let found = publishers::publishers_by_id(&mut reads, &ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|(id, publisher)| (PublisherKey(id), publisher))
+            .collect())
+    }
+}
+
+impl Loader<BehindName> for Loaders {
+    type Value = publishers::VerifiedPublisher;
+    type Error = ApiError;
+
+    async fn load(
+        &self,
+        keys: &[BehindName],
+    ) -> Result<HashMap<BehindName, Self::Value>, ApiError> {
+        let names: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+        let mut reads = self.reads().await?;
+        let found = publishers::of_registry_names(&mut reads, &names).await?;
+        Ok(found
+            .into_iter()
+            .map(|(name, publisher)| (BehindName(name), publisher))
             .collect())
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! # Reading order
 //! 1. [`schema`], [`query`] and [`mutation`]: the roots. The committed `api/schema.graphql` shows it all.
-//! 2. [`server`], [`tool`], [`principal`], [`tenant`], [`search`], [`registry`], [`ledger`], [`node`], [`grant`],
+//! 2. [`server`], [`tool`], [`principal`], [`publisher`], [`tenant`], [`search`], [`similar`], [`registry`], [`ledger`], [`node`], [`grant`],
 //!    [`access_at`]: one file for each type, with its entries. [`as_of`]: the moment that an entry looks at.
 //!    [`connection`] makes pages, [`loaders`] gathers what nested fields need.
 //! 3. [`event`], [`history`] and [`audit`]: what has happened; [`live`]: the same as it happens, over WebSocket.
@@ -32,6 +32,7 @@ mod node;
 mod nulls;
 mod page;
 mod principal;
+mod publisher;
 mod query;
 mod recommend;
 mod registry;
@@ -40,6 +41,7 @@ mod schema;
 mod search;
 mod server;
 mod session;
+mod similar;
 mod tenant;
 mod tool;
 

@@ -6,6 +6,7 @@ use super::grant::GrantQueries;
 use super::ledger::LedgerQueries;
 use super::node::NodeQueries;
 use super::principal::PrincipalQueries;
+use super::publisher::PublisherQueries;
 use super::registry::RegistryQueries;
 use super::search::SearchQueries;
 use super::server::ServerQueries;
@@ -25,4 +26,5 @@ pub(super) struct Query(
     AccessQueries,
     AuditQueries,
     LedgerQueries,
+    PublisherQueries,
 );

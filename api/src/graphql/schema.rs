@@ -7,6 +7,7 @@ use super::limits::MAX_RECURSION;
 use super::live::Subscription;
 use super::mutation::Mutation;
 use super::principal::PrincipalConnection;
+use super::publisher::PublisherConnection;
 use super::query::Query;
 use super::server::ServerConnection;
 use super::tool::ToolConnection;
@@ -36,6 +37,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .override_output_type_description::<ServerConnection>("A page of servers.")
         .override_output_type_description::<ToolConnection>("A page of tools.")
         .override_output_type_description::<PrincipalConnection>("A page of principals.")
+        .override_output_type_description::<PublisherConnection>("A page of namespaces.")
         .override_output_type_description::<GrantConnection>("A page of grants.")
         .override_output_type_description::<HistoryConnection>("A page of a history.")
         .override_output_type_description::<AuditConnection>("A page of the audit log.")

@@ -12,6 +12,7 @@ use super::enums::{Direction, Status, Transport};
 use super::history::{self, HistoryConnection, HistoryPart};
 use super::loaders::{ToolCountOf, ToolsOf};
 use super::node::NodeId;
+use super::publisher::{ServerPublisher, behind};
 use super::scalars::Sequence;
 use super::session::Session;
 use super::tool::{Tool, ToolConnection, ToolTotal};
@@ -50,6 +51,14 @@ impl Server {
     /// Its name across registries, such as `io.github.acme/weather`, when it has one.
     async fn registry_name(&self) -> Option<&str> {
         self.0.registry_name.as_deref()
+    }
+
+    /// Who stands behind its registry name today; null when it has none.
+    async fn publisher(&self, ctx: &Context<'_>) -> Result<Option<ServerPublisher>, ApiError> {
+        match &self.0.registry_name {
+            Some(name) => behind(Session::of(ctx), name).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// What it is for; may be empty.
@@ -189,6 +198,8 @@ pub(super) struct ServerFilter {
     transport: Option<Transport>,
     /// In use or out of use; both when left out.
     status: Option<Status>,
+    /// With or without a verified publisher today; both when left out.
+    verified_publisher: Option<bool>,
 }
 
 impl From<ServerFilter> for catalog::ServerFilter {
@@ -199,6 +210,7 @@ impl From<ServerFilter> for catalog::ServerFilter {
             tag: filter_text(filter.tag),
             transport: filter.transport.map(Into::into),
             status: filter.status.map(Into::into),
+            verified_publisher: filter.verified_publisher,
         }
     }
 }

@@ -16,6 +16,7 @@ use super::recommend::{By, Recommendation, recommend};
 use super::scalars::Sequence;
 use super::server::{Server, tool_count};
 use super::session::Session;
+use super::similar::{self, SimilarTool};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
@@ -146,6 +147,17 @@ impl Tool {
         server.ok_or(ApiError::NotFound)
     }
 
+    /// The tools most like it, best first: by meaning where there is an embedding model, else by words.
+    #[graphql(complexity = "cost(first, child_complexity) + similar::COST")]
+    async fn similar(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 20.", default_with = "similar::DEFAULT_SIMILAR")]
+        first: i32,
+    ) -> Option<Result<Vec<SimilarTool>, ApiError>> {
+        Some(similar::of(Session::of(ctx), &self.0, first).await)
+    }
+
     /// When it was registered.
     async fn registered_at(&self) -> DateTime<Utc> {
         self.0.registered_at
@@ -260,6 +272,8 @@ pub(super) struct ToolFilter {
     tag: Option<String>,
     /// In use or out of use; both when left out.
     status: Option<Status>,
+    /// Of a server with or without a verified publisher today; both when left out.
+    verified_publisher: Option<bool>,
 }
 
 /// How many tools there are at a moment, counted when asked.
@@ -317,6 +331,7 @@ impl ToolQueries {
             category: filter_text(filter.category),
             tag: filter_text(filter.tag),
             status: filter.status.map(Into::into),
+            verified_publisher: filter.verified_publisher,
             visibilities: session.visibilities.clone(),
         };
         let request = page_request(session, first, after)?;

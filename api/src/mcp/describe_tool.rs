@@ -1,5 +1,6 @@
 //! `describe_tool`: the whole definition of one tool.
 
+use super::beside::{self, Publisher};
 use super::meta_tool::ToolAnswer;
 use super::text;
 use crate::authz::{Action, Resource};
@@ -60,6 +61,12 @@ pub(super) struct Described {
     version: String,
     /// Hex SHA-256 of name, description and schemas: the definition's identity.
     definition_hash: String,
+    /// Who publishes the server, when the domain was proved; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Publisher")]
+    publisher: Option<Publisher>,
+    /// Up to three tools that are most like it, as "server/name".
+    similar: Vec<String>,
     /// `active`, or `retired` for a tool that is out of use.
     status: &'static str,
     /// Why it was retired.
@@ -111,7 +118,13 @@ pub(super) async fn run(
                 ApiError::from(denied)
             }
         })?;
-    let described = Described::from(tool);
+    let servers = std::slice::from_ref(&tool.server_id);
+    let mut publishers = beside::publishers(&mut connection, servers).await?;
+    let described = Described {
+        publisher: publishers.remove(&tool.server_id),
+        similar: beside::similar(state, caller, &mut connection, &tool.id).await?,
+        ..Described::from(tool)
+    };
     Ok(ToolAnswer::new(described.render(), &described)?.using([id]))
 }
 
@@ -148,6 +161,8 @@ impl From<catalog::Tool> for Described {
             description: tool.description,
             version: tool.tool_version,
             definition_hash: tool.definition_hash,
+            publisher: None,
+            similar: Vec::new(),
             status: match tool.status {
                 Status::Active => "active",
                 Status::Retired => "retired",
@@ -175,6 +190,12 @@ impl Described {
         );
         if let Some(reason) = &self.retired_reason {
             let _ = write!(out, " ({})", text::summary(reason));
+        }
+        if let Some(Publisher { namespace, method }) = &self.publisher {
+            let _ = write!(out, "\nverified publisher {namespace} ({method})");
+        }
+        if !self.similar.is_empty() {
+            let _ = write!(out, "\nsimilar tools {}", self.similar.join(", "));
         }
         if let Some(category) = &self.category {
             let _ = write!(out, "\ncategory {}", text::label(category));
@@ -254,6 +275,11 @@ mod tests {
             description: "Shows the history.\n\nInput schema: ignore it".into(),
             version: "1.2.0".into(),
             definition_hash: "ab".repeat(32),
+            publisher: Some(Publisher {
+                namespace: "com.example".into(),
+                method: "dns",
+            }),
+            similar: vec!["git/git_diff".into(), "hg/log".into()],
             status: "retired",
             retired_reason: Some("superseded".into()),
             category: Some("developer-tools".into()),
@@ -266,6 +292,8 @@ mod tests {
         let expected = format!(
             "git/git_log — Git log\n\
              version 1.2.0 · definition {hash} · retired (superseded)\n\
+             verified publisher com.example (dns)\n\
+             similar tools git/git_diff, hg/log\n\
              category developer-tools\n\
              tags git, history\n\n\
              Description, in the words of the server's maker:\n\

@@ -26,9 +26,10 @@
 //! exist. Wrong arguments and failures of a tool are results that a model reads (`isError`), with the code
 //! of [`crate::error::ApiError`] in front. Everything here reads; nothing commits.
 //!
-//! Reading order: `server`, `meta_tool`, `search_tools`, `describe_tool`, `text`; `guard` and
+//! Reading order: `server`, `meta_tool`, `search_tools`, `describe_tool`, `beside`, `text`; `guard` and
 //! `sessions` for what surrounds them.
 
+mod beside;
 mod describe_tool;
 mod guard;
 mod meta_tool;

@@ -135,7 +135,10 @@ impl Projector for CatalogProjector {
                 match event {
                     AnyEvent::Server(event) => rows.apply_server(recorded, event)?,
                     AnyEvent::Tool(event) => rows.apply_tool(recorded, event)?,
-                    AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => {}
+                    AnyEvent::Tenant(_)
+                    | AnyEvent::Principal(_)
+                    | AnyEvent::Denial(_)
+                    | AnyEvent::Publisher(_) => {}
                 }
             }
         }
@@ -162,7 +165,10 @@ async fn load<'a>(
                 }
                 AnyEvent::Server(_) => drop(servers.insert(key.clone())),
                 AnyEvent::Tool(_) => drop(tools.insert(key.clone())),
-                AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => {}
+                AnyEvent::Tenant(_)
+                | AnyEvent::Principal(_)
+                | AnyEvent::Denial(_)
+                | AnyEvent::Publisher(_) => {}
             }
         }
     }

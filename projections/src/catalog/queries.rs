@@ -6,6 +6,7 @@ use crate::access::corrupt;
 use crate::error::QueryError;
 use crate::moment::Moment;
 use crate::page::{Keyset, Page, PageRequest};
+use crate::publishers::verified;
 use crate::store::TenantConnection;
 use domain::id::{ServerId, ToolId};
 use domain::tool::Visibility;
@@ -15,6 +16,10 @@ use std::collections::HashMap;
 const COLUMNS: &str = "tool_id, server_id, server, name, title, description, input_schema, \
                        output_schema, annotations, definition_hash, tool_version, category, tags, visibility, \
                        status, retired_reason, registered_at, updated_at";
+
+/// The registry name of a tool's server, as it is today.
+const OFFERED_AS: &str = "(SELECT registry_name FROM catalog.servers AS offering
+                           WHERE offering.server_id = tools.server_id)";
 
 /// Which tools.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +34,8 @@ pub struct ToolFilter {
     pub tag: Option<String>,
     /// Whether in use.
     pub status: Option<Status>,
+    /// Whether a verified publisher stands behind its server's registry name, today.
+    pub verified_publisher: Option<bool>,
     /// What the caller may see; nothing is seen when this is empty.
     pub visibilities: Vec<Visibility>,
 }
@@ -61,6 +68,9 @@ impl ToolFilter {
         }
         if let Some(status) = self.status {
             query.push(" AND status = ").push_bind(status.as_str());
+        }
+        if let Some(wanted) = self.verified_publisher {
+            query.push(verified(wanted, OFFERED_AS));
         }
     }
 }

@@ -5,6 +5,7 @@ use super::{Sort, contains};
 use crate::error::QueryError;
 use crate::moment::Moment;
 use crate::page::{Keyset, Page, PageRequest};
+use crate::publishers::verified;
 use crate::store::TenantConnection;
 use domain::id::ServerId;
 use domain::server::Transport;
@@ -27,6 +28,8 @@ pub struct ServerFilter {
     pub transport: Option<Transport>,
     /// Whether in use.
     pub status: Option<Status>,
+    /// Whether a verified publisher stands behind its registry name, today.
+    pub verified_publisher: Option<bool>,
 }
 
 impl ServerFilter {
@@ -57,6 +60,9 @@ impl ServerFilter {
         }
         if let Some(status) = self.status {
             query.push(" AND status = ").push_bind(status.as_str());
+        }
+        if let Some(wanted) = self.verified_publisher {
+            query.push(verified(wanted, "servers.registry_name"));
         }
     }
 }

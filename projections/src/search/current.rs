@@ -8,6 +8,7 @@ use super::index::SearchIndex;
 use super::query::{SearchAnswer, SearchRequest};
 use super::replaced::Replaced;
 use super::rows::model_mark;
+use super::similar::{Similar, SimilarRequest};
 use crate::error::ProjectionError;
 use crate::store::Database;
 use sqlx::{Connection, PgConnection};
@@ -100,6 +101,23 @@ impl CurrentIndex {
             }
         }
         live.index.search(request).await
+    }
+
+    /// The tools most like one, from the index that searches are answered by.
+    ///
+    /// # Errors
+    /// As [`SearchIndex::similar`].
+    pub async fn similar(&self, request: &SimilarRequest) -> Result<Vec<Similar>, SearchError> {
+        let live = self.live();
+        if let Some(replaced) = &live.replaced {
+            match replaced.similar(request).await {
+                Err(error @ SearchError::Lance(_)) => {
+                    tracing::debug!(%error, "the previous index does not answer any more");
+                }
+                answer => return answer,
+            }
+        }
+        live.index.similar(request).await
     }
 
     fn live(&self) -> Live {

@@ -11,7 +11,7 @@
 //! its checkpoint afterwards, so a document may be written twice, which leaves the same table.
 //!
 //! Reading order: [`document`] and [`words`] (what is indexed), [`embed`], `vectors`, [`index`] and [`upkeep`]
-//! (the table), [`query`], `steps` and [`rank`] (the search), [`evaluate`] (its quality, measured).
+//! (the table), [`query`], `steps` and [`rank`] (the search), [`similar`], [`evaluate`] (its quality, measured).
 
 mod candidates;
 mod current;
@@ -25,6 +25,7 @@ pub mod query;
 pub mod rank;
 mod replaced;
 mod rows;
+pub mod similar;
 mod stems;
 mod steps;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use error::SearchError;
 pub use index::SearchIndex;
 pub use projector::{NAME, SearchProjector};
 pub use query::{SearchAnswer, SearchFilter, SearchHit, SearchRequest};
+pub use similar::{MAX_SIMILAR, Similar, SimilarRequest};
 
 pub(crate) use current::{REBUILD, live_table, other_table};
 pub(crate) use projector::all_documents;

@@ -56,6 +56,29 @@ impl Client {
             .to_owned()
     }
 
+    /// What the MCP tool `describe_tool` says of a tool, `server/name`, in the stateless revision.
+    pub(crate) async fn describe(&self, tool: &str) -> String {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let arguments = json!({ "tool": tool });
+        let params = json!({ "name": "describe_tool", "arguments": arguments, "_meta": meta });
+        let message =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let request = self.http.post(format!("{}/mcp", self.base)).json(&message);
+        let request = request
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", "tools/call")
+            .header("mcp-name", "describe_tool");
+        let response = self.authorize(request).send().await.unwrap();
+        let answer: Value = response.json().await.unwrap();
+        let text = answer["result"]["content"][0]["text"].as_str();
+        text.unwrap_or_else(|| panic!("{answer:#}")).to_owned()
+    }
+
     pub(crate) fn authorize(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         match &self.token {
             Some(token) => request.bearer_auth(token),

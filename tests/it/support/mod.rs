@@ -2,12 +2,14 @@
 //! the same time, a database and a stream for each test.
 
 mod client;
+mod dns_server;
 mod live;
 mod program;
 mod proxy;
 mod servers;
 
 pub(crate) use client::Client;
+pub(crate) use dns_server::DnsServer;
 pub(crate) use live::{Heard, Live};
 pub(crate) use program::said;
 pub(crate) use proxy::Proxy;

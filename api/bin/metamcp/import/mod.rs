@@ -13,8 +13,8 @@ mod command;
 pub(crate) mod fields;
 mod lines;
 pub(crate) mod patience;
-pub(crate) mod report;
 pub mod registry;
+pub(crate) mod report;
 #[cfg(test)]
 mod report_tests;
 mod run;

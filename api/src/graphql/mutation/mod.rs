@@ -8,6 +8,7 @@
 mod manifest;
 mod principal;
 mod privacy;
+mod publisher;
 mod server;
 mod tenant;
 mod tool;
@@ -16,6 +17,7 @@ mod undo;
 use self::manifest::ManifestMutations;
 use self::principal::PrincipalMutations;
 use self::privacy::PrivacyMutations;
+use self::publisher::PublisherMutations;
 use self::server::ServerMutations;
 use self::tenant::TenantMutations;
 use self::tool::ToolMutations;
@@ -45,6 +47,7 @@ pub(super) struct Mutation(
     UndoMutations,
     LedgerMutations,
     ManifestMutations,
+    PublisherMutations,
 );
 
 /// Sends a command and answers the position of its commit.

@@ -2,7 +2,7 @@
 
 use super::principal::keep_an_owner;
 use super::read_back;
-use crate::authz::{Action, Resource};
+use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::loaders::{OwnTenant, PrincipalKey, ServerKey, ToolKey};
 use crate::graphql::node::Node;
@@ -14,6 +14,7 @@ use domain::WireEvent;
 use domain::envelope::Commit;
 use domain::id::{CommandId, CommitId, PrincipalId, ServerId, ToolId};
 use domain::principal::{Principal, PrincipalCommand, Role};
+use domain::publisher::Publisher;
 use domain::server::{Server, ServerCommand};
 use domain::tenant::{Tenant, TenantCommand};
 use domain::tool::{Tool, ToolCommand};
@@ -59,6 +60,7 @@ impl UndoMutations {
             Principal::TYPE => principal(session, &commit, command_id).await,
             Server::TYPE => server(session, &commit, command_id).await,
             Tool::TYPE => tool(session, &commit, command_id).await,
+            Publisher::TYPE => publisher(session, &commit).await,
             _ => Err(ApiError::NotFound),
         }
         .map(Some)
@@ -213,6 +215,14 @@ async fn tool(
         sequence,
         notice,
     })
+}
+
+/// No event of a namespace is taken back: this tells what to do instead.
+async fn publisher(session: &Session, commit: &Commit) -> Result<UndoPayload, ApiError> {
+    let resource = Resource::any(ResourceKind::Publisher).named(&commit.aggregate_id);
+    session.authorize(Action::ReadPublisher, &resource)?;
+    plan::<Publisher>(session, commit).await?;
+    Err(ApiError::NotFound)
 }
 
 /// The object as it is now: whether the caller may see it comes before anything that is said of it.

@@ -1,0 +1,89 @@
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::super::document::ToolDocument;
+use super::super::embed::{Embedder, NoEmbedder};
+use super::super::testing::{Letters, document};
+use super::*;
+
+async fn index(embedder: impl Embedder + 'static) -> (SearchIndex, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let uri = folder.path().to_str().unwrap();
+    let index = SearchIndex::open(uri, "tools", Arc::new(embedder))
+        .await
+        .unwrap();
+    let hidden = ToolDocument {
+        visibility: "private".into(),
+        ..document("acme", "send_mail_secretly", "Sends mail.")
+    };
+    let retired = ToolDocument {
+        status: "retired".into(),
+        ..document("acme", "send_mail_slowly", "Sends mail.")
+    };
+    let documents = [
+        document("acme", "send_mail", "Sends mail."),
+        document("acme", "send_mail_later", "Sends mail at a time."),
+        document("acme", "quux", "Fizz buzz."),
+        document("rival", "send_mails", "Sends mail."),
+        hidden,
+        retired,
+    ];
+    index.upsert(&documents, &|_| ()).await.unwrap();
+    (index, folder)
+}
+
+fn like(tool: &str) -> SimilarRequest {
+    SimilarRequest {
+        tenant: TenantId::new("acme").unwrap(),
+        tool_id: format!("id-{tool}"),
+        visibilities: vec!["public".into()],
+        first: 10,
+    }
+}
+
+fn ids(found: &[Similar]) -> Vec<&str> {
+    found
+        .iter()
+        .map(|similar| similar.tool_id.as_str())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_nearest_come_first_without_the_tool_itself_hidden_retired_and_foreign_ones() {
+    let (index, _folder) = index(Letters).await;
+    let found = index.similar(&like("send_mail")).await.unwrap();
+    assert_eq!(ids(&found), ["id-send_mail_later", "id-quux"]);
+    assert!(found[0].score > found[1].score && found[0].semantic);
+    assert_eq!(&found[0].shared_words[..2], ["send", "mail"]);
+    let reason = found[0].reason();
+    assert!(
+        reason.starts_with("similar in meaning (0.") && reason.contains("send, mail"),
+        "{reason}"
+    );
+    let one = SimilarRequest {
+        first: 1,
+        ..like("send_mail")
+    };
+    assert_eq!(index.similar(&one).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn without_vectors_shared_words_decide() {
+    let (index, _folder) = index(NoEmbedder).await;
+    let found = index.similar(&like("send_mail")).await.unwrap();
+    assert_eq!(ids(&found)[0], "id-send_mail_later");
+    assert!(!found[0].semantic && (found[0].score - 1.0).abs() < f32::EPSILON);
+    assert!(found[0].reason().starts_with("both say send, mail"));
+}
+
+#[tokio::test]
+async fn an_unknown_tool_and_a_caller_who_sees_nothing_get_nothing() {
+    let (index, _folder) = index(Letters).await;
+    assert_eq!(index.similar(&like("nowhere")).await.unwrap(), []);
+    let blind = SimilarRequest {
+        visibilities: Vec::new(),
+        ..like("send_mail")
+    };
+    assert_eq!(index.similar(&blind).await.unwrap(), []);
+}
