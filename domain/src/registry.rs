@@ -4,10 +4,12 @@ use crate::denial::DenialEvent;
 use crate::envelope::StoredEvent;
 use crate::event::{DecodeError, WireEvent};
 use crate::principal::PrincipalEvent;
+use crate::review::ReviewEvent;
 use crate::server::ServerEvent;
+use crate::taxonomy::TaxonomyEvent;
 use crate::tenant::TenantEvent;
 use crate::tool::ToolEvent;
-use crate::{denial, principal, server, tenant, tool};
+use crate::{denial, principal, review, server, taxonomy, tenant, tool};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -28,6 +30,10 @@ pub enum AnyEvent {
     Tool(ToolEvent),
     /// Of a denial.
     Denial(DenialEvent),
+    /// Of a taxonomy.
+    Taxonomy(TaxonomyEvent),
+    /// Of a review.
+    Review(ReviewEvent),
 }
 
 impl AnyEvent {
@@ -40,6 +46,8 @@ impl AnyEvent {
             Self::Server(event) => StoredEvent::from_event(event),
             Self::Tool(event) => StoredEvent::from_event(event),
             Self::Denial(event) => StoredEvent::from_event(event),
+            Self::Taxonomy(event) => StoredEvent::from_event(event),
+            Self::Review(event) => StoredEvent::from_event(event),
         }
     }
 }
@@ -52,6 +60,8 @@ pub fn wire_forms() -> impl Iterator<Item = (&'static str, u16)> {
         ServerEvent::WIRE_FORMS,
         ToolEvent::WIRE_FORMS,
         DenialEvent::WIRE_FORMS,
+        TaxonomyEvent::WIRE_FORMS,
+        ReviewEvent::WIRE_FORMS,
     ]
     .into_iter()
     .flatten()
@@ -65,6 +75,8 @@ fn upcasters() -> impl Iterator<Item = &'static Upcaster> + Clone {
         server::upcast::UPCASTERS,
         tool::upcast::UPCASTERS,
         denial::upcast::UPCASTERS,
+        taxonomy::upcast::UPCASTERS,
+        review::upcast::UPCASTERS,
     ]
     .into_iter()
     .flatten()
@@ -84,6 +96,10 @@ pub fn decode(stored: &StoredEvent) -> Result<AnyEvent, DecodeError> {
         decode_as(stored).map(AnyEvent::Principal)
     } else if knows(DenialEvent::WIRE_FORMS) {
         decode_as(stored).map(AnyEvent::Denial)
+    } else if knows(TaxonomyEvent::WIRE_FORMS) {
+        decode_as(stored).map(AnyEvent::Taxonomy)
+    } else if knows(ReviewEvent::WIRE_FORMS) {
+        decode_as(stored).map(AnyEvent::Review)
     } else {
         decode_as(stored).map(AnyEvent::Tenant)
     }

@@ -7,7 +7,9 @@ use crate::denial::DenialEvent;
 use crate::personal::Personal;
 use crate::principal::PrincipalEvent;
 use crate::registry::AnyEvent;
+use crate::review::{AppealDecision, Moderation, ReviewEvent};
 use crate::server::ServerEvent;
+use crate::taxonomy::TaxonomyEvent;
 use crate::tenant::TenantEvent;
 use crate::tool::ToolEvent;
 use serde::Serialize;
@@ -30,6 +32,8 @@ pub fn apply(state: &mut Value, event: &AnyEvent) {
         AnyEvent::Server(event) => server(state, event),
         AnyEvent::Tool(event) => tool(state, event),
         AnyEvent::Denial(event) => denial(state, event),
+        AnyEvent::Taxonomy(event) => taxonomy(state, event),
+        AnyEvent::Review(event) => review(state, event),
     }
 }
 
@@ -133,6 +137,70 @@ fn denial(state: &mut Value, event: &DenialEvent) {
     }
 }
 
+fn taxonomy(state: &mut Value, event: &TaxonomyEvent) {
+    match event {
+        TaxonomyEvent::CategoryAdded(event) => {
+            let mut category = json!({ "status": ACTIVE });
+            put(&mut category, &event.category);
+            put(state, &json!({ &event.category.slug: category }));
+        }
+        TaxonomyEvent::CategoryDescribed(event) => {
+            if let Some(category) = state.get_mut(&event.category.slug) {
+                put(category, &event.category);
+            }
+        }
+        TaxonomyEvent::CategoryRetired(event) => {
+            if let Some(category) = state.get_mut(&event.slug) {
+                let successor = &event.successor;
+                put(
+                    category,
+                    &json!({ "status": RETIRED, "successor": successor }),
+                );
+            }
+        }
+    }
+}
+
+fn review(state: &mut Value, event: &ReviewEvent) {
+    let moderated = |moderation: Moderation, reason: &str| json!({ "moderation": moderation, "reason": reason });
+    match event {
+        ReviewEvent::Written(event) => {
+            put(
+                state,
+                &json!({
+                    "tool_id": event.tool_id,
+                    "tool_version": event.tool_version,
+                    "author": event.author,
+                    "rating": event.rating,
+                    "text": event.text.as_ref().map(shown),
+                    "status": "published",
+                }),
+            );
+        }
+        ReviewEvent::Revised(event) => {
+            let text = event.text.as_ref().map(shown);
+            put(state, &json!({ "rating": event.rating, "text": text }));
+        }
+        ReviewEvent::Withdrawn(_) => put(state, &json!({ "status": "withdrawn" })),
+        ReviewEvent::Hidden(event) => put(state, &moderated(Moderation::Hidden, &event.reason)),
+        ReviewEvent::Restored(event) => put(state, &moderated(Moderation::Visible, &event.reason)),
+        ReviewEvent::Appealed(event) => {
+            let appeal = event.text.as_ref().map(shown);
+            put(
+                state,
+                &json!({ "moderation": Moderation::Appealed, "appeal": appeal }),
+            );
+        }
+        ReviewEvent::AppealDecided(event) => {
+            let moderation = match event.decision {
+                AppealDecision::Upheld => Moderation::Upheld,
+                AppealDecision::Restored => Moderation::Visible,
+            };
+            put(state, &moderated(moderation, &event.reason));
+        }
+    }
+}
+
 fn retire(state: &mut Value, reason: &str) {
     let reason = Some(reason).filter(|reason| !reason.is_empty());
     put(
@@ -181,7 +249,7 @@ mod tests {
         for (name, _) in wire_forms() {
             let (aggregate, verb) = name.split_once('.').unwrap();
             let mut state = empty();
-            let first = ["registered", "recorded"]
+            let first = ["registered", "recorded", "category_added", "written"]
                 .map(|first| format!("{aggregate}.{first}"))
                 .into_iter()
                 .find(|first| wire_forms().any(|(known, _)| known == first))

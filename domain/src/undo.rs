@@ -10,7 +10,7 @@ use crate::event::WireEvent;
 use crate::principal::Role;
 
 /// What an event changes. Two events of one aggregate touch each other when this is equal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Respect {
     /// That the aggregate is there, and in use.
     Life,
@@ -24,6 +24,10 @@ pub enum Respect {
     Active,
     /// Which tokens are refused.
     Tokens,
+    /// One category of a taxonomy.
+    Category(String),
+    /// Whether a review is shown.
+    Moderation,
 }
 
 /// Why a commit is not undone.
