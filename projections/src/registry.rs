@@ -2,7 +2,7 @@
 
 use crate::projector::Projector;
 use crate::search::SearchProjector;
-use crate::{access, archive, catalog, ledger};
+use crate::{access, archive, catalog, ledger, reviews, taxonomy};
 use std::sync::Arc;
 
 /// Every projector of this build. `search` comes last: it reads what `catalog` wrote.
@@ -21,14 +21,18 @@ pub fn relational() -> Vec<Arc<dyn Projector>> {
         Arc::new(catalog::CatalogProjector),
         Arc::new(archive::ArchiveProjector),
         Arc::new(ledger::LedgerProjector),
+        Arc::new(taxonomy::TaxonomyProjector),
+        Arc::new(reviews::ReviewsProjector),
     ]
 }
 
 /// The names of all projectors.
-pub const NAMES: [&str; 5] = [
+pub const NAMES: [&str; 7] = [
     access::NAME,
     catalog::NAME,
     archive::NAME,
     ledger::NAME,
+    taxonomy::NAME,
+    reviews::NAME,
     crate::search::NAME,
 ];

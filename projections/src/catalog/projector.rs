@@ -135,7 +135,11 @@ impl Projector for CatalogProjector {
                 match event {
                     AnyEvent::Server(event) => rows.apply_server(recorded, event)?,
                     AnyEvent::Tool(event) => rows.apply_tool(recorded, event)?,
-                    AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => {}
+                    AnyEvent::Tenant(_)
+                    | AnyEvent::Principal(_)
+                    | AnyEvent::Denial(_)
+                    | AnyEvent::Taxonomy(_)
+                    | AnyEvent::Review(_) => {}
                 }
             }
         }
@@ -162,7 +166,11 @@ async fn load<'a>(
                 }
                 AnyEvent::Server(_) => drop(servers.insert(key.clone())),
                 AnyEvent::Tool(_) => drop(tools.insert(key.clone())),
-                AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => {}
+                AnyEvent::Tenant(_)
+                | AnyEvent::Principal(_)
+                | AnyEvent::Denial(_)
+                | AnyEvent::Taxonomy(_)
+                | AnyEvent::Review(_) => {}
             }
         }
     }

@@ -72,7 +72,7 @@ pub(super) async fn save_past<T: Serialize>(
 }
 
 /// Writes rows with one statement: they travel as one JSON document and Postgres makes rows of it.
-pub(super) async fn save<T: Serialize>(
+pub(crate) async fn save<T: Serialize>(
     connection: &mut PgConnection,
     table: &str,
     id: &str,
