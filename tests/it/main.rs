@@ -23,6 +23,8 @@ mod model_change;
 mod privacy;
 mod projections;
 mod recommend;
+mod reviews;
 mod search;
 mod support;
+mod taxonomy;
 mod up;

@@ -2,6 +2,7 @@
 
 use super::access_at::AccessQueries;
 use super::audit::AuditQueries;
+use super::facets::FacetQueries;
 use super::grant::GrantQueries;
 use super::ledger::LedgerQueries;
 use super::node::NodeQueries;
@@ -9,6 +10,7 @@ use super::principal::PrincipalQueries;
 use super::registry::RegistryQueries;
 use super::search::SearchQueries;
 use super::server::ServerQueries;
+use super::taxonomy::TaxonomyQueries;
 use super::tool::ToolQueries;
 use async_graphql::MergedObject;
 
@@ -25,4 +27,6 @@ pub(super) struct Query(
     AccessQueries,
     AuditQueries,
     LedgerQueries,
+    TaxonomyQueries,
+    FacetQueries,
 );

@@ -8,6 +8,7 @@ use crate::error::ApiError;
 use crate::state::AppState;
 use domain::id::ToolId;
 use projections::catalog::{self, Status};
+use projections::reviews::{self, ToolRating};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -66,6 +67,10 @@ pub(super) struct Described {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     retired_reason: Option<String>,
+    /// What members think of it; absent without a review.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Rated")]
+    rating: Option<Rated>,
     /// The category.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
@@ -84,6 +89,24 @@ pub(super) struct Described {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "serde_json::Map<String, Value>")]
     annotations: Option<Value>,
+}
+
+/// What the members of the tenant think of a tool.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Rated {
+    /// The mean of all ratings, 1 to 5.
+    average: f64,
+    /// How many reviews count.
+    count: i64,
+}
+
+impl Rated {
+    fn of(rating: &ToolRating) -> Option<Self> {
+        let sums = rating.overall;
+        let average = sums.average()?;
+        let count = sums.count();
+        Some(Self { average, count })
+    }
 }
 
 /// Answers one call. A tool that the caller may not see is as absent as one that does not exist.
@@ -113,6 +136,10 @@ pub(super) async fn run(
         })?;
     let described = Described::from(tool);
     Ok(ToolAnswer::new(described.render(), &described)?.using([id]))
+    let ratings = reviews::ratings_by_tool(&mut connection, std::slice::from_ref(&id)).await?;
+    let mut described = Described::from(tool);
+    described.rating = ratings.get(&id).and_then(Rated::of);
+    ToolAnswer::new(described.render(), &described)
 }
 
 fn not_found(server: &str, name: &str) -> ApiError {
@@ -153,6 +180,7 @@ impl From<catalog::Tool> for Described {
                 Status::Retired => "retired",
             },
             retired_reason: tool.retired_reason.filter(|reason| !reason.is_empty()),
+            rating: None,
             category: tool.category,
             tags: tool.tags,
             input_schema: tool.input_schema,
@@ -175,6 +203,9 @@ impl Described {
         );
         if let Some(reason) = &self.retired_reason {
             let _ = write!(out, " ({})", text::summary(reason));
+        }
+        if let Some(Rated { average, count }) = &self.rating {
+            let _ = write!(out, "\nrating {average:.1} of 5 ({count} reviews)");
         }
         if let Some(category) = &self.category {
             let _ = write!(out, "\ncategory {}", text::label(category));
@@ -256,6 +287,10 @@ mod tests {
             definition_hash: "ab".repeat(32),
             status: "retired",
             retired_reason: Some("superseded".into()),
+            rating: Some(Rated {
+                average: 4.25,
+                count: 4,
+            }),
             category: Some("developer-tools".into()),
             tags: vec!["git".into(), "history".into()],
             input_schema: Some(json!({"type": "object"})),
@@ -266,6 +301,7 @@ mod tests {
         let expected = format!(
             "git/git_log — Git log\n\
              version 1.2.0 · definition {hash} · retired (superseded)\n\
+             rating 4.2 of 5 (4 reviews)\n\
              category developer-tools\n\
              tags git, history\n\n\
              Description, in the words of the server's maker:\n\

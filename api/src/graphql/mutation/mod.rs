@@ -7,14 +7,18 @@
 
 mod principal;
 mod privacy;
+mod review;
 mod server;
+mod taxonomy;
 mod tenant;
 mod tool;
 mod undo;
 
 use self::principal::PrincipalMutations;
 use self::privacy::PrivacyMutations;
+use self::review::ReviewMutations;
 use self::server::ServerMutations;
+use self::taxonomy::{TaxonomyMutations, check_category};
 use self::tenant::TenantMutations;
 use self::tool::ToolMutations;
 use self::undo::UndoMutations;
@@ -42,6 +46,8 @@ pub(super) struct Mutation(
     PrivacyMutations,
     UndoMutations,
     LedgerMutations,
+    TaxonomyMutations,
+    ReviewMutations,
 );
 
 /// Sends a command and answers the position of its commit.
