@@ -7,7 +7,7 @@ use super::event::{
 use super::text::check;
 use super::{AuthorText, Rating, ReviewCommand, ReviewError, ReviewEvent, WriteReview};
 use crate::aggregate::AggregateRoot;
-use crate::id::{PrincipalId, ToolId};
+use crate::id::PrincipalId;
 use crate::named::named;
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
@@ -41,7 +41,6 @@ pub struct Review {
 /// What a written review remembers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Life {
-    tool_id: ToolId,
     author: PrincipalId,
     withdrawn: bool,
     moderation: Moderation,
@@ -81,7 +80,6 @@ impl Aggregate for Review {
                 let earlier = self.life.as_ref();
                 let moderation = earlier.map_or(Moderation::Visible, |life| life.moderation);
                 self.life = Some(Life {
-                    tool_id: event.tool_id,
                     author: event.author,
                     withdrawn: false,
                     moderation,
@@ -115,12 +113,6 @@ impl Review {
     #[must_use]
     pub fn author(&self) -> Option<&PrincipalId> {
         self.life.as_ref().map(|life| &life.author)
-    }
-
-    /// The tool that it is about.
-    #[must_use]
-    pub fn tool_id(&self) -> Option<&ToolId> {
-        self.life.as_ref().map(|life| &life.tool_id)
     }
 
     /// Whether a moderator hid it.
