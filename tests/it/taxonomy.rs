@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 const ADD: &str = "mutation($slug: String!, $parent: String) {
     addCategory(input: { slug: $slug, title: \"A title\", parent: $parent }) {
         taxonomy { version categories { slug parent status toolCount } } sequence notice } }";
-const TOOL: &str = "mutation($name: String!, $category: String, $visibility: Visibility) {
+const TOOL: &str = "mutation($name: String!, $category: String, $visibility: Visibility! = TENANT) {
     registerTool(input: { server: \"git\", name: $name, description: \"Does it\", category: $category,
         tags: [\"vcs\"], visibility: $visibility }) { tool { category } sequence } }";
 const FACETS: &str = "query($filter: ToolFilter) { toolFacets(filter: $filter) {

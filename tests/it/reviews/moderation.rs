@@ -135,7 +135,7 @@ async fn hiding_is_undone_by_another_moderator_and_writing_by_the_author() {
     );
     let back = ada.data(undo, commit(&made["sequence"])).await["undo"].take();
     assert_eq!(back["event"], "review.withdrawn");
-    assert_eq!(ada.code(undo, commit(&hidden)).await, "CHANGED_SINCE");
+    assert_eq!(owner.code(undo, commit(&hidden)).await, "CHANGED_SINCE");
 }
 
 /// The sums after an abuser was removed are those of a log in which the abuser never was.
