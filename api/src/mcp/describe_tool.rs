@@ -134,12 +134,10 @@ pub(super) async fn run(
                 ApiError::from(denied)
             }
         })?;
-    let described = Described::from(tool);
-    Ok(ToolAnswer::new(described.render(), &described)?.using([id]))
     let ratings = reviews::ratings_by_tool(&mut connection, std::slice::from_ref(&id)).await?;
     let mut described = Described::from(tool);
     described.rating = ratings.get(&id).and_then(Rated::of);
-    ToolAnswer::new(described.render(), &described)
+    Ok(ToolAnswer::new(described.render(), &described)?.using([id]))
 }
 
 fn not_found(server: &str, name: &str) -> ApiError {
