@@ -217,7 +217,10 @@ fn a_hidden_object_is_denied_as_if_it_were_absent() {
     let authorizer = &*BUILT;
     let unlisted = Resource::tool(Visibility::Private);
     let agent = caller(&[Role::Agent]);
-    assert_eq!(authorizer.visibilities(&agent), [Visibility::Tenant]);
+    assert_eq!(
+        authorizer.visibilities(&agent),
+        [Visibility::Tenant, Visibility::Public]
+    );
     assert_eq!(
         authorizer.visibilities(&caller(&[Role::Auditor])),
         Visibility::ALL
