@@ -1,10 +1,10 @@
 # Who may do what in the registry.
 #
 # A rule sees the roles of the caller, the name of the action, and four things of the resource:
-#   kind      "tenant", "principal", "server", "tool", "publisher" or "ledger"; it always fits the action
-#   unlisted  the tool is private: visible to maintainers only
+#   kind      "tenant", "principal", "server", "tool", "publisher", "taxonomy", "review" or "ledger"; it always fits the action
+#   unlisted  the tool is private: visible to maintainers only; the review is hidden by a moderator
 #   owner     the principal is an owner, or the role to grant or revoke is that of owner
-#   own       the principal is the caller
+#   own       the principal is the caller; the review is of the caller
 # What no rule allows is denied. The rules are evaluated once, over all values, into a table.
 
 # A role permits.
@@ -12,10 +12,10 @@ allow(caller: Caller, action: String, resource: Object) if
     role in caller.roles and
     permits(role, action, resource);
 
-# All may see themselves and withdraw their own tokens, even without a role.
+# All may see themselves and what they wrote, and withdraw their own tokens, even without a role.
 allow(_: Caller, action: String, resource: Object) if
     resource.own = true and
-    action in ["read_principal", "revoke_tokens"];
+    action in ["read_principal", "revoke_tokens", "read_review"];
 
 # Owners may do everything.
 permits("owner", _action, _resource);
@@ -34,17 +34,26 @@ permits("publisher", action, _resource) if
         "read_server_history", "read_tool_history"
     ];
 
-# Agents find what is listed.
+# Agents find what is listed, and say what they think of it.
 permits("agent", action, resource) if finds(action) and resource.unlisted = false;
+permits("agent", "review_tool", resource) if resource.unlisted = false;
+
+# Publishers review, too. What moderators have hidden is not for everybody who finds tools.
+permits("publisher", "review_tool", _resource);
+permits(role, "read_review", resource) if
+    role in ["publisher", "agent"] and resource.unlisted = false;
 
 # Auditors see everything and change nothing.
 permits("auditor", action, _resource) if reads(action);
 
-finds(action) if action in ["read_tenant", "read_server", "read_tool", "search_tools", "read_publisher"];
+finds(action) if action in [
+    "read_tenant", "read_server", "read_tool", "search_tools", "read_publisher", "read_taxonomy"
+];
 
 reads("read_principal");
 reads("read_audit");
 reads("read_server_history");
 reads("read_tool_history");
 reads("read_ledger");
+reads("read_review");
 reads(action) if finds(action);

@@ -11,6 +11,9 @@
 //! 6. [`trust`]: looks up what proves a publisher's namespace.
 //! 7. [`config`], [`state`], [`telemetry`], [`serve`]: what surrounds them.
 
+// The merged root types of the schema nest one level for each of their parts.
+#![recursion_limit = "256"]
+
 pub mod authn;
 pub mod authz;
 pub mod config;

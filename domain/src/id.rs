@@ -175,6 +175,15 @@ derived_id!(
     PublisherId, "publisher id"
 );
 
+derived_id!(
+    /// The taxonomy of a tenant, derived from the tenant.
+    TaxonomyId, "taxonomy id"
+);
+derived_id!(
+    /// A review, derived from (tenant of its author, tool, tool version, author).
+    ReviewId, "review id"
+);
+
 impl ServerId {
     /// The id of the server `slug` of `tenant`.
     #[must_use]
@@ -204,6 +213,29 @@ impl PublisherId {
     #[must_use]
     pub fn derive(tenant: &TenantId, namespace: &str) -> Self {
         Self(derive("publisher", &[tenant.as_str(), namespace]))
+    }
+}
+
+impl TaxonomyId {
+    /// The id of the taxonomy of `tenant`.
+    #[must_use]
+    pub fn derive(tenant: &TenantId) -> Self {
+        Self(derive("taxonomy", &[tenant.as_str()]))
+    }
+}
+
+impl ReviewId {
+    /// The id of the review that `author` of `tenant` writes of a version of a tool.
+    #[must_use]
+    pub fn derive(
+        tenant: &TenantId,
+        tool: &ToolId,
+        tool_version: &semver::Version,
+        author: &PrincipalId,
+    ) -> Self {
+        let version = tool_version.to_string();
+        let parts = [tenant.as_str(), tool.as_str(), &version, author.as_str()];
+        Self(derive("review", &parts))
     }
 }
 

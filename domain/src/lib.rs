@@ -7,8 +7,8 @@
 //! # Reading order
 //! 1. [`id`]: who and what; how an aggregate's id follows from its natural key.
 //! 2. [`envelope`]: the commit, which is the unit of the log; [`merkle`]: the tree over all commits.
-//! 3. [`tool`], [`server`], [`principal`], [`tenant`], [`denial`], [`publisher`]: one folder per aggregate, the same files
-//!    in each (`command.rs`, `event.rs`, `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
+//! 3. [`tool`], [`server`], [`principal`], [`tenant`], [`taxonomy`], [`review`], [`denial`], [`publisher`]: one folder per aggregate, the same
+//!    files in each (`command.rs`, `event.rs`, `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
 //! 4. [`personal`]: what names a person, and how events carry it. [`undo`]: what takes an event back.
 //! 5. [`registry`]: from a wire name and version to a typed event, through the upcasters.
 //! 6. [`state`] and [`diff`]: an object folded from its events for people, and what an event changed in it.
@@ -19,7 +19,7 @@
 //! | command | what somebody wants (imperative); decided by an aggregate |
 //! | event | what has happened (past tense); never changed afterwards |
 //! | commit | the events that one command decided, written as one message |
-//! | aggregate | the unit of consistency: one tenant, principal, server, tool, denial or publisher |
+//! | aggregate | the unit of consistency: one tenant, principal, server, tool, taxonomy, review, publisher or denial |
 //! | `stream_sequence` | position in the whole log |
 //! | `aggregate_sequence` | position of a commit in one aggregate, from 1 |
 //! | `event_version` | schema of an event's wire form |
@@ -31,6 +31,8 @@
 //! | upcaster | turns an old wire form into the next one |
 //! | tree head | size and root of the Merkle tree over the log, signed |
 //! | upstream | an MCP server that a tenant has registered |
+//! | taxonomy | the categories that the servers and tools of a tenant may name |
+//! | review | what one principal thinks of one version of a tool |
 //! | denial | what one principal was refused on one object in one window of time |
 //! | publisher | a namespace in reverse-DNS form that a tenant has claimed, and how it was proved |
 
@@ -48,8 +50,10 @@ pub mod personal;
 pub mod principal;
 pub mod publisher;
 pub mod registry;
+pub mod review;
 pub mod server;
 pub mod state;
+pub mod taxonomy;
 pub mod tenant;
 pub mod text;
 pub mod tool;

@@ -5,6 +5,9 @@
 //! the text again, and every byte and hash of the log stays as it was. See `docs/privacy.md`.
 
 use crate::named::named;
+use crate::principal::PrincipalEvent;
+use crate::registry::AnyEvent;
+use crate::review::ReviewEvent;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -18,6 +21,10 @@ named! {
         DisplayName = "display_name",
         /// An address of electronic mail.
         Email = "email",
+        /// What a person wrote in a review.
+        ReviewText = "review_text",
+        /// Why a person objects to the hiding of a review.
+        Appeal = "appeal",
     }
 }
 
@@ -63,9 +70,100 @@ impl Personal {
     }
 }
 
+/// The personal fields of an event.
+#[derive(Debug)]
+pub struct PersonalFields<'e> {
+    /// The id of the principal whose they are: the subject.
+    pub subject: String,
+    /// Each with its value.
+    pub fields: Vec<(PersonalField, &'e mut Personal)>,
+}
+
+impl AnyEvent {
+    /// The personal fields of an event of this aggregate; none when it carries none.
+    pub fn personal_fields(&mut self, aggregate_id: &str) -> Option<PersonalFields<'_>> {
+        let (subject, fields) = match self {
+            Self::Principal(PrincipalEvent::Registered(event)) => {
+                let others = [
+                    (PersonalField::DisplayName, event.display_name.as_mut()),
+                    (PersonalField::Email, event.email.as_mut()),
+                ];
+                let mut fields = vec![(PersonalField::Handle, &mut event.handle)];
+                fields.extend(given(others));
+                (aggregate_id, fields)
+            }
+            Self::Review(ReviewEvent::Written(event)) => {
+                let text = [(PersonalField::ReviewText, event.text.as_mut())];
+                (event.author.as_str(), given(text).collect())
+            }
+            Self::Review(ReviewEvent::Revised(event)) => {
+                let text = [(PersonalField::ReviewText, event.text.as_mut())];
+                (event.author.as_str(), given(text).collect())
+            }
+            Self::Review(ReviewEvent::Appealed(event)) => {
+                let text = [(PersonalField::Appeal, event.text.as_mut())];
+                (event.author.as_str(), given(text).collect())
+            }
+            Self::Principal(
+                PrincipalEvent::RoleGranted(_)
+                | PrincipalEvent::RoleRevoked(_)
+                | PrincipalEvent::Deactivated(_)
+                | PrincipalEvent::Reactivated(_)
+                | PrincipalEvent::TokensRevoked(_)
+                | PrincipalEvent::Erased(_),
+            )
+            | Self::Review(
+                ReviewEvent::Withdrawn(_)
+                | ReviewEvent::Hidden(_)
+                | ReviewEvent::Restored(_)
+                | ReviewEvent::AppealDecided(_),
+            )
+            | Self::Tenant(_)
+            | Self::Server(_)
+            | Self::Tool(_)
+            | Self::Publisher(_)
+            | Self::Denial(_)
+            | Self::Taxonomy(_) => return None,
+        };
+        let subject = subject.to_owned();
+        Some(PersonalFields { subject, fields })
+    }
+}
+
+fn given<'e, const N: usize>(
+    fields: [(PersonalField, Option<&'e mut Personal>); N],
+) -> impl Iterator<Item = (PersonalField, &'e mut Personal)> {
+    let present = |(field, value): (_, Option<&'e mut Personal>)| Some((field, value?));
+    fields.into_iter().filter_map(present)
+}
+
 /// What stands in place of a handle that cannot be read. No handle has a colon, so this is none that
 /// somebody could register.
 #[must_use]
 pub fn erased_handle(subject: &str) -> String {
     format!("erased:{subject}")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::envelope::StoredEvent;
+    use crate::registry::{decode, wire_forms};
+
+    /// A sealed value that nobody looks for would stay unreadable, and would survive its subject in exports.
+    #[test]
+    fn every_sealed_value_of_every_event_is_named() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events");
+        for (name, version) in wire_forms() {
+            let text = std::fs::read_to_string(folder.join(format!("{name}.v{version}.json")));
+            let text = text.unwrap();
+            let sealed = text.matches("\"sealed\"").count();
+            let mut event = decode(&serde_json::from_str::<StoredEvent>(&text).unwrap()).unwrap();
+            let found = event.personal_fields("id");
+            let named = found.map_or(0, |found| {
+                let fields = found.fields.iter();
+                fields.filter(|(_, value)| value.plain().is_none()).count()
+            });
+            assert_eq!(named, sealed, "{name}");
+        }
+    }
 }

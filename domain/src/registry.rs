@@ -5,10 +5,12 @@ use crate::envelope::StoredEvent;
 use crate::event::{DecodeError, WireEvent};
 use crate::principal::PrincipalEvent;
 use crate::publisher::PublisherEvent;
+use crate::review::ReviewEvent;
 use crate::server::ServerEvent;
+use crate::taxonomy::TaxonomyEvent;
 use crate::tenant::TenantEvent;
 use crate::tool::ToolEvent;
-use crate::{denial, principal, publisher, server, tenant, tool};
+use crate::{denial, principal, publisher, review, server, taxonomy, tenant, tool};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -31,6 +33,10 @@ pub enum AnyEvent {
     Denial(DenialEvent),
     /// Of a publisher's namespace.
     Publisher(PublisherEvent),
+    /// Of a taxonomy.
+    Taxonomy(TaxonomyEvent),
+    /// Of a review.
+    Review(ReviewEvent),
 }
 
 impl AnyEvent {
@@ -44,6 +50,8 @@ impl AnyEvent {
             Self::Tool(event) => StoredEvent::from_event(event),
             Self::Denial(event) => StoredEvent::from_event(event),
             Self::Publisher(event) => StoredEvent::from_event(event),
+            Self::Taxonomy(event) => StoredEvent::from_event(event),
+            Self::Review(event) => StoredEvent::from_event(event),
         }
     }
 }
@@ -57,6 +65,8 @@ pub fn wire_forms() -> impl Iterator<Item = (&'static str, u16)> {
         ToolEvent::WIRE_FORMS,
         DenialEvent::WIRE_FORMS,
         PublisherEvent::WIRE_FORMS,
+        TaxonomyEvent::WIRE_FORMS,
+        ReviewEvent::WIRE_FORMS,
     ]
     .into_iter()
     .flatten()
@@ -71,6 +81,8 @@ fn upcasters() -> impl Iterator<Item = &'static Upcaster> + Clone {
         tool::upcast::UPCASTERS,
         denial::upcast::UPCASTERS,
         publisher::upcast::UPCASTERS,
+        taxonomy::upcast::UPCASTERS,
+        review::upcast::UPCASTERS,
     ]
     .into_iter()
     .flatten()
@@ -92,6 +104,10 @@ pub fn decode(stored: &StoredEvent) -> Result<AnyEvent, DecodeError> {
         decode_as(stored).map(AnyEvent::Denial)
     } else if knows(PublisherEvent::WIRE_FORMS) {
         decode_as(stored).map(AnyEvent::Publisher)
+    } else if knows(TaxonomyEvent::WIRE_FORMS) {
+        decode_as(stored).map(AnyEvent::Taxonomy)
+    } else if knows(ReviewEvent::WIRE_FORMS) {
+        decode_as(stored).map(AnyEvent::Review)
     } else {
         decode_as(stored).map(AnyEvent::Tenant)
     }

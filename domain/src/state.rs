@@ -8,7 +8,9 @@ use crate::personal::Personal;
 use crate::principal::PrincipalEvent;
 use crate::publisher::PublisherEvent;
 use crate::registry::AnyEvent;
+use crate::review::{AppealDecision, Moderation, ReviewEvent};
 use crate::server::ServerEvent;
+use crate::taxonomy::TaxonomyEvent;
 use crate::tenant::TenantEvent;
 use crate::tool::ToolEvent;
 use serde::Serialize;
@@ -32,6 +34,8 @@ pub fn apply(state: &mut Value, event: &AnyEvent) {
         AnyEvent::Tool(event) => tool(state, event),
         AnyEvent::Denial(event) => denial(state, event),
         AnyEvent::Publisher(event) => publisher(state, event),
+        AnyEvent::Taxonomy(event) => taxonomy(state, event),
+        AnyEvent::Review(event) => review(state, event),
     }
 }
 
@@ -176,6 +180,70 @@ fn publisher(state: &mut Value, event: &PublisherEvent) {
     put(state, &json!({ "status": status, "reason": reason }));
 }
 
+fn taxonomy(state: &mut Value, event: &TaxonomyEvent) {
+    match event {
+        TaxonomyEvent::CategoryAdded(event) => {
+            let mut category = json!({ "status": ACTIVE });
+            put(&mut category, &event.category);
+            put(state, &json!({ &event.category.slug: category }));
+        }
+        TaxonomyEvent::CategoryDescribed(event) => {
+            if let Some(category) = state.get_mut(&event.category.slug) {
+                put(category, &event.category);
+            }
+        }
+        TaxonomyEvent::CategoryRetired(event) => {
+            if let Some(category) = state.get_mut(&event.slug) {
+                let successor = &event.successor;
+                put(
+                    category,
+                    &json!({ "status": RETIRED, "successor": successor }),
+                );
+            }
+        }
+    }
+}
+
+fn review(state: &mut Value, event: &ReviewEvent) {
+    let moderated = |moderation: Moderation, reason: &str| json!({ "moderation": moderation, "reason": reason });
+    match event {
+        ReviewEvent::Written(event) => {
+            put(
+                state,
+                &json!({
+                    "tool_id": event.tool_id,
+                    "tool_version": event.tool_version,
+                    "author": event.author,
+                    "rating": event.rating,
+                    "text": event.text.as_ref().map(shown),
+                    "status": "published",
+                }),
+            );
+        }
+        ReviewEvent::Revised(event) => {
+            let text = event.text.as_ref().map(shown);
+            put(state, &json!({ "rating": event.rating, "text": text }));
+        }
+        ReviewEvent::Withdrawn(_) => put(state, &json!({ "status": "withdrawn" })),
+        ReviewEvent::Hidden(event) => put(state, &moderated(Moderation::Hidden, &event.reason)),
+        ReviewEvent::Restored(event) => put(state, &moderated(Moderation::Visible, &event.reason)),
+        ReviewEvent::Appealed(event) => {
+            let appeal = event.text.as_ref().map(shown);
+            put(
+                state,
+                &json!({ "moderation": Moderation::Appealed, "appeal": appeal }),
+            );
+        }
+        ReviewEvent::AppealDecided(event) => {
+            let moderation = match event.decision {
+                AppealDecision::Upheld => Moderation::Upheld,
+                AppealDecision::Restored => Moderation::Visible,
+            };
+            put(state, &moderated(moderation, &event.reason));
+        }
+    }
+}
+
 fn retire(state: &mut Value, reason: &str) {
     let reason = Some(reason).filter(|reason| !reason.is_empty());
     put(
@@ -224,11 +292,17 @@ mod tests {
         for (name, _) in wire_forms() {
             let (aggregate, verb) = name.split_once('.').unwrap();
             let mut state = empty();
-            let first = ["registered", "recorded", "claimed"]
-                .map(|first| format!("{aggregate}.{first}"))
-                .into_iter()
-                .find(|first| wire_forms().any(|(known, _)| known == first))
-                .unwrap();
+            let first = [
+                "registered",
+                "recorded",
+                "category_added",
+                "written",
+                "claimed",
+            ]
+            .map(|first| format!("{aggregate}.{first}"))
+            .into_iter()
+            .find(|first| wire_forms().any(|(known, _)| known == first))
+            .unwrap();
             if name != first {
                 apply(&mut state, &golden(&first));
             }

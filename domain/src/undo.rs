@@ -10,7 +10,7 @@ use crate::event::WireEvent;
 use crate::principal::Role;
 
 /// What an event changes. Two events of one aggregate touch each other when this is equal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Respect {
     /// That the aggregate is there, and in use.
     Life,
@@ -26,6 +26,10 @@ pub enum Respect {
     Tokens,
     /// Versions of a server, and whether they are to be used.
     Manifests,
+    /// One category of a taxonomy.
+    Category(String),
+    /// Whether a review is shown.
+    Moderation,
 }
 
 /// Why a commit is not undone.

@@ -5,9 +5,16 @@ use crate::principal::{
     PrincipalKind, PrincipalReactivated, PrincipalRegistered, RoleGranted, RoleRevoked,
     TokensRevoked,
 };
+use crate::review::{
+    Rating, Review, ReviewCommand, ReviewEvent, ReviewHidden, ReviewWithdrawn, ReviewWritten,
+};
 use crate::server::{
     Server, ServerCommand, ServerDescribed, ServerEvent, ServerProfile, ServerRegistered,
     ServerRetired,
+};
+use crate::taxonomy::{
+    Category, CategoryAdded, CategoryDescribed, CategoryRetired, Taxonomy, TaxonomyCommand,
+    TaxonomyEvent,
 };
 use crate::tenant::{Tenant, TenantCommand, TenantEvent, TenantRegistered, TenantRenamed};
 use crate::tool::{ToolEvent, ToolRetired};
@@ -138,6 +145,73 @@ fn what_is_final_says_what_to_do_instead() {
     assert!(undoing::<Server>(&[server], 1).is_err());
     let tool = vec![ToolEvent::Retired(ToolRetired { reason })];
     assert!(undoing::<crate::tool::Tool>(&[tool], 1).is_err());
+}
+
+#[test]
+fn a_category_goes_back_to_what_was_said_before_and_others_do_not_matter() {
+    let category = |slug: &str, title: &str| Category {
+        slug: slug.into(),
+        title: title.into(),
+        description: String::new(),
+        parent: None,
+    };
+    let added = |category| vec![TaxonomyEvent::CategoryAdded(CategoryAdded { category })];
+    let told = vec![TaxonomyEvent::CategoryDescribed(CategoryDescribed {
+        category: category("data", "Stores"),
+    })];
+    let retired = vec![TaxonomyEvent::CategoryRetired(CategoryRetired {
+        slug: "data".into(),
+        successor: None,
+    })];
+    let data = category("data", "Data");
+    let history = [
+        added(data.clone()),
+        told,
+        added(category("cloud", "Cloud")),
+        retired,
+    ];
+    let undo = |upto: usize, at| undoing::<Taxonomy>(&history[..upto], at).unwrap();
+    let first = undo(1, 1);
+    let slug = "data".to_owned();
+    let retire = TaxonomyCommand::Retire {
+        slug,
+        successor: None,
+    };
+    assert_eq!((first.command, first.changed_since), (retire, false));
+    let second = undo(3, 2);
+    let describe = TaxonomyCommand::Describe(data);
+    assert_eq!((second.command, second.changed_since), (describe, false));
+    assert!(undo(4, 2).changed_since);
+    let back = TaxonomyCommand::Add(category("data", "Stores"));
+    assert_eq!(undo(4, 4).command, back);
+}
+
+#[test]
+fn hiding_and_writing_a_review_are_taken_back_and_the_rest_says_what_to_do() {
+    let tenant = crate::id::TenantId::new("acme").unwrap();
+    let author = crate::id::PrincipalId::derive(&tenant, "ada");
+    let written = ReviewEvent::Written(ReviewWritten {
+        tool_id: crate::id::ToolId::derive(&tenant, "git", "log"),
+        tool_version: semver::Version::new(1, 0, 0),
+        author,
+        rating: Rating::new(1).unwrap(),
+        text: None,
+    });
+    let reason = String::from("An advertisement");
+    let hidden = ReviewEvent::Hidden(ReviewHidden { reason });
+    let withdrawn = ReviewEvent::Withdrawn(ReviewWithdrawn {});
+    let history = [vec![written], vec![hidden], vec![withdrawn]];
+    let undo = |at| undoing::<Review>(&history, at);
+    let first = undo(1).unwrap();
+    assert_eq!(
+        (first.command, first.changed_since),
+        (ReviewCommand::Withdraw, true)
+    );
+    let reason = String::new();
+    let second = undo(2).unwrap();
+    assert_eq!(second.command, ReviewCommand::Restore { reason });
+    assert!(!second.changed_since, "withdrawing is another respect");
+    assert!(matches!(undo(3), Err(NotUndone::Final { .. })));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Read model `access`: tenants, principals and their roles. Authentication and authorization read it, so
-//! its projector stops at a commit that it cannot apply instead of passing it over. It also is the one
-//! place that shows personal fields in plain: erasing a person wipes them here and destroys the key, in
+//! its projector stops at a commit that it cannot apply instead of passing it over. It also is the
+//! place that shows principals' personal fields in plain: erasing a person wipes them here and destroys the key, in
 //! the transaction that moves the checkpoint.
 
 mod grants;
@@ -13,6 +13,7 @@ use crate::error::{ProjectionError, QueryError};
 use crate::moment::{FOREVER, Moment};
 use crate::page::{Keyset, Page, PageRequest};
 use crate::projector::{OnPoison, Projector, Recorded};
+use crate::rebuild::copies_of;
 use crate::store::TenantConnection;
 use crate::vault;
 use async_trait::async_trait;
@@ -46,7 +47,9 @@ impl Projector for AccessProjector {
             AnyEvent::Server(_)
             | AnyEvent::Tool(_)
             | AnyEvent::Denial(_)
-            | AnyEvent::Publisher(_) => false,
+            | AnyEvent::Publisher(_)
+            | AnyEvent::Taxonomy(_)
+            | AnyEvent::Review(_) => false,
         }
     }
 
@@ -81,6 +84,7 @@ impl Projector for AccessProjector {
                     | AnyEvent::Tool(_)
                     | AnyEvent::Denial(_)
                     | AnyEvent::Publisher(_) => {}
+                    AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
                 }
             }
         }
@@ -195,14 +199,7 @@ async fn erase(connection: &mut PgConnection, recorded: &Recorded) -> Result<(),
     .execute(&mut *connection)
     .await?;
     exactly_one(recorded, done.rows_affected())?;
-    let copies: Vec<String> = sqlx::query_scalar(
-        "SELECT to_regclass(name)::text FROM unnest($1::text[]) AS name
-         WHERE to_regclass(name) IS NOT NULL",
-    )
-    .bind(["access_rebuild.principals", "access_old.principals"].as_slice())
-    .fetch_all(&mut *connection)
-    .await?;
-    for copy in copies {
+    for copy in copies_of(connection, NAME, "principals").await? {
         sqlx::query(&format!(
             "UPDATE {copy} SET handle = $3, display_name = NULL, email = NULL
              WHERE tenant = $1 AND principal_id = $2"

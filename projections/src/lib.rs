@@ -8,6 +8,7 @@
 //! 1. [`projector`]: what a projector is. 2. [`registry`]: the list of them. 3. [`runner`]: how they are
 //!    driven (leadership, fencing, the log's identity, retry); [`dead_letter`]: what was parked, and its retry.
 //! 4. [`catalog`], [`access`], [`archive`], [`manifests`], [`publishers`], [`search`]: the read models, each with its queries; [`ledger`]: the
+//! 4. [`catalog`], [`access`], [`archive`], [`taxonomy`], [`reviews`], [`search`]: the read models, each with its queries; [`ledger`]: the
 //!    Merkle tree over the log and its signed heads; [`archived`]: commits written again from the archive.
 //! 5. [`store`]: connections, the tenant's one under row-level security; [`moment`]: the present or the
 //!    past, which such a connection looks at. 6. [`position`]: reading one's own
@@ -31,9 +32,11 @@ pub mod projector;
 pub mod publishers;
 pub mod rebuild;
 pub mod registry;
+pub mod reviews;
 pub mod runner;
 pub mod search;
 pub mod store;
+pub mod taxonomy;
 pub mod usage;
 pub mod vault;
 

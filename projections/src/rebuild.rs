@@ -309,6 +309,22 @@ async fn swap_or_drop(
     Ok(())
 }
 
+/// The tables beside a live one that hold its rows, too: what a rebuild has replaced, or is building, or
+/// left when it was interrupted. Whoever wipes rows wipes them there as well.
+pub(crate) async fn copies_of(
+    connection: &mut PgConnection,
+    live: &str,
+    table: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT to_regclass(name)::text FROM unnest($1::text[]) AS name
+         WHERE to_regclass(name) IS NOT NULL",
+    )
+    .bind(["rebuild", "old"].map(|copy| format!("{live}_{copy}.{table}")))
+    .fetch_all(connection)
+    .await
+}
+
 /// Removes the model that the last rebuild has replaced; none is no error.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use crate::projector::Projector;
 use crate::search::SearchProjector;
-use crate::{access, archive, catalog, ledger, manifests, publishers};
+use crate::{access, archive, catalog, ledger, manifests, publishers, reviews, taxonomy};
 use std::sync::Arc;
 
 /// Every projector of this build. `search` comes last: it reads what `catalog` wrote.
@@ -23,16 +23,20 @@ pub fn relational() -> Vec<Arc<dyn Projector>> {
         Arc::new(archive::ArchiveProjector),
         Arc::new(ledger::LedgerProjector),
         Arc::new(publishers::PublishersProjector),
+        Arc::new(taxonomy::TaxonomyProjector),
+        Arc::new(reviews::ReviewsProjector),
     ]
 }
 
 /// The names of all projectors.
-pub const NAMES: [&str; 7] = [
+pub const NAMES: [&str; 9] = [
     access::NAME,
     catalog::NAME,
     manifests::NAME,
     archive::NAME,
     ledger::NAME,
     publishers::NAME,
+    taxonomy::NAME,
+    reviews::NAME,
     crate::search::NAME,
 ];

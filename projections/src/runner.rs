@@ -283,7 +283,8 @@ impl Runner {
             Some(recorded) => {
                 if self.projector.sees_personal_fields() {
                     let keys = self.database.key_folder();
-                    open_personal_fields(&mut transaction, keys, recorded).await?;
+                    let seen = |event: &_| self.projector.listens_to(event);
+                    open_personal_fields(&mut transaction, keys, recorded, &seen).await?;
                 }
                 self.projector.apply(&mut transaction, recorded).await?;
             }

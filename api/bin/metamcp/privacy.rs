@@ -12,7 +12,7 @@ use bus::{CommandContext, DispatchError};
 use domain::envelope::Actor;
 use domain::id::{PrincipalId, TenantId};
 use domain::principal::{Principal, PrincipalCommand, PrincipalError};
-use projections::{Positions, access};
+use projections::{Positions, access, reviews};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -88,12 +88,14 @@ async fn erase(args: Args) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
     let positions = Positions::start(&backend.database, &backend.log, &stop);
-    positions
-        .wait_for(access::NAME, at, DESTROYED)
-        .await
-        .context(
-            "the erasure is in the log, but the key is not destroyed yet: a running projector does that; see /readyz",
-        )?;
+    for projector in [access::NAME, reviews::NAME] {
+        positions
+            .wait_for(projector, at, DESTROYED)
+            .await
+            .context(
+                "the erasure is in the log, but the key and the texts are not destroyed yet: running projectors do that; see /readyz",
+            )?;
+    }
     println!("Principal {id} of tenant `{tenant}` is erased: its key is destroyed.");
     if principal.handle_is_in_plain() {
         println!("Its handle was never sealed and stays readable in the log; see docs/privacy.md.");

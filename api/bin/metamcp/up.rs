@@ -161,7 +161,10 @@ async fn first_start(
     let (id, mut last, is_new) = provision(dispatcher, vault, tenant, "admin", &actor).await?;
     let mark = dir.path().join(SAMPLE_MARK);
     if !no_sample && !mark.exists() {
-        let options = import::Options::default();
+        let options = import::Options {
+            add_categories: true,
+            ..import::Options::default()
+        };
         let stop = tokio_util::sync::CancellationToken::new();
         let summary = import::run(
             dispatcher,

@@ -84,6 +84,8 @@ fn admins_may_do_everything_but_touch_owners() {
                 Action::ReadAudit,
                 Action::ReadLedger,
                 Action::ReadPublisher,
+                Action::ReadTaxonomy,
+                Action::ReadReview,
             ]
             .contains(&action);
         assert_eq!(
@@ -127,7 +129,7 @@ fn publishers_keep_servers_and_tools_and_no_principals() {
 }
 
 #[test]
-fn agents_and_auditors_change_nothing() {
+fn agents_and_auditors_change_nothing_but_agents_review() {
     let audits = [
         Action::ReadServerHistory,
         Action::ReadToolHistory,
@@ -140,8 +142,9 @@ fn agents_and_auditors_change_nothing() {
             reads || audits.contains(&action),
             "{action} {resource:?}"
         );
+        let reviews = action == Action::ReviewTool;
         assert!(
-            reads || !allows(&[Role::Agent], action, resource),
+            reads || reviews || !allows(&[Role::Agent], action, resource),
             "{action} {resource:?}"
         );
     }
@@ -165,6 +168,39 @@ fn who_may_read_the_log_and_the_histories() {
         assert_eq!(server, history, "{role}");
     }
     assert!(!allows(&[], Action::ReadAudit, Resource::tenant()));
+}
+
+/// The decision table of reviews and of the taxonomy, by role.
+#[test]
+fn who_may_review_moderate_and_name_categories() {
+    let private = Resource::tool(Visibility::Private);
+    let listed = Resource::tool(Visibility::Tenant);
+    let (shown, hidden) = (
+        Resource::review(false, false),
+        Resource::review(true, false),
+    );
+    let taxonomy = Resource::any(ResourceKind::Taxonomy);
+    for (role, reviews, reviews_private, sees_hidden, moderates, names) in [
+        (Role::Owner, true, true, true, true, true),
+        (Role::Admin, true, true, true, true, true),
+        (Role::Publisher, true, true, false, false, false),
+        (Role::Agent, true, false, false, false, false),
+        (Role::Auditor, false, false, true, false, false),
+    ] {
+        let may = |action, resource| allows(&[role], action, resource);
+        assert_eq!(may(Action::ReviewTool, listed), reviews, "{role}");
+        assert_eq!(may(Action::ReviewTool, private), reviews_private, "{role}");
+        assert!(may(Action::ReadReview, shown), "{role}");
+        assert_eq!(may(Action::ReadReview, hidden), sees_hidden, "{role}");
+        for review in [shown, hidden] {
+            assert_eq!(may(Action::ModerateReview, review), moderates, "{role}");
+        }
+        assert!(may(Action::ReadTaxonomy, taxonomy), "{role}");
+        assert_eq!(may(Action::ChangeTaxonomy, taxonomy), names, "{role}");
+    }
+    let own = Resource::review(true, true);
+    assert!(allows(&[], Action::ReadReview, own), "one's own, whatever");
+    assert!(!allows(&[], Action::ReadReview, shown));
 }
 
 #[test]
@@ -207,7 +243,10 @@ fn a_hidden_object_is_denied_as_if_it_were_absent() {
     let authorizer = &*BUILT;
     let unlisted = Resource::tool(Visibility::Private);
     let agent = caller(&[Role::Agent]);
-    assert_eq!(authorizer.visibilities(&agent), [Visibility::Tenant]);
+    assert_eq!(
+        authorizer.visibilities(&agent),
+        [Visibility::Tenant, Visibility::Public]
+    );
     assert_eq!(
         authorizer.visibilities(&caller(&[Role::Auditor])),
         Visibility::ALL

@@ -90,6 +90,16 @@ words! {
         RevokeNamespace = "revoke_namespace",
         /// See the ledger: signed tree heads and proofs; have a head signed.
         ReadLedger = "read_ledger",
+        /// See the category taxonomy.
+        ReadTaxonomy = "read_taxonomy",
+        /// Add, describe and retire categories.
+        ChangeTaxonomy = "change_taxonomy",
+        /// Review a version of a tool.
+        ReviewTool = "review_tool",
+        /// See a review; `unlisted` when moderators have hidden it, `own` when the caller wrote it.
+        ReadReview = "read_review",
+        /// Hide and restore reviews of others, and decide their appeals.
+        ModerateReview = "moderate_review",
     }
 }
 
@@ -108,6 +118,10 @@ words! {
         Publisher = "publisher",
         /// The Merkle tree over the log.
         Ledger = "ledger",
+        /// The categories of the tenant.
+        Taxonomy = "taxonomy",
+        /// What a principal thinks of a version of a tool.
+        Review = "review",
     }
 }
 
@@ -127,7 +141,8 @@ impl Action {
             | Self::RegisterTool
             | Self::DescribeTool
             | Self::PublishToolVersion
-            | Self::RetireTool => ResourceKind::Tool,
+            | Self::RetireTool
+            | Self::ReviewTool => ResourceKind::Tool,
             Self::ReadPrincipal
             | Self::RegisterPrincipal
             | Self::GrantRole
@@ -142,6 +157,8 @@ impl Action {
             | Self::VerifyNamespace
             | Self::RevokeNamespace => ResourceKind::Publisher,
             Self::ReadLedger => ResourceKind::Ledger,
+            Self::ReadTaxonomy | Self::ChangeTaxonomy => ResourceKind::Taxonomy,
+            Self::ReadReview | Self::ModerateReview => ResourceKind::Review,
         }
     }
 }
@@ -157,6 +174,8 @@ impl ResourceKind {
             Self::Tool => Action::ReadTool,
             Self::Publisher => Action::ReadPublisher,
             Self::Ledger => Action::ReadLedger,
+            Self::Taxonomy => Action::ReadTaxonomy,
+            Self::Review => Action::ReadReview,
         }
     }
 }
@@ -244,6 +263,26 @@ impl Resource {
             unlisted,
             existing: true,
             ..Self::any(ResourceKind::Tool)
+        }
+    }
+
+    /// One existing review: whether moderators have hidden it, and whether the caller wrote it.
+    #[must_use]
+    pub const fn review(hidden: bool, own: bool) -> Self {
+        Self {
+            unlisted: hidden,
+            own,
+            existing: true,
+            ..Self::any(ResourceKind::Review)
+        }
+    }
+
+    /// What moderators have hidden, in general.
+    #[must_use]
+    pub const fn hidden_reviews() -> Self {
+        Self {
+            unlisted: true,
+            ..Self::any(ResourceKind::Review)
         }
     }
 

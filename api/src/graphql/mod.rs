@@ -7,6 +7,7 @@
 //! # Reading order
 //! 1. [`schema`], [`query`] and [`mutation`]: the roots. The committed `api/schema.graphql` shows it all.
 //! 2. [`server`], [`tool`], [`principal`], [`publisher`], [`tenant`], [`search`], [`similar`], [`registry`], [`ledger`], [`node`], [`grant`],
+//!    [`taxonomy`], [`review`], [`rating`], [`facets`],
 //!    [`access_at`]: one file for each type, with its entries. [`as_of`]: the moment that an entry looks at.
 //!    [`connection`] makes pages, [`loaders`] gathers what nested fields need.
 //! 3. [`event`], [`history`] and [`audit`]: what has happened; [`live`]: the same as it happens, over WebSocket.
@@ -20,6 +21,7 @@ mod connection;
 mod enums;
 mod error;
 mod event;
+mod facets;
 mod grant;
 mod handler;
 mod history;
@@ -34,14 +36,17 @@ mod page;
 mod principal;
 mod publisher;
 mod query;
+mod rating;
 mod recommend;
 mod registry;
+mod review;
 mod scalars;
 mod schema;
 mod search;
 mod server;
 mod session;
 mod similar;
+mod taxonomy;
 mod tenant;
 mod tool;
 

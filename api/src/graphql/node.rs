@@ -2,14 +2,16 @@
 //! clients, and the same for an object wherever it is met.
 
 use super::principal::Principal;
+use super::review::{self, Review};
 use super::server::Server;
 use super::session::Session;
+use super::taxonomy::{Taxonomy, own_taxonomy};
 use super::tenant::{Tenant, own_tenant};
 use super::tool::Tool;
 use crate::error::ApiError;
 use async_graphql::{Context, ID, Interface, Object};
 use data_encoding::BASE64URL_NOPAD;
-use domain::id::{PrincipalId, ServerId, TenantId, ToolId};
+use domain::id::{PrincipalId, ReviewId, ServerId, TaxonomyId, TenantId, ToolId};
 
 /// Anything that has a global id.
 #[derive(Interface)]
@@ -23,6 +25,8 @@ pub(super) enum Node {
     Tool(Tool),
     Principal(Principal),
     Tenant(Tenant),
+    Taxonomy(Taxonomy),
+    Review(Review),
 }
 
 /// What a global id names.
@@ -32,6 +36,8 @@ pub(super) enum NodeId {
     Tool(ToolId),
     Principal(PrincipalId),
     Tenant(TenantId),
+    Taxonomy(TaxonomyId),
+    Review(ReviewId),
 }
 
 impl NodeId {
@@ -41,6 +47,8 @@ impl NodeId {
             Self::Tool(id) => ("Tool", id.as_str()),
             Self::Principal(id) => ("Principal", id.as_str()),
             Self::Tenant(id) => ("Tenant", id.as_str()),
+            Self::Taxonomy(id) => ("Taxonomy", id.as_str()),
+            Self::Review(id) => ("Review", id.as_str()),
         };
         ID(BASE64URL_NOPAD.encode(format!("{kind}:{id}").as_bytes()))
     }
@@ -54,6 +62,8 @@ impl NodeId {
             "Tool" => ToolId::parse(id).ok().map(Self::Tool),
             "Principal" => PrincipalId::parse(id).ok().map(Self::Principal),
             "Tenant" => TenantId::new(id).ok().map(Self::Tenant),
+            "Taxonomy" => TaxonomyId::parse(id).ok().map(Self::Taxonomy),
+            "Review" => ReviewId::parse(id).ok().map(Self::Review),
             _ => None,
         }
     }
@@ -70,7 +80,7 @@ impl NodeQueries {
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The `id` of a server, tool, principal or tenant.")] id: ID,
+        #[graphql(desc = "The `id` of a server, tool, principal, tenant, taxonomy or review.")] id: ID,
     ) -> Result<Option<Node>, ApiError> {
         let session = Session::of(ctx);
         let node = match NodeId::decode(&id).ok_or(ApiError::NotFound)? {
@@ -80,7 +90,11 @@ impl NodeQueries {
             NodeId::Tenant(id) if id == session.caller.tenant => {
                 own_tenant(session).await?.map(Node::Tenant)
             }
-            NodeId::Tenant(_) => None,
+            NodeId::Taxonomy(id) if id == TaxonomyId::derive(&session.caller.tenant) => {
+                own_taxonomy(session).await?.map(Node::Taxonomy)
+            }
+            NodeId::Tenant(_) | NodeId::Taxonomy(_) => None,
+            NodeId::Review(id) => review::by_id(session, id).await?.map(Node::Review),
         };
         node.ok_or(ApiError::NotFound).map(Some)
     }
@@ -98,6 +112,7 @@ mod tests {
             NodeId::Tool(ToolId::derive(&tenant, "git", "commit")),
             NodeId::Principal(PrincipalId::derive(&tenant, "ada")),
             NodeId::Tenant(tenant.clone()),
+            NodeId::Taxonomy(TaxonomyId::derive(&tenant)),
         ] {
             assert_eq!(NodeId::decode(&id.encode()), Some(id));
         }

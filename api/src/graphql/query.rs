@@ -2,6 +2,7 @@
 
 use super::access_at::AccessQueries;
 use super::audit::AuditQueries;
+use super::facets::FacetQueries;
 use super::grant::GrantQueries;
 use super::ledger::LedgerQueries;
 use super::node::NodeQueries;
@@ -10,6 +11,7 @@ use super::publisher::PublisherQueries;
 use super::registry::RegistryQueries;
 use super::search::SearchQueries;
 use super::server::ServerQueries;
+use super::taxonomy::TaxonomyQueries;
 use super::tool::ToolQueries;
 use async_graphql::MergedObject;
 
@@ -27,4 +29,6 @@ pub(super) struct Query(
     AuditQueries,
     LedgerQueries,
     PublisherQueries,
+    TaxonomyQueries,
+    FacetQueries,
 );

@@ -9,6 +9,7 @@ use super::mutation::Mutation;
 use super::principal::PrincipalConnection;
 use super::publisher::PublisherConnection;
 use super::query::Query;
+use super::review::ReviewConnection;
 use super::server::ServerConnection;
 use super::tool::ToolConnection;
 use crate::config::LimitsConfig;
@@ -41,6 +42,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .override_output_type_description::<GrantConnection>("A page of grants.")
         .override_output_type_description::<HistoryConnection>("A page of a history.")
         .override_output_type_description::<AuditConnection>("A page of the audit log.")
+        .override_output_type_description::<ReviewConnection>("A page of reviews.")
         .override_output_type_description::<PageInfo>("Where a page stands in its list.")
 }
 

@@ -12,7 +12,9 @@ use super::enums::{ActorKind, Direction, Status, Visibility};
 use super::history::{self, HistoryConnection, HistoryPart};
 use super::loaders::VersionsOf;
 use super::node::NodeId;
+use super::rating::{self, Rating};
 use super::recommend::{By, Recommendation, recommend};
+use super::review::{self, ReviewConnection, ReviewPart};
 use super::scalars::Sequence;
 use super::server::{Server, tool_count};
 use super::session::Session;
@@ -158,6 +160,32 @@ impl Tool {
         Some(similar::of(Session::of(ctx), &self.0, first).await)
     }
 
+    /// What the members of your tenant think of it; as of now, also where the tool is shown as it was.
+    async fn rating(&self, ctx: &Context<'_>) -> Option<Result<Rating, ApiError>> {
+        Some(rating::of_tool(Session::of(ctx), &self.0.id).await)
+    }
+
+    /// What they wrote about it, newest first, your own among it; as of now.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn reviews(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(
+            desc = "Also those that moderators have hidden, if you may see them.",
+            default
+        )]
+        include_hidden: bool,
+    ) -> Option<Result<ReviewConnection, ApiError>> {
+        let part = ReviewPart {
+            first,
+            after,
+            include_hidden,
+        };
+        Some(review::of_tool(Session::of(ctx), &self.0.id, part).await)
+    }
+
     /// When it was registered.
     async fn registered_at(&self) -> DateTime<Utc> {
         self.0.registered_at
@@ -276,6 +304,21 @@ pub(super) struct ToolFilter {
     verified_publisher: Option<bool>,
 }
 
+impl ToolFilter {
+    /// The filter in the terms of the catalogue, over what the caller may see.
+    pub(super) fn of(self, session: &Session) -> catalog::ToolFilter {
+        catalog::ToolFilter {
+            text: filter_text(self.text),
+            server: filter_text(self.server),
+            category: filter_text(self.category),
+            tag: filter_text(self.tag),
+            status: self.status.map(Into::into),
+            verified_publisher: self.verified_publisher,
+            visibilities: session.visibilities.clone(),
+        }
+    }
+}
+
 /// How many tools there are at a moment, counted when asked.
 pub(super) enum ToolTotal {
     Matching(catalog::ToolFilter, Moment),
@@ -324,16 +367,7 @@ impl ToolQueries {
         session.authorize(Action::ReadTool, &Resource::any(ResourceKind::Tool))?;
         session.caught_up(catalog::NAME, min_sequence).await?;
         let moment = session.moment(catalog::NAME, as_of).await?;
-        let filter = filter.unwrap_or_default();
-        let filter = catalog::ToolFilter {
-            text: filter_text(filter.text),
-            server: filter_text(filter.server),
-            category: filter_text(filter.category),
-            tag: filter_text(filter.tag),
-            status: filter.status.map(Into::into),
-            verified_publisher: filter.verified_publisher,
-            visibilities: session.visibilities.clone(),
-        };
+        let filter = filter.unwrap_or_default().of(session);
         let request = page_request(session, first, after)?;
         let mut reads = session.reads().await?.at(moment);
         let sort = OrderInput::sort(order_by);

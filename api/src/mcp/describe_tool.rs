@@ -9,6 +9,7 @@ use crate::error::ApiError;
 use crate::state::AppState;
 use domain::id::ToolId;
 use projections::catalog::{self, Status};
+use projections::reviews::{self, ToolRating};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -73,6 +74,10 @@ pub(super) struct Described {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     retired_reason: Option<String>,
+    /// What members think of it; absent without a review.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Rated")]
+    rating: Option<Rated>,
     /// The category.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
@@ -91,6 +96,24 @@ pub(super) struct Described {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "serde_json::Map<String, Value>")]
     annotations: Option<Value>,
+}
+
+/// What the members of the tenant think of a tool.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Rated {
+    /// The mean of all ratings, 1 to 5.
+    average: f64,
+    /// How many reviews count.
+    count: i64,
+}
+
+impl Rated {
+    fn of(rating: &ToolRating) -> Option<Self> {
+        let sums = rating.overall;
+        let average = sums.average()?;
+        let count = sums.count();
+        Some(Self { average, count })
+    }
 }
 
 /// Answers one call. A tool that the caller may not see is as absent as one that does not exist.
@@ -118,11 +141,13 @@ pub(super) async fn run(
                 ApiError::from(denied)
             }
         })?;
+    let ratings = reviews::ratings_by_tool(&mut connection, std::slice::from_ref(&id)).await?;
     let servers = std::slice::from_ref(&tool.server_id);
     let mut publishers = beside::publishers(&mut connection, servers).await?;
     let described = Described {
         publisher: publishers.remove(&tool.server_id),
         similar: beside::similar(state, caller, &mut connection, &tool.id).await?,
+        rating: ratings.get(&id).and_then(Rated::of),
         ..Described::from(tool)
     };
     Ok(ToolAnswer::new(described.render(), &described)?.using([id]))
@@ -168,6 +193,7 @@ impl From<catalog::Tool> for Described {
                 Status::Retired => "retired",
             },
             retired_reason: tool.retired_reason.filter(|reason| !reason.is_empty()),
+            rating: None,
             category: tool.category,
             tags: tool.tags,
             input_schema: tool.input_schema,
@@ -196,6 +222,10 @@ impl Described {
         }
         if !self.similar.is_empty() {
             let _ = write!(out, "\nsimilar tools {}", self.similar.join(", "));
+        }
+
+        if let Some(Rated { average, count }) = &self.rating {
+            let _ = write!(out, "\nrating {average:.1} of 5 ({count} reviews)");
         }
         if let Some(category) = &self.category {
             let _ = write!(out, "\ncategory {}", text::label(category));
@@ -282,6 +312,10 @@ mod tests {
             similar: vec!["git/git_diff".into(), "hg/log".into()],
             status: "retired",
             retired_reason: Some("superseded".into()),
+            rating: Some(Rated {
+                average: 4.25,
+                count: 4,
+            }),
             category: Some("developer-tools".into()),
             tags: vec!["git".into(), "history".into()],
             input_schema: Some(json!({"type": "object"})),
@@ -294,6 +328,7 @@ mod tests {
              version 1.2.0 · definition {hash} · retired (superseded)\n\
              verified publisher com.example (dns)\n\
              similar tools git/git_diff, hg/log\n\
+             rating 4.2 of 5 (4 reviews)\n\
              category developer-tools\n\
              tags git, history\n\n\
              Description, in the words of the server's maker:\n\

@@ -4,8 +4,10 @@
 //! Rule and append see one state: the append expects the position up to which the history was read, and
 //! a lost race reads again. So a change that comes in between is never overwritten.
 
-use super::{CommandContext, Committed, DispatchError, Dispatcher, MAX_ATTEMPTS};
-use super::{back_off, cache_key, committed, first_answer};
+use super::{
+    CommandContext, Committed, DispatchError, Dispatcher, MAX_ATTEMPTS, back_off, cache_key,
+    committed, first_answer,
+};
 use crate::error::BusError;
 use crate::event_store::{AppendError, JetStreamEventStore};
 use cqrs_es::event_sink::EventSink;

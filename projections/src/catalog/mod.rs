@@ -1,13 +1,15 @@
 //! Read model `catalog`: servers, tools and their versions.
 
+mod facets;
 mod past;
 mod pins;
 mod projector;
 mod queries;
 mod rows;
-mod save;
+pub(crate) mod save;
 mod server_queries;
 
+pub use facets::{Count, ToolFacets, category_counts, tool_facets};
 pub use past::position_at;
 pub use pins::{Pin, Pins, pins};
 pub use projector::CatalogProjector;

@@ -139,6 +139,7 @@ impl Projector for CatalogProjector {
                     | AnyEvent::Principal(_)
                     | AnyEvent::Denial(_)
                     | AnyEvent::Publisher(_) => {}
+                    AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
                 }
             }
         }
@@ -169,6 +170,7 @@ async fn load<'a>(
                 | AnyEvent::Principal(_)
                 | AnyEvent::Denial(_)
                 | AnyEvent::Publisher(_) => {}
+                AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
             }
         }
     }

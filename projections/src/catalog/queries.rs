@@ -41,7 +41,7 @@ pub struct ToolFilter {
 }
 
 impl ToolFilter {
-    fn push(&self, query: &mut QueryBuilder<'_, Postgres>, moment: Moment) {
+    pub(super) fn push(&self, query: &mut QueryBuilder<'_, Postgres>, moment: Moment) {
         query.push(format!(" FROM {} AND visibility = ANY (", rows(moment)));
         query.push_bind(names(&self.visibilities)).push(")");
         query.push(visible_today(moment, &self.visibilities));
@@ -76,12 +76,12 @@ impl ToolFilter {
 }
 
 /// The tools that there are at a moment.
-fn rows(moment: Moment) -> String {
+pub(super) fn rows(moment: Moment) -> String {
     moment.rows("catalog", "tools", COLUMNS)
 }
 
 /// What a caller may not see today, it does not see by looking back either: hiding a tool hides its past.
-fn visible_today(moment: Moment, visibilities: &[Visibility]) -> String {
+pub(super) fn visible_today(moment: Moment, visibilities: &[Visibility]) -> String {
     let sees_all = Visibility::ALL.iter().all(|any| visibilities.contains(any));
     if moment.is_now() || sees_all {
         return String::new();
@@ -269,7 +269,7 @@ pub async fn versions_by_tool(
     Ok(by_tool)
 }
 
-fn names(visibilities: &[Visibility]) -> Vec<&'static str> {
+pub(super) fn names(visibilities: &[Visibility]) -> Vec<&'static str> {
     visibilities
         .iter()
         .map(|visibility| visibility.as_str())

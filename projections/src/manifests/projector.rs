@@ -50,7 +50,10 @@ impl Projector for ManifestsProjector {
             AnyEvent::Tenant(_)
             | AnyEvent::Principal(_)
             | AnyEvent::Tool(_)
-            | AnyEvent::Denial(_) => false,
+            | AnyEvent::Denial(_)
+            | AnyEvent::Publisher(_)
+            | AnyEvent::Taxonomy(_)
+            | AnyEvent::Review(_) => false,
         }
     }
 
@@ -78,7 +81,10 @@ impl Projector for ManifestsProjector {
                     AnyEvent::Tenant(_)
                     | AnyEvent::Principal(_)
                     | AnyEvent::Tool(_)
-                    | AnyEvent::Denial(_) => {}
+                    | AnyEvent::Denial(_)
+                    | AnyEvent::Publisher(_)
+                    | AnyEvent::Taxonomy(_)
+                    | AnyEvent::Review(_) => {}
                 }
             }
         }

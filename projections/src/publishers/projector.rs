@@ -27,7 +27,9 @@ impl Projector for PublishersProjector {
             | AnyEvent::Principal(_)
             | AnyEvent::Server(_)
             | AnyEvent::Tool(_)
-            | AnyEvent::Denial(_) => false,
+            | AnyEvent::Denial(_)
+            | AnyEvent::Taxonomy(_)
+            | AnyEvent::Review(_) => false,
         }
     }
 
@@ -56,7 +58,9 @@ impl Projector for PublishersProjector {
                     | AnyEvent::Principal(_)
                     | AnyEvent::Server(_)
                     | AnyEvent::Tool(_)
-                    | AnyEvent::Denial(_) => {}
+                    | AnyEvent::Denial(_)
+                    | AnyEvent::Taxonomy(_)
+                    | AnyEvent::Review(_) => {}
                 }
             }
         }

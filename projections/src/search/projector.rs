@@ -60,7 +60,11 @@ impl Projector for SearchProjector {
         match event {
             // An erasure removes the index's older versions.
             AnyEvent::Server(_) | AnyEvent::Tool(_) | AnyEvent::Principal(_) => true,
-            AnyEvent::Tenant(_) | AnyEvent::Denial(_) | AnyEvent::Publisher(_) => false,
+            AnyEvent::Tenant(_)
+            | AnyEvent::Denial(_)
+            | AnyEvent::Publisher(_)
+            | AnyEvent::Taxonomy(_)
+            | AnyEvent::Review(_) => false,
         }
     }
 
@@ -115,6 +119,7 @@ impl Projector for SearchProjector {
                     )
                     | AnyEvent::Denial(_)
                     | AnyEvent::Publisher(_) => {}
+                    AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
                 }
             }
         }

@@ -9,6 +9,7 @@ use super::error::SearchError;
 use super::index::SearchIndex;
 use super::query::{Mode, SearchAnswer, SearchRequest};
 use super::rows;
+use super::similar::{Similar, SimilarRequest};
 use crate::error::ProjectionError;
 use sqlx::PgConnection;
 
@@ -57,6 +58,14 @@ impl Replaced {
         let mut answer = self.index.search_by(request, Mode::Text).await?;
         answer.notice = Some(NOTICE.to_owned());
         Ok(answer)
+    }
+
+    /// What shares words with a tool: this index is opened without its model.
+    pub(super) async fn similar(
+        &self,
+        request: &SimilarRequest,
+    ) -> Result<Vec<Similar>, SearchError> {
+        self.index.similar(request).await
     }
 }
 

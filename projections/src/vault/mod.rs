@@ -104,6 +104,23 @@ impl Vault {
         Ok(register)
     }
 
+    /// Seals one text of a subject.
+    ///
+    /// # Errors
+    /// [`VaultError::Erased`] for a subject that was erased; others.
+    pub async fn seal_text(
+        &self,
+        tenant: &TenantId,
+        subject: &PrincipalId,
+        field: PersonalField,
+        text: &str,
+    ) -> Result<Sealed, VaultError> {
+        let id = subject.as_str();
+        let subject = Subject { tenant, id };
+        let key = in_time(self.data_key(subject)).await?;
+        subject.seal(&key, field, text)
+    }
+
     /// A personal field of a subject, for the subject's own eyes; none once the key is destroyed.
     ///
     /// # Errors

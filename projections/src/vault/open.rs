@@ -3,13 +3,13 @@
 use super::{KeyFolder, Subject, VaultError, Wrapped};
 use crate::projector::Recorded;
 use domain::AnyEvent;
-use domain::personal::{Personal, PersonalField};
-use domain::principal::{PrincipalEvent, PrincipalRegistered};
+use domain::personal::Personal;
 use sqlx::{PgConnection, Row};
 use std::collections::HashMap;
 
-/// Puts the text in place of each sealed field whose key is there. A field whose key is destroyed stays
-/// sealed; so does one whose key is missing, as when the vault was lost. One statement for a batch.
+/// Puts the text in place of each sealed field of the events that are `seen`, where the subject's key is
+/// there. A field whose key is destroyed stays sealed; so does one whose key is missing, as when the vault
+/// was lost. One statement for a batch.
 ///
 /// # Errors
 /// [`VaultError`], such as a value that was altered, or a key-encryption key that is missing.
@@ -17,22 +17,34 @@ pub(crate) async fn open_personal_fields(
     connection: &mut PgConnection,
     folder: Option<&KeyFolder>,
     batch: &mut [Recorded],
+    seen: &(dyn Fn(&AnyEvent) -> bool + Sync),
 ) -> Result<(), VaultError> {
-    let (mut tenants, mut subjects) = (Vec::new(), Vec::new());
-    for recorded in batch.iter() {
-        if recorded.events.iter().any(is_sealed) {
-            tenants.push(recorded.commit.tenant.to_string());
-            subjects.push(recorded.commit.aggregate_id.clone());
-        }
-    }
-    if subjects.is_empty() {
+    let mut sealed: Vec<_> = batch
+        .iter_mut()
+        .flat_map(|recorded| {
+            let (tenant, id) = (&recorded.commit.tenant, &recorded.commit.aggregate_id);
+            let events = recorded.events.iter_mut().filter(|event| seen(event));
+            events.filter_map(move |event| Some((tenant, event.personal_fields(id)?)))
+        })
+        .filter(|(_, found)| {
+            found
+                .fields
+                .iter()
+                .any(|(_, value)| value.plain().is_none())
+        })
+        .collect();
+    if sealed.is_empty() {
         return Ok(());
     }
     let folder = folder.ok_or(VaultError::NoFolder)?;
+    let (tenants, subjects): (Vec<_>, Vec<_>) = sealed
+        .iter()
+        .map(|(tenant, found)| (tenant.to_string(), found.subject.clone()))
+        .unzip();
     let wrapped = wrapped_keys(connection, &tenants, &subjects).await?;
     let mut keks = HashMap::new();
-    for recorded in batch.iter_mut() {
-        let (tenant, id) = (&recorded.commit.tenant, &recorded.commit.aggregate_id);
+    for (tenant, found) in &mut sealed {
+        let id = &found.subject;
         let Some(wrapped) = wrapped.get(&(tenant.to_string(), id.clone())) else {
             continue;
         };
@@ -41,14 +53,9 @@ pub(crate) async fn open_personal_fields(
         }
         let subject = Subject { tenant, id };
         let key = wrapped.unwrap_with(&keks[&wrapped.kek_id], subject)?;
-        for event in &mut recorded.events {
-            let Some(event) = registered(event) else {
-                continue;
-            };
-            for (field, value) in fields(event) {
-                if let Personal::Sealed(sealed) = value {
-                    *value = Personal::Plain(subject.open(&key, field, sealed)?);
-                }
+        for (field, value) in &mut found.fields {
+            if let Personal::Sealed(sealed) = value {
+                **value = Personal::Plain(subject.open(&key, *field, sealed)?);
             }
         }
     }
@@ -80,54 +87,12 @@ async fn wrapped_keys(
     rows.iter().map(read).collect()
 }
 
-fn is_sealed(event: &AnyEvent) -> bool {
-    let AnyEvent::Principal(PrincipalEvent::Registered(event)) = event else {
-        return false;
-    };
-    let others = [&event.display_name, &event.email].into_iter().flatten();
-    std::iter::once(&event.handle)
-        .chain(others)
-        .any(|value| value.plain().is_none())
-}
-
-/// The one event that carries personal fields.
-fn registered(event: &mut AnyEvent) -> Option<&mut PrincipalRegistered> {
-    match event {
-        AnyEvent::Principal(PrincipalEvent::Registered(event)) => Some(event),
-        AnyEvent::Principal(
-            PrincipalEvent::RoleGranted(_)
-            | PrincipalEvent::RoleRevoked(_)
-            | PrincipalEvent::Deactivated(_)
-            | PrincipalEvent::Reactivated(_)
-            | PrincipalEvent::TokensRevoked(_)
-            | PrincipalEvent::Erased(_),
-        )
-        | AnyEvent::Tenant(_)
-        | AnyEvent::Server(_)
-        | AnyEvent::Tool(_)
-        | AnyEvent::Denial(_)
-        | AnyEvent::Publisher(_) => None,
-    }
-}
-
-fn fields(event: &mut PrincipalRegistered) -> impl Iterator<Item = (PersonalField, &mut Personal)> {
-    let display_name = event.display_name.as_mut();
-    let email = event.email.as_mut();
-    [
-        Some((PersonalField::Handle, &mut event.handle)),
-        display_name.map(|value| (PersonalField::DisplayName, value)),
-        email.map(|value| (PersonalField::Email, value)),
-    ]
-    .into_iter()
-    .flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::aead::Key;
     use super::*;
     use domain::id::TenantId;
-    use domain::personal::Sealed;
+    use domain::personal::{PersonalField, Sealed};
 
     #[test]
     fn a_field_opens_in_its_tenant_subject_and_field_only() {

@@ -56,6 +56,10 @@ pub struct Args {
     /// The version that the tools get.
     #[arg(long, default_value = "1.0.0")]
     tool_version: Version,
+    /// Add the categories that the lines name and the taxonomy lacks. Without this, such a line is rejected
+    /// where the tenant has a taxonomy.
+    #[arg(long)]
+    add_categories: bool,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -79,6 +83,7 @@ pub async fn run_command(args: Args) -> anyhow::Result<ExitCode> {
     let options = Options {
         in_flight: usize::from(args.in_flight),
         tool_version: args.tool_version,
+        add_categories: args.add_categories,
         servers_name: args.servers.display().to_string(),
         tools_name: args.tools.display().to_string(),
         ..Options::default()

@@ -6,9 +6,11 @@
 //!
 //! # Reading order
 //! `run.rs` (what happens), `catalogue.rs` (from a line to a command), `fields.rs` and `lines.rs` (bad input),
+//! `categories.rs` (the taxonomy),
 //! `send.rs` (in flight, and while the log is away), `summary.rs` (what is told), `command.rs` (the command line).
 
 mod catalogue;
+mod categories;
 mod command;
 pub(crate) mod fields;
 mod lines;
@@ -40,6 +42,9 @@ pub struct Options {
     pub in_flight: usize,
     /// The version that every tool's first definition gets; a catalogue carries none.
     pub tool_version: Version,
+    /// Whether categories that the taxonomy lacks are added to it; otherwise lines that name them are
+    /// rejected, unless the taxonomy is empty and so accepts any.
+    pub add_categories: bool,
     /// How long one command is tried while the log is away.
     pub patience: Duration,
     /// Notes of each reason that are kept and shown; all are counted.
@@ -55,6 +60,7 @@ impl Default for Options {
         Self {
             in_flight: 256,
             tool_version: Version::new(1, 0, 0),
+            add_categories: false,
             patience: Duration::from_secs(30),
             notes_per_reason: 20,
             servers_name: "servers.jsonl".to_owned(),

@@ -6,6 +6,7 @@
 //! Memory is bounded by the lines in flight, 60 bytes a line to find duplicates, and the servers' ids.
 
 use super::catalogue::{self, Parsed};
+use super::categories::Categories;
 use super::lines::{Line, Lines};
 use super::report::{Kind, Report};
 use super::send::{Item, Loaded};
@@ -21,6 +22,7 @@ use domain::tool::{Tool, ToolCommand};
 use futures::stream::{self, Stream};
 use std::sync::atomic::AtomicBool;
 use tokio::io::AsyncBufRead;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// Registers every server and every tool that is not there yet. A bad line is reported and the rest goes
@@ -53,10 +55,12 @@ pub async fn run(
         observer,
         stop,
         waiting,
+        categories: Mutex::default(),
     };
     let mut report = Report::new(observer, options.notes_per_reason);
     let ended = import.both(servers, tools, &mut report).await;
-    let summary = report.finish(stop.is_cancelled());
+    let mut summary = report.finish(stop.is_cancelled());
+    summary.categories_added = import.categories.lock().await.added;
     match ended {
         Ok(()) => Ok(summary),
         Err(Cause::UnknownTenant) => Err(ImportError::UnknownTenant(tenant.clone())),
@@ -77,6 +81,8 @@ pub(super) struct Import<'a> {
     pub(super) stop: &'a CancellationToken,
     /// True while the log is away, so that it is said once and not by every line in flight.
     pub(super) waiting: AtomicBool,
+    /// What the lines may name; taken by one line at a time.
+    pub(super) categories: Mutex<Categories>,
 }
 
 impl Import<'_> {
@@ -91,13 +97,17 @@ impl Import<'_> {
             Loaded::Found(None) => return Err(Cause::UnknownTenant),
             Loaded::Stopped => return Ok(()),
         }
+        if !self.learn_categories().await? {
+            return Ok(());
+        }
         let mut known = Servers::default();
-        self.send::<Server>(self.servers(servers), &mut known, report)
+        self.send::<Server>(Kind::Servers, self.servers(servers), &mut known, report)
             .await?;
         if self.stop.is_cancelled() {
             return Ok(());
         }
-        self.send::<Tool>(self.tools(tools, known), &mut Servers::default(), report)
+        let tools = self.tools(tools, known);
+        self.send::<Tool>(Kind::Tools, tools, &mut Servers::default(), report)
             .await
     }
 
@@ -111,11 +121,19 @@ impl Import<'_> {
                 return Ok(None);
             };
             let number = line.number;
-            let parsed = line.bytes.and_then(|bytes| {
+            let mut parsed = line.bytes.and_then(|bytes| {
                 let parsed = catalogue::server(&bytes)?;
                 seen.check(&[&parsed.record.slug], &bytes, number)?;
                 Ok(parsed)
             });
+            if let Ok(Parsed { record, .. }) = &parsed {
+                let category = record.profile.category.as_deref();
+                match self.check_category(category).await? {
+                    Some(Ok(())) => {}
+                    Some(Err(reason)) => parsed = Err(reason),
+                    None => return Ok(None),
+                }
+            }
             let item = Item::new(number, parsed, |record| {
                 let id = ServerId::derive(self.tenant, &record.slug).into();
                 (id, ServerCommand::Register(record))
@@ -150,8 +168,15 @@ impl Import<'_> {
                     };
                     known.learn(id, server.as_ref());
                 }
-                if let Err(reason) = known.check(id, &record.server) {
-                    parsed = Err(reason);
+                let category = record.profile.category.as_deref();
+                let allowed = match known.check(id, &record.server) {
+                    Ok(()) => self.check_category(category).await?,
+                    Err(reason) => Some(Err(reason)),
+                };
+                match allowed {
+                    Some(Ok(())) => {}
+                    Some(Err(reason)) => parsed = Err(reason),
+                    None => return Ok(None),
                 }
             }
             let item = Item::new(number, parsed, |record| {

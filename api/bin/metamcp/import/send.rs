@@ -15,16 +15,14 @@ use std::pin::pin;
 use std::sync::atomic::Ordering;
 use tokio_util::task::AbortOnDropHandle;
 
-/// What registers: the aggregates that a catalogue holds.
+/// What registers: the aggregates that a catalogue holds or names.
 pub(super) trait Registers: AggregateRoot {
-    const KIND: Kind;
     fn is_already_registered(error: &Self::Error) -> bool;
     /// What to know about a registration of what is there already.
     fn compare(&self, command: &Self::Command) -> Option<Reason>;
 }
 
 impl Registers for Server {
-    const KIND: Kind = Kind::Servers;
     fn is_already_registered(error: &ServerError) -> bool {
         *error == ServerError::AlreadyRegistered
     }
@@ -43,7 +41,6 @@ impl Registers for Server {
 }
 
 impl Registers for Tool {
-    const KIND: Kind = Kind::Tools;
     fn is_already_registered(error: &ToolError) -> bool {
         matches!(error, ToolError::AlreadyRegistered | ToolError::Retired)
     }
@@ -121,11 +118,12 @@ impl Import<'_> {
     /// Sends the lines, many in flight. Servers that are in use afterwards are put into `known`.
     pub(super) async fn send<A: Registers>(
         &self,
+        kind: Kind,
         items: impl Stream<Item = Result<Item<A::Command>, Cause>> + Send,
         known: &mut Servers,
         report: &mut Report<'_>,
     ) -> Result<(), Cause> {
-        let file = self.file(A::KIND);
+        let file = self.file(kind);
         let ended = items
             .take_until(self.stop.cancelled())
             .map(|item| self.settle::<A>(item))
@@ -138,10 +136,10 @@ impl Import<'_> {
                 warnings,
                 id,
             } = settled?;
-            if let (Kind::Servers, Outcome::Registered(_)) = (A::KIND, &outcome) {
+            if let (Kind::Servers, Outcome::Registered(_)) = (kind, &outcome) {
                 known.registered(id);
             }
-            report.line(A::KIND, (file, line), outcome, warnings);
+            report.line(kind, (file, line), outcome, warnings);
         }
         Ok(())
     }
@@ -177,7 +175,7 @@ impl Import<'_> {
         }
     }
 
-    async fn register<A: Registers>(
+    pub(super) async fn register<A: Registers>(
         &self,
         id: &str,
         command: A::Command,

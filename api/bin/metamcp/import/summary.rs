@@ -87,6 +87,8 @@ pub struct Summary {
     pub servers: Counts,
     /// Lines of the tools' file.
     pub tools: Counts,
+    /// Categories that this run has added to the taxonomy.
+    pub categories_added: u64,
     /// Rejected lines by reason.
     pub rejected: BTreeMap<&'static str, u64>,
     /// Warnings by reason.
@@ -122,6 +124,9 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "servers   {}", self.servers)?;
         writeln!(f, "tools     {}", self.tools)?;
+        if self.categories_added > 0 {
+            writeln!(f, "taxonomy  {} categories added", self.categories_added)?;
+        }
         by_reason(f, "rejected", &self.rejected)?;
         by_reason(f, "warnings", &self.warnings)?;
         let lines = self.lines();

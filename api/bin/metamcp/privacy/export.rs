@@ -4,7 +4,7 @@
 
 use bus::{Log, LogEntry};
 use domain::AnyEvent;
-use domain::envelope::{Actor, ActorKind, Commit};
+use domain::envelope::{Actor, ActorKind, Commit, StoredEvent};
 use domain::id::{PrincipalId, TenantId};
 use domain::personal::{Personal, PersonalField};
 use domain::principal::{PrincipalEvent, PrincipalRegistered};
@@ -81,6 +81,9 @@ async fn of_entry(
     let mut events = Vec::new();
     for stored in &commit.events {
         let mut data = stored.data.clone();
+        if commit.aggregate == "review" {
+            open_texts(vault, tenant, subject, &commit, stored, &mut data).await?;
+        }
         if own && let Ok(AnyEvent::Principal(event)) = domain::registry::decode(stored) {
             if let PrincipalEvent::Registered(registered) = &event {
                 data = opened(vault, tenant, subject, registered).await?;
@@ -110,6 +113,25 @@ fn acted(actor: &Actor, subject: &PrincipalId) -> bool {
         ActorKind::User | ActorKind::Agent | ActorKind::Service => actor.id == subject.as_str(),
         ActorKind::Operator | ActorKind::System => false,
     }
+}
+
+/// Puts what the person wrote in a review, readable, in place of what is sealed; null once it is erased.
+async fn open_texts(
+    vault: &Vault,
+    tenant: &TenantId,
+    subject: &PrincipalId,
+    commit: &Commit,
+    stored: &StoredEvent,
+    data: &mut Value,
+) -> anyhow::Result<()> {
+    let Ok(mut event) = domain::registry::decode(stored) else {
+        return Ok(());
+    };
+    let found = event.personal_fields(&commit.aggregate_id);
+    for (field, value) in found.into_iter().flat_map(|found| found.fields) {
+        data["text"] = json!(vault.read(tenant, subject.as_str(), field, value).await?);
+    }
+    Ok(())
 }
 
 /// The registration with its personal fields readable; null for what was erased.

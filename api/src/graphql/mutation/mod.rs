@@ -9,7 +9,9 @@ mod manifest;
 mod principal;
 mod privacy;
 mod publisher;
+mod review;
 mod server;
+mod taxonomy;
 mod tenant;
 mod tool;
 mod undo;
@@ -18,7 +20,9 @@ use self::manifest::ManifestMutations;
 use self::principal::PrincipalMutations;
 use self::privacy::PrivacyMutations;
 use self::publisher::PublisherMutations;
+use self::review::ReviewMutations;
 use self::server::ServerMutations;
+use self::taxonomy::{TaxonomyMutations, check_category};
 use self::tenant::TenantMutations;
 use self::tool::ToolMutations;
 use self::undo::UndoMutations;
@@ -48,6 +52,8 @@ pub(super) struct Mutation(
     LedgerMutations,
     ManifestMutations,
     PublisherMutations,
+    TaxonomyMutations,
+    ReviewMutations,
 );
 
 /// Sends a command and answers the position of its commit.

@@ -87,6 +87,12 @@ impl PrincipalPayload {
             notice,
         })
     }
+
+    /// With a notice, unless there is one already.
+    pub(super) fn with_notice(mut self, notice: &str) -> Self {
+        self.notice.get_or_insert_with(|| notice.to_owned());
+        self
+    }
 }
 
 /// The changes of principals.

@@ -7,6 +7,7 @@ use crate::graphql::scalars::UuidScalar;
 use crate::graphql::session::Session;
 use async_graphql::{Context, InputObject, Object};
 use domain::principal::PrincipalCommand;
+use projections::reviews;
 
 /// A principal to erase.
 #[derive(Debug, InputObject)]
@@ -36,8 +37,13 @@ impl PrivacyMutations {
         let target = Target::load(session, Action::ErasePrincipal, &input.handle, None).await?;
         let command = PrincipalCommand::Erase;
         let sequence = send_keeping_an_owner(session, &target, command, command_id).await?;
-        PrincipalPayload::of(session, target.id, sequence)
-            .await
-            .map(Some)
+        let payload = PrincipalPayload::of(session, target.id, sequence).await?;
+        let texts = session.caught_up(reviews::NAME, Some(sequence)).await;
+        Ok(Some(match texts {
+            Ok(()) => payload,
+            Err(_) => payload.with_notice(
+                "The texts of the reviews are still to be removed: read them with minSequence.",
+            ),
+        }))
     }
 }

@@ -1,6 +1,6 @@
 //! Changes of servers.
 
-use super::{change, dispatch, optional, read_back, tag_set, trimmed};
+use super::{change, check_category, dispatch, optional, read_back, tag_set, trimmed};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::enums::Transport;
@@ -31,7 +31,7 @@ struct RegisterServerInput {
     license: Option<String>,
     /// How it is reached, when known.
     transport: Option<Transport>,
-    /// One word to group by.
+    /// One word to group by: a category of the taxonomy, once it has any.
     category: Option<String>,
     /// Words to filter by.
     #[graphql(default)]
@@ -113,6 +113,8 @@ impl ServerMutations {
         session.authorize(Action::RegisterServer, &Resource::any(ResourceKind::Server))?;
         let slug = trimmed(&input.slug);
         let id = ServerId::derive(&session.caller.tenant, &slug);
+        let category = optional(input.category);
+        check_category(session, None, category.as_deref()).await?;
         let profile = ServerProfile {
             name: trimmed(&input.name),
             registry_name: optional(input.registry_name),
@@ -120,7 +122,7 @@ impl ServerMutations {
             homepage: optional(input.homepage),
             license: optional(input.license),
             transport: input.transport.map(Into::into),
-            category: optional(input.category),
+            category,
             tags: tag_set(input.tags),
         };
         let command = ServerCommand::Register(RegisterServer { slug, profile });
@@ -149,7 +151,9 @@ impl ServerMutations {
             .await?;
         let current = server.as_ref().and_then(domain::server::Server::profile);
         let mut profile = current.ok_or(ApiError::NotFound)?.clone();
+        let category = profile.category.clone();
         describe(&mut profile, input);
+        check_category(session, category.as_deref(), profile.category.as_deref()).await?;
         let sequence = send(session, &id, ServerCommand::Describe(profile), command_id).await?;
         ServerPayload::of(session, id, sequence).await.map(Some)
     }

@@ -1,6 +1,8 @@
 //! Changes of tools.
 
-use super::{change, check_server, dispatch, optional, read_back, tag_set, trimmed};
+use super::{
+    change, check_category, check_server, dispatch, optional, read_back, tag_set, trimmed,
+};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::enums::Visibility;
@@ -35,7 +37,7 @@ struct RegisterToolInput {
     /// The semantic version of this definition.
     #[graphql(default_with = "String::from(\"1.0.0\")")]
     version: String,
-    /// One word to group by.
+    /// One word to group by: a category of the taxonomy, once it has any.
     category: Option<String>,
     /// Words to filter by.
     #[graphql(default)]
@@ -139,9 +141,11 @@ impl ToolMutations {
         let id = ToolId::derive(tenant, &server, &name);
         let tool_version = version(&input.version)?;
         check_server(session, &server_id, &server).await?;
+        let category = optional(input.category);
+        check_category(session, None, category.as_deref()).await?;
         let profile = ToolProfile {
             title: optional(input.title),
-            category: optional(input.category),
+            category,
             tags: tag_set(input.tags),
             visibility: input.visibility.into(),
         };
@@ -178,7 +182,9 @@ impl ToolMutations {
         let (id, mut profile) =
             existing(session, Action::DescribeTool, &input.server, &input.name).await?;
         change(&mut profile.title, input.title);
+        let current = profile.category.clone();
         change(&mut profile.category, input.category);
+        check_category(session, current.as_deref(), profile.category.as_deref()).await?;
         match input.tags {
             MaybeUndefined::Undefined => {}
             MaybeUndefined::Null => profile.tags.clear(),
@@ -278,7 +284,7 @@ async fn send(
     dispatch::<domain::tool::Tool>(session, id.as_str(), command, command_id).await
 }
 
-fn version(text: &str) -> Result<Version, ApiError> {
+pub(super) fn version(text: &str) -> Result<Version, ApiError> {
     Version::parse(text.trim()).map_err(|error| ApiError::Rejected {
         code: "INVALID_VERSION",
         message: format!("`version` is not a semantic version such as 1.2.0: {error}"),

@@ -1,25 +1,30 @@
 //! Taking a commit back.
 
 use super::principal::keep_an_owner;
-use super::read_back;
+use super::review::{check_moderator, is_own};
+use super::{check_category, read_back};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::loaders::{OwnTenant, PrincipalKey, ServerKey, ToolKey};
 use crate::graphql::node::Node;
+use crate::graphql::review::ReviewKey;
 use crate::graphql::scalars::{Sequence, UuidScalar};
 use crate::graphql::session::{Session, WAIT};
+use crate::graphql::taxonomy::OwnTaxonomy;
 use async_graphql::{Context, ID, Object, SimpleObject};
 use cqrs_es::Aggregate;
 use domain::WireEvent;
 use domain::envelope::Commit;
-use domain::id::{CommandId, CommitId, PrincipalId, ServerId, ToolId};
+use domain::id::{CommandId, CommitId, PrincipalId, ReviewId, ServerId, ToolId};
 use domain::principal::{Principal, PrincipalCommand, Role};
 use domain::publisher::Publisher;
+use domain::review::{Review, ReviewCommand};
 use domain::server::{Server, ServerCommand};
+use domain::taxonomy::Taxonomy;
 use domain::tenant::{Tenant, TenantCommand};
 use domain::tool::{Tool, ToolCommand};
 use domain::undo::{Undo, Undoing};
-use projections::{access, archive, catalog};
+use projections::{access, archive, catalog, reviews, taxonomy as categories};
 use uuid::Uuid;
 
 /// What an undo did.
@@ -61,6 +66,8 @@ impl UndoMutations {
             Server::TYPE => server(session, &commit, command_id).await,
             Tool::TYPE => tool(session, &commit, command_id).await,
             Publisher::TYPE => publisher(session, &commit).await,
+            Taxonomy::TYPE => taxonomy(session, &commit, command_id).await,
+            Review::TYPE => review(session, &commit, command_id).await,
             _ => Err(ApiError::NotFound),
         }
         .map(Some)
@@ -177,6 +184,10 @@ async fn server(
         ServerCommand::Retire { .. } => Action::RetireServer,
     };
     session.authorize(action, &Resource::server())?;
+    if let (ServerCommand::Describe(profile), Some(now)) = (&plan.command, plan.now.profile()) {
+        let category = profile.category.as_deref();
+        check_category(session, now.category.as_deref(), category).await?;
+    }
     let (event, sequence) = undo::<Server>(session, commit, command_id).await?;
     let (found, notice) = read_back(session, catalog::NAME, sequence, ServerKey(id)).await?;
     let node = found.map(|server| Node::Server(crate::graphql::server::Server(server)));
@@ -206,6 +217,10 @@ async fn tool(
         ToolCommand::Retire { .. } => Action::RetireTool,
     };
     session.authorize(action, &resource)?;
+    if let ToolCommand::Describe(before) = &plan.command {
+        let category = before.category.as_deref();
+        check_category(session, profile.category.as_deref(), category).await?;
+    }
     let (event, sequence) = undo::<Tool>(session, commit, command_id).await?;
     let (found, notice) = read_back(session, catalog::NAME, sequence, ToolKey(id)).await?;
     let node = found.map(|tool| Node::Tool(crate::graphql::tool::Tool(tool)));
@@ -223,6 +238,61 @@ async fn publisher(session: &Session, commit: &Commit) -> Result<UndoPayload, Ap
     session.authorize(Action::ReadPublisher, &resource)?;
     plan::<Publisher>(session, commit).await?;
     Err(ApiError::NotFound)
+}
+
+async fn taxonomy(
+    session: &Session,
+    commit: &Commit,
+    command_id: Option<UuidScalar>,
+) -> Result<UndoPayload, ApiError> {
+    let resource = Resource::any(ResourceKind::Taxonomy);
+    // Whatever takes an event of the taxonomy back, it is a change of the taxonomy.
+    session.authorize(Action::ChangeTaxonomy, &resource)?;
+    let (event, sequence) = undo::<Taxonomy>(session, commit, command_id).await?;
+    let (found, notice) = read_back(session, categories::NAME, sequence, OwnTaxonomy).await?;
+    let node = found.map(|found| Node::Taxonomy(crate::graphql::taxonomy::Taxonomy(found)));
+    Ok(UndoPayload {
+        event,
+        node,
+        sequence,
+        notice,
+    })
+}
+
+async fn review(
+    session: &Session,
+    commit: &Commit,
+    command_id: Option<UuidScalar>,
+) -> Result<UndoPayload, ApiError> {
+    let id = ReviewId::parse(&commit.aggregate_id).map_err(|_| ApiError::NotFound)?;
+    let now = load::<Review>(session, commit).await?;
+    let own = is_own(session, &now);
+    let resource = Resource::review(now.is_hidden(), own).named(id.as_str());
+    session.authorize(Action::ReadReview, &resource)?;
+    let plan = plan::<Review>(session, commit).await?;
+    match plan.command {
+        ReviewCommand::Hide { .. }
+        | ReviewCommand::Restore { .. }
+        | ReviewCommand::DecideAppeal { .. } => check_moderator(session, &id, &now)?,
+        ReviewCommand::Write(_)
+        | ReviewCommand::Revise { .. }
+        | ReviewCommand::Withdraw
+        | ReviewCommand::Appeal { .. } => {
+            if !own {
+                return Err(ApiError::NotFound);
+            }
+        }
+    }
+    let (event, sequence) = undo::<Review>(session, commit, command_id).await?;
+    let key = ReviewKey::of(session, id);
+    let (found, notice) = read_back(session, reviews::NAME, sequence, key).await?;
+    let node = found.map(|found| Node::Review(crate::graphql::review::Review(found)));
+    Ok(UndoPayload {
+        event,
+        node,
+        sequence,
+        notice,
+    })
 }
 
 /// The object as it is now: whether the caller may see it comes before anything that is said of it.
