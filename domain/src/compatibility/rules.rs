@@ -198,11 +198,6 @@ fn hostile_pairs_end_soon_and_are_undecidable() {
         }
         let took = start.elapsed();
         assert!(took.as_secs() < 5, "{took:?}");
-        println!(
-            "{} and {} bytes: {took:?}",
-            old.to_string().len(),
-            new.to_string().len()
-        );
     }
 }
 

@@ -120,7 +120,7 @@ fn has_anchor(schema: &Value, name: &str) -> bool {
         || named("$dynamicAnchor") == Some(name)
         || named("$id").and_then(|id| id.strip_prefix('#')) == Some(name);
     each_below(members, &mut |below| {
-        found = found || has_anchor(below, name)
+        found = found || has_anchor(below, name);
     });
     found
 }
