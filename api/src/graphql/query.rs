@@ -2,6 +2,7 @@
 
 use super::access_at::AccessQueries;
 use super::audit::AuditQueries;
+use super::compatibility::CompatibilityQueries;
 use super::facets::FacetQueries;
 use super::grant::GrantQueries;
 use super::ledger::LedgerQueries;
@@ -31,4 +32,5 @@ pub(super) struct Query(
     PublisherQueries,
     TaxonomyQueries,
     FacetQueries,
+    CompatibilityQueries,
 );

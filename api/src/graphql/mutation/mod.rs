@@ -25,6 +25,7 @@ use self::server::ServerMutations;
 use self::taxonomy::{TaxonomyMutations, check_category};
 use self::tenant::TenantMutations;
 use self::tool::ToolMutations;
+pub(super) use self::tool::version;
 use self::undo::UndoMutations;
 use super::ledger::LedgerMutations;
 use super::loaders::Loaders;

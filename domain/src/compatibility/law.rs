@@ -1,0 +1,213 @@
+//! The promise, held against random schemas and instances: the new schema is
+//! the old one with some edits, and the library `jsonschema` judges instances by both.
+
+mod grow;
+
+use super::walk::Direction;
+use super::{ChangeKind, Reason, schemas};
+use crate::schema::check;
+use grow::{Tape, document, edit, instance};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// The old schema without the instances that the promise leaves out: those that give a property which only the
+/// new one declares at the same place, where the old one says nothing of other properties.
+fn covered(old: &Value, new: &Value, roots: (&Value, &Value), depth: usize) -> Value {
+    let target = |schema: &Value, root: &Value| {
+        let reference = schema.get("$ref").and_then(Value::as_str);
+        reference
+            .and_then(|reference| root.pointer(&reference[1..]))
+            .cloned()
+    };
+    if old.get("$ref") != new.get("$ref") && depth > 0 {
+        let old = target(old, roots.0).unwrap_or_else(|| old.clone());
+        let new = target(new, roots.1).unwrap_or_else(|| new.clone());
+        return covered(&old, &new, roots, depth - 1);
+    }
+    let (Value::Object(before), Value::Object(after)) = (old, new) else {
+        return old.clone();
+    };
+    let mut closed = before.clone();
+    for (keyword, value) in &mut closed {
+        let other = after.get(keyword).unwrap_or(&Value::Null);
+        match (keyword.as_str(), value) {
+            (
+                "properties" | "$defs" | "patternProperties" | "dependentSchemas",
+                Value::Object(named),
+            ) => {
+                for (name, schema) in named {
+                    *schema = covered(
+                        schema,
+                        other.get(name).unwrap_or(&Value::Null),
+                        roots,
+                        depth,
+                    );
+                }
+            }
+            ("items" | "additionalProperties" | "contains" | "then" | "else", schema) => {
+                *schema = covered(schema, other, roots, depth);
+            }
+            ("prefixItems" | "allOf" | "anyOf", Value::Array(schemas)) => {
+                for (index, schema) in schemas.iter_mut().enumerate() {
+                    *schema = covered(
+                        schema,
+                        other.get(index).unwrap_or(&Value::Null),
+                        roots,
+                        depth,
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+    if let (None, Some(Value::Object(declared))) =
+        (before.get("additionalProperties"), after.get("properties"))
+    {
+        let properties = closed.entry("properties").or_insert_with(|| json!({}));
+        for name in declared.keys() {
+            if properties.get(name).is_none() {
+                properties[name] = json!(false);
+            }
+        }
+    }
+    closed.into()
+}
+
+/// Names that are declared in a document.
+fn declared(schema: &Value, names: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::Object(properties)) = members.get("properties") {
+                names.extend(properties.keys().cloned());
+            }
+            members.values().for_each(|below| declared(below, names));
+        }
+        Value::Array(items) => items.iter().for_each(|below| declared(below, names)),
+        _ => {}
+    }
+}
+
+fn gives_any(instance: &Value, names: &BTreeSet<String>) -> bool {
+    match instance {
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| names.contains(name) || gives_any(value, names)),
+        Value::Array(items) => items.iter().any(|item| gives_any(item, names)),
+        _ => false,
+    }
+}
+
+/// What one pair of schemas showed.
+#[derive(Default)]
+struct Seen {
+    /// Directions in which the change is compatible and more than cosmetic.
+    compatible: usize,
+    /// Of these, the ones where an instance showed that the schemas differ.
+    shown: usize,
+    /// Instances to which the promise applied.
+    covered: usize,
+}
+
+fn accepts(schema: &Value) -> jsonschema::Validator {
+    jsonschema::draft202012::new(schema).unwrap()
+}
+
+fn hold(bytes: &[u8]) -> Seen {
+    let mut tape = Tape(bytes.iter());
+    let old = document(&mut tape);
+    let mut new = old.clone();
+    for _ in 0..=tape.below(2) {
+        edit(&mut tape, &mut new, true);
+    }
+    let mut seen = Seen::default();
+    if check(&old).is_err() || check(&new).is_err() {
+        return seen;
+    }
+    let (by_old, by_new) = (accepts(&old), accepts(&new));
+    let by_covered = accepts(&covered(&old, &new, (&old, &new), 4));
+    let (mut old_names, mut new_names) = (BTreeSet::new(), BTreeSet::new());
+    declared(&old, &mut old_names);
+    declared(&new, &mut new_names);
+    let fresh: BTreeSet<String> = new_names.difference(&old_names).cloned().collect();
+    let mut instances: Vec<Value> = Vec::new();
+    for turn in 0..16 {
+        let guide = if turn % 2 == 0 { &old } else { &new };
+        instances.push(instance(&mut tape, guide, guide, 4));
+    }
+    for direction in [Direction::Input, Direction::Output] {
+        let changes = schemas(direction, (Some(&old), Some(&new)));
+        let worst = changes.iter().map(|change| change.kind).max();
+        if worst == Some(ChangeKind::Breaking) {
+            continue;
+        }
+        let counts = worst == Some(ChangeKind::Compatible)
+            && changes
+                .iter()
+                .any(|change| change.reason != Reason::AnnotationChanged);
+        seen.compatible += usize::from(counts);
+        let mut differ = false;
+        for instance in instances.iter().filter(|instance| instance.is_object()) {
+            let (old_accepts, new_accepts) = (by_old.is_valid(instance), by_new.is_valid(instance));
+            differ |= old_accepts != new_accepts;
+            let (applies, kept) = match direction {
+                Direction::Input => {
+                    let told = by_covered.is_valid(instance) && !gives_any(instance, &fresh);
+                    (old_accepts && told, new_accepts)
+                }
+                Direction::Output => (new_accepts, old_accepts),
+            };
+            seen.covered += usize::from(applies);
+            assert!(
+                !applies || kept,
+                "{direction:?}\nold {old}\nnew {new}\ninstance {instance}\n{changes:#?}"
+            );
+        }
+        seen.shown += usize::from(counts && differ);
+    }
+    seen
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_not_breaking_breaks_nobody(bytes in proptest::collection::vec(any::<u8>(), 40..400)) {
+        hold(&bytes);
+    }
+}
+
+/// The law above says something only if compatible changes are frequent and instances tell the schemas apart.
+#[test]
+fn the_generator_reaches_compatible_changes_that_matter() {
+    let mut total = Seen::default();
+    let pairs = 1_500;
+    let mut state = 7_u64;
+    for _ in 0..pairs {
+        let mut byte = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            state.to_be_bytes()[0]
+        };
+        let bytes: Vec<u8> = (0..300).map(|_| byte()).collect();
+        let seen = hold(&bytes);
+        total.compatible += seen.compatible;
+        total.shown += seen.shown;
+        total.covered += seen.covered;
+    }
+    let Seen {
+        compatible,
+        shown,
+        covered,
+    } = total;
+    assert!(
+        compatible * 4 > pairs,
+        "{compatible} compatible directions of {pairs} pairs"
+    );
+    assert!(
+        shown * 20 > pairs,
+        "{shown} shown to differ of {pairs} pairs"
+    );
+    assert!(covered > 2 * pairs, "{covered} instances");
+}
