@@ -72,7 +72,7 @@ fn has_fields(item: &Value) -> bool {
 }
 
 /// A member's name as a reference token (RFC 6901 section 3).
-fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 

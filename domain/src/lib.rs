@@ -11,7 +11,8 @@
 //!    (`command.rs`, `event.rs`, `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
 //! 4. [`personal`]: what names a person, and how events carry it. [`undo`]: what takes an event back.
 //! 5. [`registry`]: from a wire name and version to a typed event, through the upcasters.
-//! 6. [`state`] and [`diff`]: an object folded from its events for people, and what an event changed in it.
+//! 6. [`schema`] and [`compatibility`]: what a JSON Schema is, and what a change of one means for its users.
+//! 7. [`state`] and [`diff`]: an object folded from its events for people, and what an event changed in it.
 //!
 //! # Glossary
 //! | word | meaning |
@@ -33,6 +34,7 @@
 
 pub mod aggregate;
 pub mod canonical;
+pub mod compatibility;
 pub mod diff;
 pub mod envelope;
 #[macro_use]
@@ -44,6 +46,7 @@ mod named;
 pub mod personal;
 pub mod principal;
 pub mod registry;
+pub mod schema;
 pub mod server;
 pub mod state;
 pub mod tenant;

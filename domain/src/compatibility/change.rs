@@ -228,7 +228,11 @@ mod tests {
         for (current, proposed, allowed) in cases {
             let (current, proposed) = (version(current), version(proposed));
             let breaking = of(Some(ChangeKind::Breaking));
-            assert_eq!(breaking.permits(&current, &proposed), allowed, "{current} {proposed}");
+            assert_eq!(
+                breaking.permits(&current, &proposed),
+                allowed,
+                "{current} {proposed}"
+            );
             assert!(of(Some(ChangeKind::Compatible)).permits(&current, &proposed));
         }
     }

@@ -51,9 +51,10 @@ fn dialect_of(schema: &Value) -> Result<Dialect, SchemaFault> {
     let named = declared.as_str().and_then(Dialect::named);
     let dialect = named.ok_or_else(|| SchemaFault::Invalid {
         path: "/$schema".to_owned(),
-        reason: "it is not a known draft: use \"https://json-schema.org/draft/2020-12/schema\", an \
+        reason:
+            "it is not a known draft: use \"https://json-schema.org/draft/2020-12/schema\", an \
                  older official one, or leave it out"
-            .to_owned(),
+                .to_owned(),
     })?;
     validate(schema, dialect).map(|()| dialect)
 }
@@ -118,6 +119,8 @@ fn has_anchor(schema: &Value, name: &str) -> bool {
     let mut found = named("$anchor") == Some(name)
         || named("$dynamicAnchor") == Some(name)
         || named("$id").and_then(|id| id.strip_prefix('#')) == Some(name);
-    each_below(members, &mut |below| found = found || has_anchor(below, name));
+    each_below(members, &mut |below| {
+        found = found || has_anchor(below, name)
+    });
     found
 }

@@ -89,6 +89,9 @@ impl Dialect {
         rename_tuple(&mut modern);
         split_dependencies(&mut modern);
         if self == Self::Draft4 {
+            if let Some(id) = modern.remove("id") {
+                modern.insert("$id".to_owned(), id);
+            }
             raise_bound(&mut modern, "minimum", "exclusiveMinimum");
             raise_bound(&mut modern, "maximum", "exclusiveMaximum");
         }
@@ -96,9 +99,8 @@ impl Dialect {
     }
 
     fn knows(self, keyword: &str) -> bool {
-        let unknown = |(since, keywords): &(Self, &[&str])| {
-            self < *since && keywords.contains(&keyword)
-        };
+        let unknown =
+            |(since, keywords): &(Self, &[&str])| self < *since && keywords.contains(&keyword);
         !NEWER.iter().any(unknown)
     }
 
@@ -109,7 +111,8 @@ impl Dialect {
                 schemas.iter().map(|schema| self.modern(schema)).collect()
             }
             (Some(Position::Named), Value::Object(schemas)) => {
-                let modern = |(name, schema): (&String, &Value)| (name.clone(), self.modern(schema));
+                let modern =
+                    |(name, schema): (&String, &Value)| (name.clone(), self.modern(schema));
                 Value::Object(schemas.iter().map(modern).collect())
             }
             _ => value.clone(),

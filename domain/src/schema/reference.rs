@@ -75,7 +75,11 @@ mod tests {
             ("#/%zz", None),
         ];
         for (reference, expected) in cases {
-            assert_eq!(local_fragment(&root, reference).as_deref(), expected, "{reference}");
+            assert_eq!(
+                local_fragment(&root, reference).as_deref(),
+                expected,
+                "{reference}"
+            );
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a model reads of a tool, and the hash that identifies it.
 
 use super::ToolError;
+use crate::schema::{self, SchemaFault};
 use crate::text::is_clean;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -120,7 +121,11 @@ fn canonical_schema(field: &'static str, schema: Option<&Value>) -> Result<Vec<u
         return Ok(b"null".to_vec());
     };
     if !schema.is_object() || !schema.get("type").is_none_or(|kind| kind == "object") {
-        return Err(ToolError::InvalidSchema { field });
+        return Err(ToolError::InvalidSchema {
+            field,
+            path: String::new(),
+            reason: "give an object with \"type\": \"object\"".to_owned(),
+        });
     }
     let canonical = canonical(field, schema)?;
     if canonical.len() > MAX_SCHEMA_BYTES {
@@ -132,11 +137,31 @@ fn canonical_schema(field: &'static str, schema: Option<&Value>) -> Result<Vec<u
     if !texts_are_clean(schema) {
         return Err(ToolError::HiddenCharacters { field });
     }
+    // Last, so that no hostile size or text reaches it.
+    check_schema(field, schema)?;
     Ok(canonical)
 }
 
 fn canonical<T: Serialize>(field: &'static str, value: &T) -> Result<Vec<u8>, ToolError> {
-    serde_json_canonicalizer::to_vec(value).map_err(|_| ToolError::InvalidSchema { field })
+    serde_json_canonicalizer::to_vec(value).map_err(|error| ToolError::InvalidSchema {
+        field,
+        path: String::new(),
+        reason: error.to_string(),
+    })
+}
+
+fn check_schema(field: &'static str, schema: &Value) -> Result<(), ToolError> {
+    match schema::check(schema) {
+        Ok(_) => Ok(()),
+        Err(SchemaFault::Invalid { path, reason }) => Err(ToolError::InvalidSchema {
+            field,
+            path,
+            reason,
+        }),
+        Err(SchemaFault::RemoteReference { reference }) => {
+            Err(ToolError::RemoteReference { field, reference })
+        }
+    }
 }
 
 fn texts_are_clean(value: &Value) -> bool {

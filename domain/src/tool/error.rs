@@ -54,10 +54,25 @@ pub enum ToolError {
         found: usize,
     },
     /// Give a JSON Schema whose root is an object of type `object`.
-    #[error("the {field} must be a JSON Schema object of type \"object\"")]
+    #[error("the {field} is no JSON Schema of an object: at \"{path}\", {reason}")]
     InvalidSchema {
         /// Which schema.
         field: &'static str,
+        /// Where in it: a JSON Pointer, empty for the whole.
+        path: String,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// Put what the reference leads to under `$defs` and refer to it there.
+    #[error(
+        "the {field} refers to another document, \"{reference}\", which is not fetched: copy that schema \
+         under `$defs` and refer to \"#/$defs/<name>\""
+    )]
+    RemoteReference {
+        /// Which schema.
+        field: &'static str,
+        /// The reference.
+        reference: String,
     },
     /// Make the schema smaller.
     #[error("the {field} has {found} bytes; the most is {MAX_SCHEMA_BYTES}")]
@@ -109,6 +124,7 @@ impl Rejection for ToolError {
             Self::HiddenCharacters { .. } => "HIDDEN_CHARACTERS",
             Self::TooManyTags { .. } => "TOO_MANY_TAGS",
             Self::InvalidSchema { .. } => "INVALID_SCHEMA",
+            Self::RemoteReference { .. } => "REMOTE_REFERENCE",
             Self::SchemaTooLarge { .. } => "SCHEMA_TOO_LARGE",
             Self::InvalidAnnotations => "INVALID_ANNOTATIONS",
             Self::AnnotationsTooLarge { .. } => "ANNOTATIONS_TOO_LARGE",

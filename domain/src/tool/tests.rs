@@ -161,6 +161,8 @@ fn rejects_definitions_that_a_model_should_not_read() {
             },
             ToolError::InvalidSchema {
                 field: "input_schema",
+                path: String::new(),
+                reason: "give an object with \"type\": \"object\"".to_owned(),
             },
         ),
         (
@@ -170,6 +172,8 @@ fn rejects_definitions_that_a_model_should_not_read() {
             },
             ToolError::InvalidSchema {
                 field: "output_schema",
+                path: String::new(),
+                reason: "give an object with \"type\": \"object\"".to_owned(),
             },
         ),
         (

@@ -1,0 +1,1 @@
+//! The promise, held against random schemas and instances.
