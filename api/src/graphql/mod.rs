@@ -7,7 +7,7 @@
 //! # Reading order
 //! 1. [`schema`], [`query`] and [`mutation`]: the roots. The committed `api/schema.graphql` shows it all.
 //! 2. [`server`], [`tool`], [`principal`], [`tenant`], [`search`], [`registry`], [`ledger`], [`node`], [`grant`],
-//!    [`access_at`]: one file for each type, with its entries. [`as_of`]: the moment that an entry looks at.
+//!    [`access_at`], [`compatibility`]: one file for each type, with its entries. [`as_of`]: the moment that an entry looks at.
 //!    [`connection`] makes pages, [`loaders`] gathers what nested fields need.
 //! 3. [`event`], [`history`] and [`audit`]: what has happened; [`live`]: the same as it happens, over WebSocket.
 //! 4. [`handler`], [`limits`], [`error`] and [`nulls`]: what a request passes on its way in and out; [`session`]: what
@@ -16,6 +16,7 @@
 mod access_at;
 mod as_of;
 mod audit;
+mod compatibility;
 mod connection;
 mod enums;
 mod error;

@@ -2,6 +2,7 @@
 
 use super::access_at::AccessQueries;
 use super::audit::AuditQueries;
+use super::compatibility::CompatibilityQueries;
 use super::grant::GrantQueries;
 use super::ledger::LedgerQueries;
 use super::node::NodeQueries;
@@ -25,4 +26,5 @@ pub(super) struct Query(
     AccessQueries,
     AuditQueries,
     LedgerQueries,
+    CompatibilityQueries,
 );

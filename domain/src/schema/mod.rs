@@ -8,6 +8,8 @@ mod check;
 mod dialect;
 pub(crate) mod keywords;
 pub(crate) mod reference;
+#[cfg(test)]
+mod tests;
 
 pub use check::{SchemaFault, check};
 pub use dialect::Dialect;

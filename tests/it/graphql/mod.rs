@@ -1,5 +1,6 @@
 //! The GraphQL surface against real servers.
 
+mod compatibility;
 mod reads;
 mod refusals;
 mod statements;

@@ -17,6 +17,7 @@ use self::privacy::PrivacyMutations;
 use self::server::ServerMutations;
 use self::tenant::TenantMutations;
 use self::tool::ToolMutations;
+pub(super) use self::tool::version;
 use self::undo::UndoMutations;
 use super::ledger::LedgerMutations;
 use super::loaders::Loaders;

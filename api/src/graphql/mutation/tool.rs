@@ -278,7 +278,7 @@ async fn send(
     dispatch::<domain::tool::Tool>(session, id.as_str(), command, command_id).await
 }
 
-fn version(text: &str) -> Result<Version, ApiError> {
+pub(in crate::graphql) fn version(text: &str) -> Result<Version, ApiError> {
     Version::parse(text.trim()).map_err(|error| ApiError::Rejected {
         code: "INVALID_VERSION",
         message: format!("`version` is not a semantic version such as 1.2.0: {error}"),

@@ -1,0 +1,114 @@
+//! Compatibility from the outside in: between published versions, and of a proposal.
+
+use super::{REGISTER_TOOL, register_server, register_tool};
+use crate::support::Installation;
+use domain::principal::Role;
+use serde_json::{Value, json};
+
+const FIELDS: &str = "verdict suggestedVersion changes { part path kind reason message }";
+
+fn schema(required: &[&str]) -> Value {
+    json!({ "type": "object", "required": required, "properties": {
+        "repo": { "type": "string" }, "limit": { "type": "integer" } } })
+}
+
+#[tokio::test]
+async fn versions_are_compared_and_a_proposal_is_judged_before_it_is_published() {
+    let installation = Installation::start().await;
+    let client = installation.client("acme", "pub", &[Role::Publisher]).await;
+    register_server(&client, "git").await;
+    let more = json!({ "inputSchema": schema(&["repo"]), "description": "Lists" });
+    register_tool(&client, "git", "log", more).await;
+    let publish = "mutation($input: PublishToolVersionInput!) { publishToolVersion(input: $input) { sequence } }";
+    let input = json!({ "server": "git", "name": "log", "version": "2.0.0", "description": "Lists",
+                        "inputSchema": schema(&["repo", "limit"]) });
+    client.data(publish, json!({ "input": input })).await;
+
+    let between = format!(
+        "query($from: String!, $to: String!) {{ compatibility(server: \"git\", tool: \"log\", from: $from, to: $to) {{ {FIELDS} }} }}"
+    );
+    let found = client
+        .data(&between, json!({ "from": "1.0.0", "to": "2.0.0" }))
+        .await;
+    assert_eq!(
+        found["compatibility"],
+        json!({ "verdict": "BREAKING", "suggestedVersion": "2.0.0", "changes": [{
+            "part": "INPUT_SCHEMA", "path": "/required", "kind": "BREAKING",
+            "reason": "required_added", "message": "`limit` must be given now" }] })
+    );
+    let back = client
+        .data(&between, json!({ "from": "2.0.0", "to": "1.0.0" }))
+        .await;
+    assert_eq!(back["compatibility"]["verdict"], "COMPATIBLE");
+    for (to, code) in [("3.0.0", "VERSION_NOT_FOUND"), ("two", "INVALID_VERSION")] {
+        assert_eq!(
+            client
+                .code(&between, json!({ "from": "1.0.0", "to": to }))
+                .await,
+            code
+        );
+    }
+
+    let dry_run = format!(
+        "query($proposed: ProposedDefinitionInput!) {{ proposedCompatibility(server: \"git\", tool: \"log\", proposed: $proposed) {{ from {FIELDS} }} }}"
+    );
+    let proposed =
+        json!({ "description": "Lists commits", "inputSchema": schema(&["repo", "limit"]) });
+    let found =
+        client.data(&dry_run, json!({ "proposed": proposed })).await["proposedCompatibility"]
+            .take();
+    assert_eq!(
+        (
+            &found["from"],
+            &found["verdict"],
+            &found["suggestedVersion"]
+        ),
+        (&json!("2.0.0"), &json!("COSMETIC"), &json!("2.0.1"))
+    );
+    let proposed = json!({ "description": "Lists", "inputSchema": { "required": "repo" } });
+    assert_eq!(
+        client.code(&dry_run, json!({ "proposed": proposed })).await,
+        "INVALID_SCHEMA"
+    );
+
+    // What another tenant has is not there, and nobody learns of its versions.
+    let other = installation
+        .client("other", "pub", &[Role::Publisher])
+        .await;
+    assert_eq!(
+        other
+            .code(&between, json!({ "from": "1.0.0", "to": "9.9.9" }))
+            .await,
+        "NOT_FOUND"
+    );
+}
+
+#[tokio::test]
+async fn a_document_that_is_no_schema_is_not_registered() {
+    let installation = Installation::start().await;
+    let client = installation.client("acme", "pub", &[Role::Publisher]).await;
+    register_server(&client, "git").await;
+    for (schema, code) in [
+        (
+            json!({ "properties": { "a": { "type": "text" } } }),
+            "INVALID_SCHEMA",
+        ),
+        (
+            json!({ "properties": { "a": { "$ref": "#/$defs/a" } } }),
+            "INVALID_SCHEMA",
+        ),
+        (
+            json!({ "properties": { "a": { "$ref": "https://example.com/a" } } }),
+            "REMOTE_REFERENCE",
+        ),
+    ] {
+        let input =
+            json!({ "server": "git", "name": "log", "description": "x", "inputSchema": schema });
+        assert_eq!(
+            client.code(REGISTER_TOOL, json!({ "input": input })).await,
+            code
+        );
+    }
+    let tools = client.data("{ tools { totalCount } }", json!({})).await;
+    assert_eq!(tools["tools"]["totalCount"], 0);
+}
