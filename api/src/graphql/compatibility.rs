@@ -103,10 +103,6 @@ pub(super) struct CompatibilityQueries;
 impl CompatibilityQueries {
     /// What changed between two published versions of a tool, for those who use it.
     #[graphql(complexity = "10 + child_complexity")]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is an argument of a GraphQL field"
-    )]
     async fn compatibility(
         &self,
         ctx: &Context<'_>,
@@ -126,10 +122,6 @@ impl CompatibilityQueries {
     /// What publishing a definition would change for those who use a published version. Nothing is
     /// written; what publishing would refuse is refused.
     #[graphql(complexity = "10 + child_complexity")]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is an argument of a GraphQL field"
-    )]
     async fn proposed_compatibility(
         &self,
         ctx: &Context<'_>,

@@ -273,10 +273,7 @@ fn whole(value: &Value) -> Option<i128> {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a whole number of less than 2^100 fits"
-)]
+// A whole number of less than 2^100 fits.
 fn whole_number(number: &Number) -> Option<i128> {
     if let Some(number) = number.as_i128() {
         return Some(number);

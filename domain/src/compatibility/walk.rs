@@ -177,10 +177,6 @@ impl<'a> Walk<'a> {
             return self.referenced(old, new, place);
         }
         let empty = Map::new();
-        let members = |schema| match schema {
-            &Value::Object(ref members) => Some(members),
-            _ => None,
-        };
         let never = Value::Bool(false);
         match (old, new) {
             (old, _) if *old == never => {
@@ -202,11 +198,8 @@ impl<'a> Walk<'a> {
                 );
             }
             (old, new) => {
-                let (old, new) = (
-                    members(old).unwrap_or(&empty),
-                    members(new).unwrap_or(&empty),
-                );
-                self.keywords(old, new, place);
+                let (old, new) = (old.as_object(), new.as_object());
+                self.keywords(old.unwrap_or(&empty), new.unwrap_or(&empty), place);
             }
         }
     }

@@ -54,7 +54,7 @@ pub enum ToolError {
         found: usize,
     },
     /// Give a JSON Schema whose root is an object of type `object`.
-    #[error("the {field} is no JSON Schema of an object: at \"{path}\", {reason}")]
+    #[error("the {field} is no JSON Schema of an object, at \"{path}\": {reason}")]
     InvalidSchema {
         /// Which schema.
         field: &'static str,
