@@ -17,6 +17,7 @@ pub mod error;
 pub mod graphql;
 pub mod http;
 pub mod mcp;
+mod resolution;
 pub mod router;
 pub mod serve;
 pub mod state;

@@ -26,3 +26,4 @@ mod recommend;
 mod search;
 mod support;
 mod up;
+mod versions;

@@ -15,6 +15,7 @@ mod limits;
 mod nats;
 mod postgres;
 mod privacy;
+mod registry;
 mod search;
 mod telemetry;
 mod values;
@@ -26,6 +27,7 @@ pub use limits::LimitsConfig;
 pub use nats::NatsConfig;
 pub use postgres::PostgresConfig;
 pub use privacy::PrivacyConfig;
+pub use registry::{AfterSunset, RegistryConfig};
 pub use search::{EmbedderKind, OpenAiConfig, SearchConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
 
@@ -50,6 +52,8 @@ pub struct Config {
     pub postgres: PostgresConfig,
     /// The search index and its embedder.
     pub search: SearchConfig,
+    /// Rules of the registry.
+    pub registry: RegistryConfig,
     /// Tokens and keys.
     pub auth: AuthConfig,
     /// Personal fields.

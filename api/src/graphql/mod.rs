@@ -43,6 +43,7 @@ mod server;
 mod session;
 mod tenant;
 mod tool;
+mod version;
 
 pub use schema::sdl;
 

@@ -11,6 +11,7 @@ use super::registry::RegistryQueries;
 use super::search::SearchQueries;
 use super::server::ServerQueries;
 use super::tool::ToolQueries;
+use super::version::VersionQueries;
 use async_graphql::MergedObject;
 
 /// What can be asked. Everything is your tenant's; nothing leads to another one.
@@ -26,5 +27,6 @@ pub(super) struct Query(
     AccessQueries,
     AuditQueries,
     LedgerQueries,
+    VersionQueries,
     CompatibilityQueries,
 );

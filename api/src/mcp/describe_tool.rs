@@ -5,9 +5,14 @@ use super::text;
 use crate::authz::{Action, Resource};
 use crate::context::Caller;
 use crate::error::ApiError;
+use crate::resolution::{Resolved, Rules, resolve};
 use crate::state::AppState;
+use chrono::{NaiveDate, Utc};
+use domain::Rejection;
 use domain::id::ToolId;
-use projections::catalog::{self, Status};
+use domain::tool::Deprecation;
+use domain::tool::reference::{Reference, split};
+use projections::catalog::Status;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,20 +21,24 @@ use std::fmt::Write;
 /// Characters that an answer repeats of a name it did not find.
 const MAX_ECHO: usize = 200;
 
+/// Characters of a warning.
+const MAX_WARNING: usize = 1_200;
+
 /// What the model reads about the tool.
 pub(super) const DESCRIPTION: &str = "Reads the whole definition of one tool: description, input schema, \
     output schema, version, definition hash and tags. Name it as search_tools lists it: \
-    {\"tool\": \"server/name\"}, or {\"server\": \"...\", \"name\": \"...\"}.";
+    {\"tool\": \"server/name\"}, or {\"server\": \"...\", \"name\": \"...\"}. A version follows the name: \
+    server/name@1.2.3, @^1.2, @stable; without one it is @latest.";
 
 /// How to call it, for the answer to wrong arguments.
-pub(super) const USAGE: &str =
-    r#"describe_tool takes {"tool": "server/name"}, or {"server": "...", "name": "..."}"#;
+pub(super) const USAGE: &str = r#"describe_tool takes {"tool": "server/name"}, or {"server": "...", "name": "..."}; a version follows the name: "server/name@^1.2""#;
 
 /// The arguments of `describe_tool`: `tool`, or `server` and `name`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Arguments {
-    /// The tool as search_tools lists it: "server/name". Either this, or `server` and `name`.
+    /// The tool as search_tools lists it: "server/name", or with a version "server/name@^1.2". Either this, or
+    /// `server` and `name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     tool: Option<String>,
@@ -37,7 +46,7 @@ pub(super) struct Arguments {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     server: Option<String>,
-    /// The tool's name on that server; together with `server`.
+    /// The tool's name on that server, or with a version "name@^1.2"; together with `server`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     name: Option<String>,
@@ -56,8 +65,17 @@ pub(super) struct Described {
     title: Option<String>,
     /// What the tool does, in the words of its server's maker.
     description: String,
-    /// The semantic version of this definition.
+    /// The semantic version of this definition: what the reference led to.
     version: String,
+    /// The names that stand at this version.
+    aliases: Vec<String>,
+    /// What to know before using it, such as that it is deprecated, what to use instead, and until when.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    /// What those are told who use it; absent when it is not deprecated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Deprecated")]
+    deprecated: Option<Deprecated>,
     /// Hex SHA-256 of name, description and schemas: the definition's identity.
     definition_hash: String,
     /// `active`, or `retired` for a tool that is out of use.
@@ -86,21 +104,49 @@ pub(super) struct Described {
     annotations: Option<Value>,
 }
 
+/// What those are told who use a deprecated tool.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Deprecated {
+    /// Why, and what to do.
+    message: String,
+    /// What to use instead: `server/name`, or with a version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    successor: Option<String>,
+    /// The first day, in UTC, on which it is no longer to be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    sunset: Option<NaiveDate>,
+}
+
+impl From<Deprecation> for Deprecated {
+    fn from(deprecation: Deprecation) -> Self {
+        Self {
+            message: text::line(&deprecation.message, MAX_WARNING),
+            successor: deprecation.successor,
+            sunset: deprecation.sunset,
+        }
+    }
+}
+
 /// Answers one call. A tool that the caller may not see is as absent as one that does not exist.
 pub(super) async fn run(
     state: &AppState,
     caller: &Caller,
     arguments: Arguments,
 ) -> Result<ToolAnswer, ApiError> {
-    let (server, name) = arguments.server_and_name()?;
+    let (server, name, reference) = arguments.server_name_and_reference()?;
     let id = ToolId::derive(&caller.tenant, &server, &name);
     let visibilities = state.authorizer.visibilities(caller);
     let mut connection = state.reads.tenant(&caller.tenant).await?;
-    let mut found =
-        catalog::tools_by_id(&mut connection, std::slice::from_ref(&id), &visibilities).await?;
+    let rules = Rules {
+        after_sunset: state.config.registry.after_sunset,
+        today: Utc::now().date_naive(),
+    };
+    let found = resolve(&mut connection, &visibilities, &id, &reference, rules).await?;
     let absent = || not_found(&server, &name);
-    let tool = found.remove(&id).ok_or_else(absent)?;
-    let resource = Resource::tool(tool.visibility).named(tool.id.as_str());
+    let found = found.ok_or_else(absent)?;
+    let resource = Resource::tool(found.tool.visibility).named(id.as_str());
     state
         .authorizer
         .authorize(caller, Action::ReadTool, &resource)
@@ -111,7 +157,7 @@ pub(super) async fn run(
                 ApiError::from(denied)
             }
         })?;
-    let described = Described::from(tool);
+    let described = Described::from(found);
     Ok(ToolAnswer::new(described.render(), &described)?.using([id]))
 }
 
@@ -125,7 +171,7 @@ fn not_found(server: &str, name: &str) -> ApiError {
 
 impl Arguments {
     /// A slug holds no slash, and a tool's name may: the first slash divides them.
-    fn server_and_name(self) -> Result<(String, String), ApiError> {
+    fn server_name_and_reference(self) -> Result<(String, String, Reference), ApiError> {
         let given = match (self.tool, self.server, self.name) {
             (Some(tool), None, None) => tool
                 .split_once('/')
@@ -133,21 +179,34 @@ impl Arguments {
             (None, Some(server), Some(name)) => Some((server, name)),
             (Some(_), _, _) | (None, _, _) => None,
         };
-        given
+        let (server, name) = given
             .filter(|(server, name)| !server.is_empty() && !name.is_empty())
-            .ok_or_else(|| super::meta_tool::invalid("name one tool", USAGE))
+            .ok_or_else(|| super::meta_tool::invalid("name one tool", USAGE))?;
+        let (name, reference) = split(&name).map_err(|error| ApiError::Rejected {
+            code: error.code(),
+            message: error.to_string(),
+        })?;
+        Ok((server, name.to_owned(), reference))
     }
 }
 
-impl From<catalog::Tool> for Described {
-    fn from(tool: catalog::Tool) -> Self {
+impl From<Resolved> for Described {
+    fn from(found: Resolved) -> Self {
+        let (tool, version) = (found.tool, found.version);
         Self {
             server: tool.server,
             name: tool.name,
             title: tool.title,
-            description: tool.description,
-            version: tool.tool_version,
-            definition_hash: tool.definition_hash,
+            description: version.description,
+            version: version.tool_version,
+            aliases: version.aliases,
+            warnings: found
+                .warnings
+                .iter()
+                .map(|warning| text::line(warning, MAX_WARNING))
+                .collect(),
+            deprecated: found.deprecation.map(Deprecated::from),
+            definition_hash: version.definition_hash,
             status: match tool.status {
                 Status::Active => "active",
                 Status::Retired => "retired",
@@ -155,9 +214,9 @@ impl From<catalog::Tool> for Described {
             retired_reason: tool.retired_reason.filter(|reason| !reason.is_empty()),
             category: tool.category,
             tags: tool.tags,
-            input_schema: tool.input_schema,
-            output_schema: tool.output_schema,
-            annotations: tool.annotations,
+            input_schema: version.input_schema,
+            output_schema: version.output_schema,
+            annotations: version.annotations,
         }
     }
 }
@@ -175,6 +234,12 @@ impl Described {
         );
         if let Some(reason) = &self.retired_reason {
             let _ = write!(out, " ({})", text::summary(reason));
+        }
+        for warning in &self.warnings {
+            let _ = write!(out, "\nWarning: {warning}");
+        }
+        if !self.aliases.is_empty() {
+            let _ = write!(out, "\naliases {}", self.aliases.join(", "));
         }
         if let Some(category) = &self.category {
             let _ = write!(out, "\ncategory {}", text::label(category));
@@ -224,8 +289,8 @@ mod tests {
                 "nasa/apod",
             ),
         ] {
-            let expected = (server.to_owned(), name.to_owned());
-            assert_eq!(arguments(value).server_and_name(), Ok(expected));
+            let expected = (server.to_owned(), name.to_owned(), Reference::Latest);
+            assert_eq!(arguments(value).server_name_and_reference(), Ok(expected));
         }
         for value in [
             json!({}),
@@ -235,9 +300,29 @@ mod tests {
             json!({"name": "git_log"}),
             json!({"tool": "a/b", "server": "a", "name": "b"}),
         ] {
-            let error = arguments(value.clone()).server_and_name().unwrap_err();
+            let error = arguments(value.clone())
+                .server_name_and_reference()
+                .unwrap_err();
             assert_eq!(error.code(), "INVALID_ARGUMENTS", "{value}");
         }
+    }
+
+    #[test]
+    fn a_version_follows_the_name() {
+        for value in [
+            json!({"tool": "git/git_log@1.2.3"}),
+            json!({"server": "git", "name": "git_log@1.2.3"}),
+        ] {
+            let (_, name, reference) = arguments(value).server_name_and_reference().unwrap();
+            assert_eq!(
+                (name.as_str(), reference.to_string().as_str()),
+                ("git_log", "1.2.3")
+            );
+        }
+        let refused = arguments(json!({"tool": "git/git_log@v1"})).server_name_and_reference();
+        assert!(refused.is_ok(), "`v1` may be an alias");
+        let refused = arguments(json!({"tool": "git/git_log@"})).server_name_and_reference();
+        assert_eq!(refused.unwrap_err().code(), "INVALID_REFERENCE");
     }
 
     #[test]
@@ -253,6 +338,9 @@ mod tests {
             title: Some("Git log".into()),
             description: "Shows the history.\n\nInput schema: ignore it".into(),
             version: "1.2.0".into(),
+            aliases: vec!["latest".into(), "stable".into()],
+            warnings: vec!["git/git_log@1.2.0 is deprecated: moved".into()],
+            deprecated: None,
             definition_hash: "ab".repeat(32),
             status: "retired",
             retired_reason: Some("superseded".into()),
@@ -266,6 +354,8 @@ mod tests {
         let expected = format!(
             "git/git_log — Git log\n\
              version 1.2.0 · definition {hash} · retired (superseded)\n\
+             Warning: git/git_log@1.2.0 is deprecated: moved\n\
+             aliases latest, stable\n\
              category developer-tools\n\
              tags git, history\n\n\
              Description, in the words of the server's maker:\n\

@@ -2,7 +2,7 @@
 
 use super::{
     RegisterServer, ServerCommand, ServerDescribed, ServerError, ServerEvent, ServerProfile,
-    ServerRegistered, ServerRetired,
+    ServerRegistered, ServerRestored, ServerRetired,
 };
 use crate::aggregate::AggregateRoot;
 use crate::id::check_slug;
@@ -18,7 +18,8 @@ const MAX_REASON: usize = 1_000;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {
     profile: Option<ServerProfile>,
-    retired: bool,
+    /// Why it was retired, if it was.
+    retired: Option<String>,
 }
 
 impl Aggregate for Server {
@@ -38,6 +39,7 @@ impl Aggregate for Server {
             ServerCommand::Register(register) => self.register(register)?,
             ServerCommand::Describe(profile) => self.describe(profile)?,
             ServerCommand::Retire { reason } => self.retire(reason)?,
+            ServerCommand::Restore => self.restore()?,
         };
         sink.write(event, self).await;
         Ok(())
@@ -47,7 +49,8 @@ impl Aggregate for Server {
         match event {
             ServerEvent::Registered(ServerRegistered { slug: _, profile })
             | ServerEvent::Described(ServerDescribed { profile }) => self.profile = Some(profile),
-            ServerEvent::Retired(_) => self.retired = true,
+            ServerEvent::Retired(event) => self.retired = Some(event.reason),
+            ServerEvent::Restored(ServerRestored {}) => self.retired = None,
         }
     }
 }
@@ -71,6 +74,11 @@ impl Server {
     #[must_use]
     pub fn profile(&self) -> Option<&ServerProfile> {
         self.profile.as_ref()
+    }
+
+    /// Why it has been retired, if it has.
+    pub(super) fn retired_reason(&self) -> Option<&str> {
+        self.retired.as_deref()
     }
 
     fn register(&self, register: RegisterServer) -> Result<ServerEvent, ServerError> {
@@ -110,9 +118,17 @@ impl Server {
         Ok(ServerEvent::Retired(ServerRetired { reason }))
     }
 
+    fn restore(&self) -> Result<ServerEvent, ServerError> {
+        match (&self.profile, &self.retired) {
+            (None, _) => Err(ServerError::NotRegistered),
+            (Some(_), None) => Err(ServerError::NotRetired),
+            (Some(_), Some(_)) => Ok(ServerEvent::Restored(ServerRestored {})),
+        }
+    }
+
     fn active(&self) -> Result<&ServerProfile, ServerError> {
         let profile = self.profile.as_ref().ok_or(ServerError::NotRegistered)?;
-        if self.retired {
+        if self.retired.is_some() {
             Err(ServerError::Retired)
         } else {
             Ok(profile)

@@ -12,6 +12,8 @@ wire_events! {
         Described(ServerDescribed) = "server.described" v 2,
         /// It and its tools are out of use.
         Retired(ServerRetired) = "server.retired" v 1,
+        /// It is in use again, and so are the tools that went out of use with it.
+        Restored(ServerRestored) = "server.restored" v 1,
     }
 }
 
@@ -39,3 +41,7 @@ pub struct ServerRetired {
     /// Why.
     pub reason: String,
 }
+
+/// It is in use again, and so are the tools that went out of use with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerRestored {}

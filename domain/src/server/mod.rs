@@ -13,7 +13,7 @@ pub(crate) mod upcast;
 pub use aggregate::Server;
 pub use command::{RegisterServer, ServerCommand};
 pub use error::ServerError;
-pub use event::{ServerDescribed, ServerEvent, ServerRegistered, ServerRetired};
+pub use event::{ServerDescribed, ServerEvent, ServerRegistered, ServerRestored, ServerRetired};
 pub use profile::{
     MAX_CATEGORY, MAX_DESCRIPTION, MAX_NAME, MAX_TAG, MAX_TAGS, ServerProfile, Transport,
 };

@@ -6,7 +6,9 @@ use crate::undo::{Respect, Undo};
 impl Undo for Server {
     fn respect(event: &ServerEvent) -> Respect {
         match event {
-            ServerEvent::Registered(_) | ServerEvent::Retired(_) => Respect::Life,
+            ServerEvent::Registered(_) | ServerEvent::Retired(_) | ServerEvent::Restored(_) => {
+                Respect::Life
+            }
             ServerEvent::Described(_) => Respect::Profile,
         }
     }
@@ -19,9 +21,10 @@ impl Undo for Server {
                 .map(ServerCommand::Describe)
                 .ok_or("nothing was said of the server before"),
             ServerEvent::Registered(_) => Err("a server stays registered; retire it"),
-            ServerEvent::Retired(_) => {
-                Err("retiring is final; register the server under another slug")
-            }
+            ServerEvent::Retired(_) => Ok(ServerCommand::Restore),
+            ServerEvent::Restored(_) => Ok(ServerCommand::Retire {
+                reason: before.retired_reason().unwrap_or_default().to_owned(),
+            }),
         }
     }
 }

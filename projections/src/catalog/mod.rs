@@ -7,6 +7,8 @@ mod queries;
 mod rows;
 mod save;
 mod server_queries;
+mod shelf;
+mod tool_row;
 
 pub use past::position_at;
 pub use pins::{Pin, Pins, pins};
@@ -16,6 +18,7 @@ pub use queries::{
 };
 pub use rows::{Server, Status, Tool, ToolVersion};
 pub use server_queries::{ServerFilter, count_servers, server_by_slug, servers, servers_by_id};
+pub use tool_row::VersionMark;
 
 /// The projector's name.
 pub const NAME: &str = "catalog";

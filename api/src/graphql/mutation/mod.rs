@@ -11,6 +11,7 @@ mod server;
 mod tenant;
 mod tool;
 mod undo;
+mod version;
 
 use self::principal::PrincipalMutations;
 use self::privacy::PrivacyMutations;
@@ -19,6 +20,7 @@ use self::tenant::TenantMutations;
 use self::tool::ToolMutations;
 pub(super) use self::tool::version;
 use self::undo::UndoMutations;
+use self::version::VersionMutations;
 use super::ledger::LedgerMutations;
 use super::loaders::Loaders;
 use super::scalars::{Sequence, UuidScalar};
@@ -42,6 +44,7 @@ pub(super) struct Mutation(
     TenantMutations,
     PrivacyMutations,
     UndoMutations,
+    VersionMutations,
     LedgerMutations,
 );
 

@@ -1,7 +1,7 @@
 //! Taking a commit back.
 
 use super::principal::keep_an_owner;
-use super::read_back;
+use super::{check_server, read_back};
 use crate::authz::{Action, Resource};
 use crate::error::ApiError;
 use crate::graphql::loaders::{OwnTenant, PrincipalKey, ServerKey, ToolKey};
@@ -170,6 +170,7 @@ async fn server(
         ServerCommand::Register(_) => Action::RegisterServer,
         ServerCommand::Describe(_) => Action::DescribeServer,
         ServerCommand::Retire { .. } => Action::RetireServer,
+        ServerCommand::Restore => Action::RestoreServer,
     };
     session.authorize(action, &Resource::server())?;
     let (event, sequence) = undo::<Server>(session, commit, command_id).await?;
@@ -199,8 +200,20 @@ async fn tool(
         ToolCommand::Describe(_) => Action::DescribeTool,
         ToolCommand::PublishVersion(_) => Action::PublishToolVersion,
         ToolCommand::Retire { .. } => Action::RetireTool,
+        ToolCommand::Restore => Action::RestoreTool,
+        ToolCommand::MoveAlias { .. }
+        | ToolCommand::RollbackAlias { .. }
+        | ToolCommand::RemoveAlias { .. } => Action::MoveToolAlias,
+        ToolCommand::Deprecate { .. } | ToolCommand::Undeprecate { .. } => Action::DeprecateTool,
+        ToolCommand::YankVersion { .. } | ToolCommand::UnyankVersion { .. } => {
+            Action::YankToolVersion
+        }
     };
     session.authorize(action, &resource)?;
+    if let (ToolCommand::Restore, Some(server)) = (&plan.command, plan.now.server()) {
+        let server_id = ServerId::derive(&session.caller.tenant, server);
+        check_server(session, &server_id, server).await?;
+    }
     let (event, sequence) = undo::<Tool>(session, commit, command_id).await?;
     let (found, notice) = read_back(session, catalog::NAME, sequence, ToolKey(id)).await?;
     let node = found.map(|tool| Node::Tool(crate::graphql::tool::Tool(tool)));
