@@ -100,10 +100,11 @@ impl VersionQueries {
         })?;
         session.caught_up(catalog::NAME, min_sequence).await?;
         let moment = session.moment(catalog::NAME, as_of).await?;
-        let after_sunset = match moment.is_now() {
-            true => session.state.config.registry.after_sunset,
+        let after_sunset = if moment.is_now() {
+            session.state.config.registry.after_sunset
+        } else {
             // Who looks back reads history, which no sunset closes.
-            false => AfterSunset::Warn,
+            AfterSunset::Warn
         };
         let rules = Rules {
             after_sunset,
