@@ -159,16 +159,29 @@ fn a_version_may_be_published_below_the_current_one() {
     assert_eq!(current(with(two(), [published("1.2.4", "Older")])), "2.0.0");
 }
 
-/// The definition with one more argument that must be given, which breaks callers.
-fn stricter() -> ToolDefinition {
+/// The definition with one more argument, which breaks callers where it must be given.
+fn with_one_more(description: &str, required: &[&str]) -> ToolDefinition {
     ToolDefinition {
         input_schema: Some(serde_json::json!({
             "type": "object",
             "properties": { "path": { "type": "string" }, "to": { "type": "string" } },
-            "required": ["to"],
+            "required": required,
         })),
-        ..definition("Stricter")
+        ..definition(description)
     }
+}
+
+fn stricter() -> ToolDefinition {
+    with_one_more("Stricter", &["to"])
+}
+
+fn published_laxer(version: &str) -> ToolEvent {
+    let definition = with_one_more("Laxer", &[]);
+    ToolEvent::VersionPublished(Box::new(ToolVersionPublished {
+        tool_version: v(version),
+        definition_hash: definition.checked_hash("git_log").unwrap(),
+        definition: definition.into(),
+    }))
 }
 
 fn publish_stricter(version: &str) -> ToolCommand {
@@ -227,17 +240,20 @@ fn a_breaking_change_needs_a_number_that_says_so() {
 
 #[test]
 fn a_version_in_between_fits_what_is_above_it_too() {
-    let history = with(
+    let between = ToolCommand::PublishVersion(Box::new(PublishToolVersion {
+        tool_version: v("3.1.0"),
+        definition: with_one_more("Between", &[]).into(),
+    }));
+    let laxer_above = with(
         two(),
-        [
-            published_stricter("3.0.0"),
-            published("3.2.0", "Laxer again"),
-        ],
+        [published_stricter("3.0.0"), published_laxer("3.2.0")],
     );
-    assert_eq!(breaks(history, publish(v("3.1.0"), "Between")), None);
-    let below = with(two(), [published_stricter("3.2.0")]);
-    let between = breaks(below, publish(v("3.1.0"), "Between"));
-    assert_eq!(between, Some(("3.2.0".into(), "4.0.0".into())));
+    assert_eq!(breaks(laxer_above, between.clone()), None);
+    let stricter_above = with(two(), [published_stricter("3.2.0")]);
+    assert_eq!(
+        breaks(stricter_above, between),
+        Some(("3.2.0".into(), "4.0.0".into()))
+    );
 }
 
 #[test]
@@ -248,7 +264,7 @@ fn a_yanked_version_is_compared_when_it_comes_back() {
     let history = with(
         two(),
         [
-            published("2.1.0", "Lax"),
+            published_laxer("2.1.0"),
             yanked("2.1.0"),
             yanked("2.0.0"),
             published_stricter("2.0.1"),
@@ -258,7 +274,7 @@ fn a_yanked_version_is_compared_when_it_comes_back() {
     let history = with(
         two(),
         [
-            published("2.1.0", "Lax"),
+            published_laxer("2.1.0"),
             yanked("2.1.0"),
             yanked("2.0.0"),
             published_stricter("2.2.0"),
