@@ -22,6 +22,8 @@ CREATE TABLE manifests.versions (
     -- Where a mirror stood when it wrote the row last, and the position of that commit.
     mirrored           jsonb,
     mirrored_sequence  bigint,
+    -- Status and message before the server was retired.
+    retired_from       jsonb,
     PRIMARY KEY (tenant, server_id, server_version)
 );
 CREATE INDEX ON manifests.versions (tenant, name, server_version, server_id);

@@ -28,9 +28,10 @@ permits("admin", _action, resource) if resource.owner = false;
 permits("publisher", action, _resource) if finds(action);
 permits("publisher", action, _resource) if
     action in [
-        "register_server", "describe_server", "retire_server",
-        "register_tool", "describe_tool", "publish_tool_version", "retire_tool",
         "claim_namespace", "verify_namespace", "revoke_namespace",
+        "register_server", "describe_server", "retire_server", "restore_server",
+        "register_tool", "describe_tool", "publish_tool_version", "retire_tool", "restore_tool",
+        "move_tool_alias", "deprecate_tool", "yank_tool_version",
         "read_server_history", "read_tool_history"
     ];
 

@@ -26,6 +26,16 @@ pub enum ApiError {
         /// Which rule, in words.
         message: String,
     },
+    /// The domain refuses, and says more than a text: these members stand beside the code.
+    #[error("{message}")]
+    RejectedWith {
+        /// Stable, upper-case.
+        code: &'static str,
+        /// Which rule, in words.
+        message: String,
+        /// An object.
+        details: Box<Value>,
+    },
     /// Others changed the same thing at the same moment, several times in a row: try again.
     #[error("others changed this at the same moment; try again")]
     Conflict,
@@ -107,7 +117,9 @@ impl ApiError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Rejected { code, .. } | Self::Invalid { code, .. } => code,
+            Self::Rejected { code, .. }
+            | Self::RejectedWith { code, .. }
+            | Self::Invalid { code, .. } => code,
             Self::Conflict => "CONFLICT",
             Self::NotFound => "NOT_FOUND",
             Self::Unauthenticated(_) => "UNAUTHENTICATED",
@@ -121,7 +133,7 @@ impl ApiError {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Rejected { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Rejected { .. } | Self::RejectedWith { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict => StatusCode::CONFLICT,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
@@ -161,14 +173,27 @@ impl ApiError {
     /// The problem document (RFC 9457 section 3); `code` and `retryable` are our extension members.
     #[must_use]
     pub fn problem(&self) -> Value {
-        json!({
+        let mut problem = json!({
             "type": "about:blank",
             "title": self.status().canonical_reason(),
             "status": self.status().as_u16(),
             "detail": self.to_string(),
             "code": self.code(),
             "retryable": self.is_retryable(),
-        })
+        });
+        for (name, value) in self.details() {
+            problem[name] = value.clone();
+        }
+        problem
+    }
+
+    /// What a refusal says beside code and text.
+    fn details(&self) -> impl Iterator<Item = (&String, &Value)> {
+        let details = match self {
+            Self::RejectedWith { details, .. } => details.as_object(),
+            _ => None,
+        };
+        details.into_iter().flatten()
     }
 
     /// The answer of an MCP tool that failed (specification 2025-11-25, "Tools", error handling): a
@@ -177,7 +202,10 @@ impl ApiError {
     #[must_use]
     pub fn to_tool_result(&self) -> CallToolResult {
         let text = format!("{}: {self}", self.code());
-        let error = json!({ "code": self.code(), "retryable": self.is_retryable() });
+        let mut error = json!({ "code": self.code(), "retryable": self.is_retryable() });
+        for (name, value) in self.details() {
+            error[name] = value.clone();
+        }
         let meta = MetaObject([("metamcp/error".to_owned(), error)].into_iter().collect());
         CallToolResult::error(vec![ContentBlock::text(text)]).with_meta(Some(meta))
     }
@@ -193,6 +221,11 @@ impl ApiError {
             .get_or_insert_with(ErrorExtensionValues::default);
         extensions.set("code", api.code());
         extensions.set("retryable", api.is_retryable());
+        for (name, value) in api.details() {
+            if let Ok(value) = async_graphql::Value::from_json(value.clone()) {
+                extensions.set(name, value);
+            }
+        }
     }
 
     /// The `WWW-Authenticate` challenge (RFC 6750 section 3); the router adds `resource_metadata`.
@@ -204,6 +237,7 @@ impl ApiError {
             )),
             Self::Forbidden { .. } => Some("Bearer error=\"insufficient_scope\"".to_owned()),
             Self::Rejected { .. }
+            | Self::RejectedWith { .. }
             | Self::Conflict
             | Self::NotFound
             | Self::Unavailable { .. }

@@ -23,6 +23,7 @@ pub mod graphql;
 pub mod http;
 pub mod mcp;
 pub mod registry;
+mod resolution;
 pub mod router;
 pub mod serve;
 pub mod state;

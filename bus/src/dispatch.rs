@@ -1,8 +1,11 @@
 //! From a command to a commit: load, decide, append, and again when somebody else was first.
 //!
+//! A command whose outcome is there already is decided without an event: nothing is appended, and the answer
+//! is the commit that did it.
+//!
 //! Commands are pure, so deciding again is safe. A bounded cache keeps recent aggregates; a stale entry
-//! costs one conflict and a reload, never a wrong answer: a refusal that a cached aggregate gave is
-//! decided again on a fresh one before the caller hears it.
+//! costs one conflict and a reload, never a wrong answer: a refusal that a cached aggregate gave, and that
+//! there was nothing to do, is decided again on a fresh one before the caller hears it.
 
 mod planned;
 mod undo;
@@ -86,7 +89,8 @@ pub struct Committed<E> {
     pub aggregate_sequence: u64,
     /// What happened.
     pub events: Vec<E>,
-    /// True when the command id was seen before and this is its first answer.
+    /// True when nothing was appended: the command id was seen before and this is its first answer, or
+    /// what it asks for was done before by this commit.
     pub replayed: bool,
 }
 
@@ -215,33 +219,59 @@ impl Dispatcher {
             match decided.aggregate.handle(command.clone(), &(), &sink).await {
                 Err(rejection) if fresh => return Err(DispatchError::Rejected(rejection)),
                 Err(_) => {}
-                Ok(()) => match store.append(decided, sink.collect().await, context).await {
-                    Ok(appended) => {
-                        if let Some(next) = &appended.next {
-                            self.cache.insert(key, Arc::new(next.clone()));
+                Ok(()) => {
+                    let events = sink.collect().await;
+                    if !events.is_empty() {
+                        match self.append(&store, decided, events, context).await? {
+                            Some(appended) => return Ok(committed(appended)),
+                            None => back_off(attempt).await,
                         }
-                        tracing::Span::current()
-                            .record("stream_sequence", appended.commit.stream_sequence);
-                        return Ok(committed(appended));
+                    } else if fresh {
+                        let done = |event: &A::Event| A::is_done_by(&command, event);
+                        let first = store.first_commit(aggregate_id, done).await?;
+                        let (commit, events) = first.ok_or(DispatchError::Conflict)?;
+                        return Ok(committed(Appended::<A> {
+                            commit,
+                            events,
+                            next: None,
+                        }));
                     }
-                    Err(AppendError::Conflict) => {
-                        metrics::counter!("metamcp_command_conflicts_total", "aggregate" => A::TYPE)
-                            .increment(1);
-                        back_off(attempt).await;
-                    }
-                    Err(AppendError::CommandIdReused) => {
-                        return Err(DispatchError::CommandIdReused);
-                    }
-                    Err(AppendError::Bus(error)) => {
-                        self.cache.invalidate(&key);
-                        return Err(error.into());
-                    }
-                },
+                }
             }
             self.cache.invalidate(&key);
             loaded = Loaded::Fresh(store.load(aggregate_id).await?);
         }
         Err(DispatchError::Conflict)
+    }
+
+    /// Appends what was decided and keeps the aggregate; none when others were first.
+    async fn append<A: AggregateRoot>(
+        &self,
+        store: &JetStreamEventStore<A>,
+        decided: AggregateContext<A>,
+        events: Vec<A::Event>,
+        context: &CommandContext,
+    ) -> Result<Option<Appended<A>>, DispatchError<A::Error>> {
+        let key = cache_key::<A>(&context.tenant, decided.aggregate_id());
+        match store.append(decided, events, context).await {
+            Ok(appended) => {
+                if let Some(next) = &appended.next {
+                    self.cache.insert(key, Arc::new(next.clone()));
+                }
+                tracing::Span::current().record("stream_sequence", appended.commit.stream_sequence);
+                Ok(Some(appended))
+            }
+            Err(AppendError::Conflict) => {
+                metrics::counter!("metamcp_command_conflicts_total", "aggregate" => A::TYPE)
+                    .increment(1);
+                Ok(None)
+            }
+            Err(AppendError::CommandIdReused) => Err(DispatchError::CommandIdReused),
+            Err(AppendError::Bus(error)) => {
+                self.cache.invalidate(&key);
+                Err(error.into())
+            }
+        }
     }
 
     /// The cached aggregate; or an empty one for a creation, which expects to be the first; or a load.

@@ -3,6 +3,8 @@
 //!
 //! A member that has no value is absent. Names are those of the log.
 
+mod tool;
+
 use crate::denial::DenialEvent;
 use crate::personal::Personal;
 use crate::principal::PrincipalEvent;
@@ -12,30 +14,41 @@ use crate::review::{AppealDecision, Moderation, ReviewEvent};
 use crate::server::ServerEvent;
 use crate::taxonomy::TaxonomyEvent;
 use crate::tenant::TenantEvent;
-use crate::tool::ToolEvent;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 const ACTIVE: &str = "active";
 const RETIRED: &str = "retired";
 
-/// The document of an object without history.
-#[must_use]
-pub fn empty() -> Value {
-    Value::Object(Map::new())
+/// An object on its way through its events.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The object as the events so far have made it.
+    pub document: Value,
+    definitions: tool::Definitions,
 }
 
-/// What an event makes of the document.
-pub fn apply(state: &mut Value, event: &AnyEvent) {
+/// An object without history.
+#[must_use]
+pub fn empty() -> State {
+    State {
+        document: Value::Object(Map::new()),
+        definitions: tool::Definitions::default(),
+    }
+}
+
+/// What an event makes of the object.
+pub fn apply(state: &mut State, event: &AnyEvent) {
+    let document = &mut state.document;
     match event {
-        AnyEvent::Tenant(event) => tenant(state, event),
-        AnyEvent::Principal(event) => principal(state, event),
-        AnyEvent::Server(event) => server(state, event),
-        AnyEvent::Tool(event) => tool(state, event),
-        AnyEvent::Denial(event) => denial(state, event),
-        AnyEvent::Publisher(event) => publisher(state, event),
-        AnyEvent::Taxonomy(event) => taxonomy(state, event),
-        AnyEvent::Review(event) => review(state, event),
+        AnyEvent::Tenant(event) => tenant(document, event),
+        AnyEvent::Principal(event) => principal(document, event),
+        AnyEvent::Server(event) => server(document, event),
+        AnyEvent::Tool(event) => tool::apply(document, &mut state.definitions, event),
+        AnyEvent::Denial(event) => denial(document, event),
+        AnyEvent::Publisher(event) => publisher(document, event),
+        AnyEvent::Taxonomy(event) => taxonomy(document, event),
+        AnyEvent::Review(event) => review(document, event),
     }
 }
 
@@ -97,6 +110,7 @@ fn server(state: &mut Value, event: &ServerEvent) {
         }
         ServerEvent::Described(event) => put(state, event),
         ServerEvent::Retired(event) => retire(state, &event.reason),
+        ServerEvent::Restored(_) => restore(state),
         ServerEvent::ManifestPublished(event) => {
             let of = json!({
                 "manifest": event.manifest,
@@ -115,45 +129,13 @@ fn server(state: &mut Value, event: &ServerEvent) {
 /// Writes members of one published version of a server.
 fn version(state: &mut Value, server_version: &str, fields: &Value) {
     let versions = state.as_object_mut().map(|members| {
-        let versions = members.entry("versions").or_insert_with(empty);
+        let versions = members.entry("versions").or_insert_with(|| json!({}));
         versions
             .as_object_mut()
-            .map(|all| all.entry(server_version).or_insert_with(empty))
+            .map(|all| all.entry(server_version).or_insert_with(|| json!({})))
     });
     if let Some(version) = versions.flatten() {
         put(version, fields);
-    }
-}
-
-fn tool(state: &mut Value, event: &ToolEvent) {
-    match event {
-        ToolEvent::Registered(event) => {
-            put(
-                state,
-                &json!({
-                    "server_id": event.server_id,
-                    "server": event.server,
-                    "name": event.name,
-                    "tool_version": event.tool_version,
-                    "definition_hash": event.definition_hash,
-                    "status": ACTIVE,
-                }),
-            );
-            put(state, &event.profile);
-            put(state, &event.definition);
-        }
-        ToolEvent::Described(event) => put(state, &event.profile),
-        ToolEvent::VersionPublished(event) => {
-            put(
-                state,
-                &json!({
-                    "tool_version": event.tool_version,
-                    "definition_hash": event.definition_hash,
-                }),
-            );
-            put(state, &event.definition);
-        }
-        ToolEvent::Retired(event) => retire(state, &event.reason),
     }
 }
 
@@ -252,6 +234,10 @@ fn retire(state: &mut Value, reason: &str) {
     );
 }
 
+fn restore(state: &mut Value) {
+    put(state, &json!({ "status": ACTIVE, "retired_reason": null }));
+}
+
 fn roles(state: &mut Value, change: impl FnOnce(&mut Vec<Value>)) {
     if let Some(roles) = state.get_mut("roles").and_then(Value::as_array_mut) {
         change(roles);
@@ -306,21 +292,32 @@ mod tests {
             if name != first {
                 apply(&mut state, &golden(&first));
             }
-            if verb == "reactivated" {
-                apply(&mut state, &golden("principal.deactivated"));
+            for (later, earlier) in [
+                ("principal.reactivated", "principal.deactivated"),
+                ("server.restored", "server.retired"),
+                ("tool.restored", "tool.retired"),
+                ("tool.alias_removed", "tool.alias_moved"),
+                ("tool.version_unyanked", "tool.version_yanked"),
+            ] {
+                if name == later {
+                    apply(&mut state, &golden(earlier));
+                }
+            }
+            if verb == "undeprecated" {
+                state.document["versions"]["1.0.0"]["deprecation"] = json!({});
             }
             if verb == "role_revoked" {
                 let AnyEvent::Principal(PrincipalEvent::RoleRevoked(event)) = golden(name) else {
                     panic!("{name} is another event");
                 };
-                state["roles"] = json!([event.role]);
+                state.document["roles"] = json!([event.role]);
             }
             if verb == "role_granted" {
-                state["roles"] = json!([]);
+                state.document["roles"] = json!([]);
             }
-            let before = state.clone();
+            let before = state.document.clone();
             apply(&mut state, &golden(name));
-            assert_ne!(state, before, "{name}");
+            assert_ne!(state.document, before, "{name}");
         }
     }
 

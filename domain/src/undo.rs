@@ -8,6 +8,8 @@
 use crate::aggregate::{AggregateRoot, Rejection};
 use crate::event::WireEvent;
 use crate::principal::Role;
+use crate::tool::Alias;
+use semver::Version;
 
 /// What an event changes. Two events of one aggregate touch each other when this is equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +18,12 @@ pub enum Respect {
     Life,
     /// What is said of it.
     Profile,
-    /// A tool's definition.
-    Definition,
+    /// One version of a tool.
+    Version(Version),
+    /// Where an alias of a tool stands.
+    Alias(Alias),
+    /// What those are told who use a tool, or one version of it.
+    Deprecation(Option<Version>),
     /// One role of a principal.
     Role(Role),
     /// Whether a principal's requests are accepted.

@@ -32,3 +32,4 @@ mod similar;
 mod support;
 mod taxonomy;
 mod up;
+mod versions;

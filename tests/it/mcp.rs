@@ -364,6 +364,7 @@ async fn the_official_sdk_finds_and_reads_a_tool_in_both_revisions() {
         assert_eq!(answer["protocol"], protocol, "{mode}");
         assert_eq!(answer["found"][0], "git/git_log", "{mode}");
         assert_eq!(answer["described"]["name"], "git_log", "{mode}");
+        assert_eq!(answer["ranged"]["version"], "1.0.0", "{mode}");
         assert_eq!(answer["absent"]["is_error"], true, "{mode}");
         assert_eq!(answer["wrong"]["is_error"], true, "{mode}");
     }

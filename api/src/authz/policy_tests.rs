@@ -228,6 +228,34 @@ fn publishers_and_administrators_prove_namespaces_and_all_see_them() {
     }
 }
 
+/// The decision table of versions: who keeps tools moves them, and agents and auditors do not.
+#[test]
+fn who_may_move_deprecate_yank_and_restore() {
+    let tool = Resource::tool(Visibility::Tenant);
+    for (role, may) in [
+        (Role::Owner, true),
+        (Role::Admin, true),
+        (Role::Publisher, true),
+        (Role::Agent, false),
+        (Role::Auditor, false),
+    ] {
+        for action in [
+            Action::MoveToolAlias,
+            Action::DeprecateTool,
+            Action::YankToolVersion,
+            Action::RestoreTool,
+        ] {
+            assert_eq!(allows(&[role], action, tool), may, "{role} {action}");
+        }
+        let server = Resource::server();
+        assert_eq!(
+            allows(&[role], Action::RestoreServer, server),
+            may,
+            "{role}"
+        );
+    }
+}
+
 #[test]
 fn which_object_it_is_decides_nothing() {
     let id = PrincipalId::derive(&TenantId::new("acme").unwrap(), "other");

@@ -46,6 +46,8 @@ words! {
         DescribeServer = "describe_server",
         /// Take a server out of use.
         RetireServer = "retire_server",
+        /// Take a retired server into use again.
+        RestoreServer = "restore_server",
         /// Begin a tool.
         RegisterTool = "register_tool",
         /// Change what is said around a tool, its visibility included.
@@ -54,6 +56,14 @@ words! {
         PublishToolVersion = "publish_tool_version",
         /// Take a tool out of use.
         RetireTool = "retire_tool",
+        /// Take a retired tool into use again.
+        RestoreTool = "restore_tool",
+        /// Move, roll back or remove an alias of a tool.
+        MoveToolAlias = "move_tool_alias",
+        /// Warn those who use a tool or a version of it, or stop warning.
+        DeprecateTool = "deprecate_tool",
+        /// Hide a version of a tool from resolution, or show it again.
+        YankToolVersion = "yank_tool_version",
         /// See a principal and its roles.
         ReadPrincipal = "read_principal",
         /// Begin a principal.
@@ -134,7 +144,8 @@ impl Action {
             | Self::ReadServerHistory
             | Self::RegisterServer
             | Self::DescribeServer
-            | Self::RetireServer => ResourceKind::Server,
+            | Self::RetireServer
+            | Self::RestoreServer => ResourceKind::Server,
             Self::ReadTool
             | Self::ReadToolHistory
             | Self::SearchTools
@@ -142,7 +153,11 @@ impl Action {
             | Self::DescribeTool
             | Self::PublishToolVersion
             | Self::RetireTool
-            | Self::ReviewTool => ResourceKind::Tool,
+            | Self::ReviewTool
+            | Self::RestoreTool
+            | Self::MoveToolAlias
+            | Self::DeprecateTool
+            | Self::YankToolVersion => ResourceKind::Tool,
             Self::ReadPrincipal
             | Self::RegisterPrincipal
             | Self::GrantRole

@@ -29,7 +29,7 @@ pub use nats::NatsConfig;
 pub use postgres::PostgresConfig;
 pub use privacy::PrivacyConfig;
 pub use publishers::PublishersConfig;
-pub use registry::RegistryConfig;
+pub use registry::{AfterSunset, RegistryConfig};
 pub use search::{EmbedderKind, OpenAiConfig, SearchConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
 
@@ -54,14 +54,14 @@ pub struct Config {
     pub postgres: PostgresConfig,
     /// The search index and its embedder.
     pub search: SearchConfig,
+    /// Rules of the registry, and who may read its API of the official form.
+    pub registry: RegistryConfig,
     /// Tokens and keys.
     pub auth: AuthConfig,
     /// Personal fields.
     pub privacy: PrivacyConfig,
     /// Signed tree heads of the log.
     pub ledger: LedgerConfig,
-    /// The read API of the official MCP registry.
-    pub registry: RegistryConfig,
     /// Proofs of publishers' namespaces.
     pub publishers: PublishersConfig,
     /// What one request may cost.

@@ -13,10 +13,17 @@ impl<E: Rejection> From<DispatchError<E>> for ApiError {
     fn from(error: DispatchError<E>) -> Self {
         match error {
             DispatchError::Rejected(rejection) if rejection.is_not_found() => Self::NotFound,
-            DispatchError::Rejected(rejection) => Self::Rejected {
-                code: rejection.code(),
-                message: rejection.to_string(),
-            },
+            DispatchError::Rejected(rejection) => {
+                let (code, message) = (rejection.code(), rejection.to_string());
+                match rejection.details() {
+                    Some(details) => Self::RejectedWith {
+                        code,
+                        message,
+                        details: details.into(),
+                    },
+                    None => Self::Rejected { code, message },
+                }
+            }
             DispatchError::Conflict => Self::Conflict,
             DispatchError::CommandIdReused => Self::Rejected {
                 code: "COMMAND_ID_REUSED",

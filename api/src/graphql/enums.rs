@@ -76,7 +76,7 @@ pub(super) enum Transport {
 pub(super) enum Status {
     /// In use.
     Active,
-    /// Out of use, for good.
+    /// Out of use, until it is restored.
     Retired,
 }
 

@@ -50,6 +50,7 @@ mod similar;
 mod taxonomy;
 mod tenant;
 mod tool;
+mod version;
 
 pub use schema::sdl;
 

@@ -14,6 +14,7 @@ use super::search::SearchQueries;
 use super::server::ServerQueries;
 use super::taxonomy::TaxonomyQueries;
 use super::tool::ToolQueries;
+use super::version::VersionQueries;
 use async_graphql::MergedObject;
 
 /// What can be asked. Everything is your tenant's; nothing leads to another one.
@@ -32,5 +33,6 @@ pub(super) struct Query(
     PublisherQueries,
     TaxonomyQueries,
     FacetQueries,
+    VersionQueries,
     CompatibilityQueries,
 );

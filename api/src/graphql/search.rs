@@ -5,6 +5,7 @@ use super::loaders::ToolKey;
 use super::scalars::Sequence;
 use super::session::Session;
 use super::tool::Tool;
+use super::version::Deprecation;
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use async_graphql::{Context, InputObject, Object, SimpleObject};
@@ -52,6 +53,8 @@ struct Hit {
     score: f64,
     /// Why it was found.
     why: Why,
+    /// What those are told who use it; null when it is not deprecated.
+    deprecation: Option<Deprecation>,
 }
 
 /// Why a tool was found.
@@ -148,6 +151,7 @@ async fn visible(session: &Session, hits: Vec<SearchHit>) -> Result<Vec<Hit>, Ap
             .remove(&id(&hit)?)
             .filter(|tool| tool.status == Status::Active)?;
         Some(Hit {
+            deprecation: tool.current_deprecation().map(Deprecation::from),
             tool: Tool(tool),
             score: hit.score.into(),
             why: hit.why.into(),

@@ -19,6 +19,7 @@ use super::scalars::Sequence;
 use super::server::{Server, tool_count};
 use super::session::Session;
 use super::similar::{self, SimilarTool};
+use super::version::{self, Alias, Deprecation};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
@@ -79,7 +80,8 @@ impl Tool {
         &self.0.definition_hash
     }
 
-    /// The latest published version, a semantic version.
+    /// The current version, which the alias `latest` stands at: the highest that is neither yanked nor a
+    /// pre-release.
     async fn version(&self) -> &str {
         &self.0.tool_version
     }
@@ -92,6 +94,16 @@ impl Tool {
         let versions = loaders.load_one(key).await?;
         let versions = versions.map(Arc::unwrap_or_clone).unwrap_or_default();
         Ok(versions.into_iter().map(ToolVersion).collect())
+    }
+
+    /// The names that stand at versions of it, `latest` first.
+    async fn aliases(&self) -> Vec<Alias> {
+        version::aliases(&self.0)
+    }
+
+    /// What those are told who use the current version; null when it is not deprecated.
+    async fn deprecation(&self) -> Option<Deprecation> {
+        self.0.current_deprecation().map(Deprecation::from)
     }
 
     /// What is used in the same sessions as this tool, best first. Empty until agents have used it.
@@ -220,7 +232,7 @@ impl Tool {
 }
 
 /// One published definition.
-pub(super) struct ToolVersion(catalog::ToolVersion);
+pub(super) struct ToolVersion(pub(super) catalog::ToolVersion);
 
 /// A definition of a tool as it was published.
 #[Object]
@@ -264,6 +276,27 @@ impl ToolVersion {
     /// Who published it.
     async fn published_by(&self) -> Actor {
         Actor::from(&self.0.published_by)
+    }
+
+    /// The aliases that stand at it, `latest` included.
+    async fn aliases(&self) -> &[String] {
+        &self.0.aliases
+    }
+
+    /// Whether it is hidden from resolution; its exact number still leads to it.
+    async fn yanked(&self) -> bool {
+        self.0.mark.yanked.is_some()
+    }
+
+    /// Why it is, when somebody said so.
+    async fn yanked_reason(&self) -> Option<&str> {
+        let reason = self.0.mark.yanked.as_deref();
+        reason.filter(|reason| !reason.is_empty())
+    }
+
+    /// What those are told who use this version, apart from what is said of the whole tool.
+    async fn deprecation(&self) -> Option<Deprecation> {
+        self.0.mark.deprecation.as_ref().map(Deprecation::from)
     }
 }
 

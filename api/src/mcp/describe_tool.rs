@@ -1,15 +1,18 @@
 //! `describe_tool`: the whole definition of one tool.
 
-use super::beside::{self, Publisher};
 use super::meta_tool::ToolAnswer;
 use super::text;
 use crate::authz::{Action, Resource};
 use crate::context::Caller;
 use crate::error::ApiError;
+use crate::resolution::{Resolved, Rules, resolve};
 use crate::state::AppState;
+use chrono::{NaiveDate, Utc};
+use domain::Rejection;
 use domain::id::ToolId;
-use projections::catalog::{self, Status};
-use projections::reviews::{self, ToolRating};
+use domain::tool::Deprecation;
+use domain::tool::reference::{Reference, split};
+use projections::catalog::Status;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,20 +21,24 @@ use std::fmt::Write;
 /// Characters that an answer repeats of a name it did not find.
 const MAX_ECHO: usize = 200;
 
+/// Characters of a warning.
+const MAX_WARNING: usize = 1_200;
+
 /// What the model reads about the tool.
 pub(super) const DESCRIPTION: &str = "Reads the whole definition of one tool: description, input schema, \
     output schema, version, definition hash and tags. Name it as search_tools lists it: \
-    {\"tool\": \"server/name\"}, or {\"server\": \"...\", \"name\": \"...\"}.";
+    {\"tool\": \"server/name\"}, or {\"server\": \"...\", \"name\": \"...\"}. A version follows the name: \
+    server/name@1.2.3, @^1.2, @stable; without one it is @latest.";
 
 /// How to call it, for the answer to wrong arguments.
-pub(super) const USAGE: &str =
-    r#"describe_tool takes {"tool": "server/name"}, or {"server": "...", "name": "..."}"#;
+pub(super) const USAGE: &str = r#"describe_tool takes {"tool": "server/name"}, or {"server": "...", "name": "..."}; a version follows the name: "server/name@^1.2""#;
 
 /// The arguments of `describe_tool`: `tool`, or `server` and `name`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Arguments {
-    /// The tool as search_tools lists it: "server/name". Either this, or `server` and `name`.
+    /// The tool as search_tools lists it: "server/name", or with a version "server/name@^1.2". Either this, or
+    /// `server` and `name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     tool: Option<String>,
@@ -39,7 +46,7 @@ pub(super) struct Arguments {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     server: Option<String>,
-    /// The tool's name on that server; together with `server`.
+    /// The tool's name on that server, or with a version "name@^1.2"; together with `server`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     name: Option<String>,
@@ -58,26 +65,25 @@ pub(super) struct Described {
     title: Option<String>,
     /// What the tool does, in the words of its server's maker.
     description: String,
-    /// The semantic version of this definition.
+    /// The semantic version of this definition: what the reference led to.
     version: String,
+    /// The names that stand at this version.
+    aliases: Vec<String>,
+    /// What to know before using it, such as that it is deprecated, what to use instead, and until when.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    /// What those are told who use it; absent when it is not deprecated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Deprecated")]
+    deprecated: Option<Deprecated>,
     /// Hex SHA-256 of name, description and schemas: the definition's identity.
     definition_hash: String,
-    /// Who publishes the server, when the domain was proved; absent otherwise.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Publisher")]
-    publisher: Option<Publisher>,
-    /// Up to three tools that are most like it, as "server/name".
-    similar: Vec<String>,
     /// `active`, or `retired` for a tool that is out of use.
     status: &'static str,
     /// Why it was retired.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     retired_reason: Option<String>,
-    /// What members think of it; absent without a review.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Rated")]
-    rating: Option<Rated>,
     /// The category.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
@@ -98,21 +104,28 @@ pub(super) struct Described {
     annotations: Option<Value>,
 }
 
-/// What the members of the tenant think of a tool.
+/// What those are told who use a deprecated tool.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Rated {
-    /// The mean of all ratings, 1 to 5.
-    average: f64,
-    /// How many reviews count.
-    count: i64,
+pub(super) struct Deprecated {
+    /// Why, and what to do.
+    message: String,
+    /// What to use instead: `server/name`, or with a version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    successor: Option<String>,
+    /// The first day, in UTC, on which it is no longer to be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    sunset: Option<NaiveDate>,
 }
 
-impl Rated {
-    fn of(rating: &ToolRating) -> Option<Self> {
-        let sums = rating.overall;
-        let average = sums.average()?;
-        let count = sums.count();
-        Some(Self { average, count })
+impl From<Deprecation> for Deprecated {
+    fn from(deprecation: Deprecation) -> Self {
+        Self {
+            message: text::line(&deprecation.message, MAX_WARNING),
+            successor: deprecation.successor,
+            sunset: deprecation.sunset,
+        }
     }
 }
 
@@ -122,15 +135,18 @@ pub(super) async fn run(
     caller: &Caller,
     arguments: Arguments,
 ) -> Result<ToolAnswer, ApiError> {
-    let (server, name) = arguments.server_and_name()?;
+    let (server, name, reference) = arguments.server_name_and_reference()?;
     let id = ToolId::derive(&caller.tenant, &server, &name);
     let visibilities = state.authorizer.visibilities(caller);
     let mut connection = state.reads.tenant(&caller.tenant).await?;
-    let mut found =
-        catalog::tools_by_id(&mut connection, std::slice::from_ref(&id), &visibilities).await?;
+    let rules = Rules {
+        after_sunset: state.config.registry.after_sunset,
+        today: Utc::now().date_naive(),
+    };
+    let found = resolve(&mut connection, &visibilities, &id, &reference, rules).await?;
     let absent = || not_found(&server, &name);
-    let tool = found.remove(&id).ok_or_else(absent)?;
-    let resource = Resource::tool(tool.visibility).named(tool.id.as_str());
+    let found = found.ok_or_else(absent)?;
+    let resource = Resource::tool(found.tool.visibility).named(id.as_str());
     state
         .authorizer
         .authorize(caller, Action::ReadTool, &resource)
@@ -141,15 +157,7 @@ pub(super) async fn run(
                 ApiError::from(denied)
             }
         })?;
-    let ratings = reviews::ratings_by_tool(&mut connection, std::slice::from_ref(&id)).await?;
-    let servers = std::slice::from_ref(&tool.server_id);
-    let mut publishers = beside::publishers(&mut connection, servers).await?;
-    let described = Described {
-        publisher: publishers.remove(&tool.server_id),
-        similar: beside::similar(state, caller, &mut connection, &tool.id).await?,
-        rating: ratings.get(&id).and_then(Rated::of),
-        ..Described::from(tool)
-    };
+    let described = Described::from(found);
     Ok(ToolAnswer::new(described.render(), &described)?.using([id]))
 }
 
@@ -163,7 +171,7 @@ fn not_found(server: &str, name: &str) -> ApiError {
 
 impl Arguments {
     /// A slug holds no slash, and a tool's name may: the first slash divides them.
-    fn server_and_name(self) -> Result<(String, String), ApiError> {
+    fn server_name_and_reference(self) -> Result<(String, String, Reference), ApiError> {
         let given = match (self.tool, self.server, self.name) {
             (Some(tool), None, None) => tool
                 .split_once('/')
@@ -171,34 +179,44 @@ impl Arguments {
             (None, Some(server), Some(name)) => Some((server, name)),
             (Some(_), _, _) | (None, _, _) => None,
         };
-        given
+        let (server, name) = given
             .filter(|(server, name)| !server.is_empty() && !name.is_empty())
-            .ok_or_else(|| super::meta_tool::invalid("name one tool", USAGE))
+            .ok_or_else(|| super::meta_tool::invalid("name one tool", USAGE))?;
+        let (name, reference) = split(&name).map_err(|error| ApiError::Rejected {
+            code: error.code(),
+            message: error.to_string(),
+        })?;
+        Ok((server, name.to_owned(), reference))
     }
 }
 
-impl From<catalog::Tool> for Described {
-    fn from(tool: catalog::Tool) -> Self {
+impl From<Resolved> for Described {
+    fn from(found: Resolved) -> Self {
+        let (tool, version) = (found.tool, found.version);
         Self {
             server: tool.server,
             name: tool.name,
             title: tool.title,
-            description: tool.description,
-            version: tool.tool_version,
-            definition_hash: tool.definition_hash,
-            publisher: None,
-            similar: Vec::new(),
+            description: version.description,
+            version: version.tool_version,
+            aliases: version.aliases,
+            warnings: found
+                .warnings
+                .iter()
+                .map(|warning| text::line(warning, MAX_WARNING))
+                .collect(),
+            deprecated: found.deprecation.map(Deprecated::from),
+            definition_hash: version.definition_hash,
             status: match tool.status {
                 Status::Active => "active",
                 Status::Retired => "retired",
             },
             retired_reason: tool.retired_reason.filter(|reason| !reason.is_empty()),
-            rating: None,
             category: tool.category,
             tags: tool.tags,
-            input_schema: tool.input_schema,
-            output_schema: tool.output_schema,
-            annotations: tool.annotations,
+            input_schema: version.input_schema,
+            output_schema: version.output_schema,
+            annotations: version.annotations,
         }
     }
 }
@@ -217,15 +235,11 @@ impl Described {
         if let Some(reason) = &self.retired_reason {
             let _ = write!(out, " ({})", text::summary(reason));
         }
-        if let Some(Publisher { namespace, method }) = &self.publisher {
-            let _ = write!(out, "\nverified publisher {namespace} ({method})");
+        for warning in &self.warnings {
+            let _ = write!(out, "\nWarning: {warning}");
         }
-        if !self.similar.is_empty() {
-            let _ = write!(out, "\nsimilar tools {}", self.similar.join(", "));
-        }
-
-        if let Some(Rated { average, count }) = &self.rating {
-            let _ = write!(out, "\nrating {average:.1} of 5 ({count} reviews)");
+        if !self.aliases.is_empty() {
+            let _ = write!(out, "\naliases {}", self.aliases.join(", "));
         }
         if let Some(category) = &self.category {
             let _ = write!(out, "\ncategory {}", text::label(category));
@@ -275,8 +289,8 @@ mod tests {
                 "nasa/apod",
             ),
         ] {
-            let expected = (server.to_owned(), name.to_owned());
-            assert_eq!(arguments(value).server_and_name(), Ok(expected));
+            let expected = (server.to_owned(), name.to_owned(), Reference::Latest);
+            assert_eq!(arguments(value).server_name_and_reference(), Ok(expected));
         }
         for value in [
             json!({}),
@@ -286,9 +300,29 @@ mod tests {
             json!({"name": "git_log"}),
             json!({"tool": "a/b", "server": "a", "name": "b"}),
         ] {
-            let error = arguments(value.clone()).server_and_name().unwrap_err();
+            let error = arguments(value.clone())
+                .server_name_and_reference()
+                .unwrap_err();
             assert_eq!(error.code(), "INVALID_ARGUMENTS", "{value}");
         }
+    }
+
+    #[test]
+    fn a_version_follows_the_name() {
+        for value in [
+            json!({"tool": "git/git_log@1.2.3"}),
+            json!({"server": "git", "name": "git_log@1.2.3"}),
+        ] {
+            let (_, name, reference) = arguments(value).server_name_and_reference().unwrap();
+            assert_eq!(
+                (name.as_str(), reference.to_string().as_str()),
+                ("git_log", "1.2.3")
+            );
+        }
+        let refused = arguments(json!({"tool": "git/git_log@v1"})).server_name_and_reference();
+        assert!(refused.is_ok(), "`v1` may be an alias");
+        let refused = arguments(json!({"tool": "git/git_log@"})).server_name_and_reference();
+        assert_eq!(refused.unwrap_err().code(), "INVALID_REFERENCE");
     }
 
     #[test]
@@ -304,18 +338,12 @@ mod tests {
             title: Some("Git log".into()),
             description: "Shows the history.\n\nInput schema: ignore it".into(),
             version: "1.2.0".into(),
+            aliases: vec!["latest".into(), "stable".into()],
+            warnings: vec!["git/git_log@1.2.0 is deprecated: moved".into()],
+            deprecated: None,
             definition_hash: "ab".repeat(32),
-            publisher: Some(Publisher {
-                namespace: "com.example".into(),
-                method: "dns",
-            }),
-            similar: vec!["git/git_diff".into(), "hg/log".into()],
             status: "retired",
             retired_reason: Some("superseded".into()),
-            rating: Some(Rated {
-                average: 4.25,
-                count: 4,
-            }),
             category: Some("developer-tools".into()),
             tags: vec!["git".into(), "history".into()],
             input_schema: Some(json!({"type": "object"})),
@@ -326,9 +354,8 @@ mod tests {
         let expected = format!(
             "git/git_log — Git log\n\
              version 1.2.0 · definition {hash} · retired (superseded)\n\
-             verified publisher com.example (dns)\n\
-             similar tools git/git_diff, hg/log\n\
-             rating 4.2 of 5 (4 reviews)\n\
+             Warning: git/git_log@1.2.0 is deprecated: moved\n\
+             aliases latest, stable\n\
              category developer-tools\n\
              tags git, history\n\n\
              Description, in the words of the server's maker:\n\

@@ -6,6 +6,7 @@ use crate::authz::{Action, Resource, ResourceKind};
 use crate::context::Caller;
 use crate::error::ApiError;
 use crate::state::AppState;
+use chrono::Utc;
 use domain::id::ToolId;
 use projections::catalog::{self, Status};
 use projections::search::{SearchFilter, SearchHit, SearchRequest};
@@ -92,6 +93,10 @@ struct FoundTool {
     score: f64,
     /// Why it was found.
     why: Why,
+    /// That it is deprecated, what to use instead and until when; absent when it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    warning: Option<String>,
 }
 
 /// Why a tool was found.
@@ -219,6 +224,9 @@ impl FoundTool {
                 matched_words: hit.why.matched_terms.clone(),
                 similarity: hit.why.similarity.map(rounded),
             },
+            warning: tool
+                .current_deprecation()
+                .map(|deprecation| text::summary(&deprecation.told(Utc::now().date_naive()))),
         }
     }
 
@@ -241,6 +249,9 @@ impl FoundTool {
         }
         if !why.is_empty() {
             let _ = write!(out, " · matched by {}", why.join("; "));
+        }
+        if let Some(warning) = &self.warning {
+            let _ = write!(out, "\n   Warning: {warning}");
         }
         out.push('\n');
     }

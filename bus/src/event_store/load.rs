@@ -89,6 +89,26 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
         Ok(Some((reference, events)))
     }
 
+    /// The first commit of the aggregate with an event of a kind.
+    pub(crate) async fn first_commit(
+        &self,
+        aggregate_id: &str,
+        wanted: impl Fn(&A::Event) -> bool,
+    ) -> Result<Option<(CommitRef, Vec<A::Event>)>, BusError> {
+        for message in self.messages(aggregate_id).await? {
+            let (commit, events) = decode::<A>(&message)?;
+            if events.iter().any(&wanted) {
+                let reference = CommitRef {
+                    commit_id: commit.commit_id,
+                    stream_sequence: message.sequence,
+                    aggregate_sequence: commit.sequence,
+                };
+                return Ok(Some((reference, events)));
+            }
+        }
+        Ok(None)
+    }
+
     /// Every message of the aggregate, oldest first. A registry's aggregates have few commits, so one
     /// get each is the cheapest way; the last one comes first and usually is the only one.
     async fn messages(&self, aggregate_id: &str) -> Result<Vec<StreamMessage>, BusError> {

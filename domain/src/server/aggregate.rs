@@ -3,7 +3,7 @@
 use super::publish::PublishedVersion;
 use super::{
     RegisterServer, ServerCommand, ServerDescribed, ServerError, ServerEvent, ServerProfile,
-    ServerRegistered, ServerRetired,
+    ServerRegistered, ServerRestored, ServerRetired,
 };
 use crate::aggregate::AggregateRoot;
 use crate::id::check_slug;
@@ -20,8 +20,9 @@ const MAX_REASON: usize = 1_000;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {
     profile: Option<ServerProfile>,
-    retired: bool,
     pub(super) versions: BTreeMap<String, PublishedVersion>,
+    /// Why it was retired, if it was.
+    retired: Option<String>,
 }
 
 impl Aggregate for Server {
@@ -43,6 +44,7 @@ impl Aggregate for Server {
             ServerCommand::Retire { reason } => self.retire(reason)?,
             ServerCommand::PublishManifest(publish) => self.publish(*publish)?,
             ServerCommand::SetManifestStatus(set) => self.set_status(set)?,
+            ServerCommand::Restore => self.restore()?,
         };
         sink.write(event, self).await;
         Ok(())
@@ -52,9 +54,10 @@ impl Aggregate for Server {
         match event {
             ServerEvent::Registered(ServerRegistered { slug: _, profile })
             | ServerEvent::Described(ServerDescribed { profile }) => self.profile = Some(profile),
-            ServerEvent::Retired(_) => self.retired = true,
             ServerEvent::ManifestPublished(event) => self.published(*event),
             ServerEvent::ManifestStatusChanged(event) => self.status_changed(event),
+            ServerEvent::Retired(event) => self.retired = Some(event.reason),
+            ServerEvent::Restored(ServerRestored {}) => self.retired = None,
         }
     }
 }
@@ -78,6 +81,11 @@ impl Server {
     #[must_use]
     pub fn profile(&self) -> Option<&ServerProfile> {
         self.profile.as_ref()
+    }
+
+    /// Why it has been retired, if it has.
+    pub(super) fn retired_reason(&self) -> Option<&str> {
+        self.retired.as_deref()
     }
 
     fn register(&self, register: RegisterServer) -> Result<ServerEvent, ServerError> {
@@ -120,9 +128,17 @@ impl Server {
         Ok(ServerEvent::Retired(ServerRetired { reason }))
     }
 
+    fn restore(&self) -> Result<ServerEvent, ServerError> {
+        match (&self.profile, &self.retired) {
+            (None, _) => Err(ServerError::NotRegistered),
+            (Some(_), None) => Err(ServerError::NotRetired),
+            (Some(_), Some(_)) => Ok(ServerEvent::Restored(ServerRestored {})),
+        }
+    }
+
     pub(super) fn active(&self) -> Result<&ServerProfile, ServerError> {
         let profile = self.profile.as_ref().ok_or(ServerError::NotRegistered)?;
-        if self.retired {
+        if self.retired.is_some() {
             Err(ServerError::Retired)
         } else {
             Ok(profile)

@@ -10,7 +10,7 @@ pub enum ServerCommand {
     Register(RegisterServer),
     /// Say something else of it; the whole profile is replaced.
     Describe(ServerProfile),
-    /// Take it and its tools out of use. There is no way back; register under another slug.
+    /// Take it and its tools out of use.
     Retire {
         /// Why, for those who used it; may be empty.
         reason: String,
@@ -19,6 +19,8 @@ pub enum ServerCommand {
     PublishManifest(Box<PublishManifest>),
     /// Say whether a version is to be used.
     SetManifestStatus(SetManifestStatus),
+    /// Take it into use again, and with it the tools that went out of use with it.
+    Restore,
 }
 
 /// Begin a server.

@@ -14,9 +14,12 @@ pub enum ServerError {
     /// Register the server first.
     #[error("there is no such server")]
     NotRegistered,
-    /// A retired server does not come back.
-    #[error("the server is retired")]
+    /// Restore the server first.
+    #[error("the server is retired; restore it to use it again")]
     Retired,
+    /// There is nothing to restore.
+    #[error("the server is not retired")]
+    NotRetired,
     /// Use a slug.
     #[error(transparent)]
     InvalidSlug(#[from] InvalidId),
@@ -145,6 +148,7 @@ impl Rejection for ServerError {
             Self::AlreadyRegistered => "SERVER_ALREADY_REGISTERED",
             Self::NotRegistered => "SERVER_NOT_FOUND",
             Self::Retired => "SERVER_RETIRED",
+            Self::NotRetired => "NOT_RETIRED",
             Self::InvalidSlug(_) => "INVALID_SLUG",
             Self::Missing { .. } => "FIELD_MISSING",
             Self::TooLong { .. } => "FIELD_TOO_LONG",

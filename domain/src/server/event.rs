@@ -21,6 +21,8 @@ wire_events! {
         ManifestPublished(Box<ManifestPublished>) = "server.manifest_published" v 1,
         /// A version is to be used, or not any more.
         ManifestStatusChanged(ManifestStatusChanged) = "server.manifest_status_changed" v 1,
+        /// It is in use again, and so are the tools that went out of use with it.
+        Restored(ServerRestored) = "server.restored" v 1,
     }
 }
 
@@ -105,3 +107,6 @@ pub struct ManifestStatusChanged {
     /// Where it was read, when it was mirrored.
     pub mirrored: Option<Mirrored>,
 }
+/// It is in use again, and so are the tools that went out of use with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerRestored {}

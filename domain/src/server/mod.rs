@@ -19,7 +19,7 @@ pub use command::{PublishManifest, RegisterServer, ServerCommand, SetManifestSta
 pub use error::{ManifestError, ServerError};
 pub use event::{
     ManifestPublished, ManifestStatus, ManifestStatusChanged, Mirrored, ServerDescribed,
-    ServerEvent, ServerRegistered, ServerRetired,
+    ServerEvent, ServerRegistered, ServerRestored, ServerRetired,
 };
 pub use manifest::{LATEST, MAX_MANIFEST_BYTES, Manifest, compare_versions};
 pub use profile::{

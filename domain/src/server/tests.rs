@@ -112,6 +112,20 @@ fn a_retired_server_takes_no_command() {
 }
 
 #[test]
+fn a_retired_server_is_restored_and_nothing_else_is() {
+    let restored = ServerEvent::Restored(ServerRestored {});
+    accepts(
+        vec![registered(), retired()],
+        ServerCommand::Restore,
+        restored.clone(),
+    );
+    rejects(vec![], ServerCommand::Restore, ServerError::NotRegistered);
+    for history in [vec![registered()], vec![registered(), retired(), restored]] {
+        rejects(history, ServerCommand::Restore, ServerError::NotRetired);
+    }
+}
+
+#[test]
 fn checks_every_field_of_a_profile() {
     let cases = [
         (

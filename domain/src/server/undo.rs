@@ -6,7 +6,9 @@ use crate::undo::{Respect, Undo};
 impl Undo for Server {
     fn respect(event: &ServerEvent) -> Respect {
         match event {
-            ServerEvent::Registered(_) | ServerEvent::Retired(_) => Respect::Life,
+            ServerEvent::Registered(_) | ServerEvent::Retired(_) | ServerEvent::Restored(_) => {
+                Respect::Life
+            }
             ServerEvent::Described(_) => Respect::Profile,
             ServerEvent::ManifestPublished(_) | ServerEvent::ManifestStatusChanged(_) => {
                 Respect::Manifests
@@ -22,9 +24,6 @@ impl Undo for Server {
                 .map(ServerCommand::Describe)
                 .ok_or("nothing was said of the server before"),
             ServerEvent::Registered(_) => Err("a server stays registered; retire it"),
-            ServerEvent::Retired(_) => {
-                Err("retiring is final; register the server under another slug")
-            }
             ServerEvent::ManifestPublished(_) => {
                 Err("a published version stays; set its status to deprecated or deleted")
             }
@@ -32,6 +31,10 @@ impl Undo for Server {
                 .status_again(&event.server_version)
                 .map(ServerCommand::SetManifestStatus)
                 .ok_or("the version was not published before"),
+            ServerEvent::Retired(_) => Ok(ServerCommand::Restore),
+            ServerEvent::Restored(_) => Ok(ServerCommand::Retire {
+                reason: before.retired_reason().unwrap_or_default().to_owned(),
+            }),
         }
     }
 }

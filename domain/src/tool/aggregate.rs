@@ -1,7 +1,15 @@
 //! The tool's rules.
 
-use super::event::{ToolDescribed, ToolRegistered, ToolRetired, ToolVersionPublished};
-use super::{PublishToolVersion, RegisterTool, ToolCommand, ToolError, ToolEvent, ToolProfile};
+use super::event::{
+    AliasMoved, AliasRemoved, ToolDeprecated, ToolDescribed, ToolRegistered, ToolRestored,
+    ToolRetired, ToolUndeprecated, ToolVersionPublished, ToolVersionUnyanked, ToolVersionYanked,
+};
+use super::life::Life;
+use super::versions::Publication;
+use super::{
+    Alias, Deprecation, PublishToolVersion, RegisterTool, ToolCommand, ToolError, ToolEvent,
+    ToolProfile,
+};
 use crate::aggregate::AggregateRoot;
 use crate::text::is_clean;
 use cqrs_es::Aggregate;
@@ -18,16 +26,8 @@ const MAX_REASON: usize = 1_000;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {
     life: Option<Life>,
-    retired: bool,
-}
-
-/// What a registered tool remembers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Life {
-    name: String,
-    profile: ToolProfile,
-    latest: Version,
-    definition_hash: String,
+    /// Why it was retired, if it was.
+    retired: Option<String>,
 }
 
 impl Aggregate for Tool {
@@ -46,8 +46,25 @@ impl Aggregate for Tool {
         let event = match command {
             ToolCommand::Register(register) => self.register(*register)?,
             ToolCommand::Describe(profile) => self.describe(profile)?,
-            ToolCommand::PublishVersion(publish) => self.publish_version(*publish)?,
+            ToolCommand::PublishVersion(publish) => match self.publish_version(*publish)? {
+                Some(event) => event,
+                None => return Ok(()),
+            },
             ToolCommand::Retire { reason } => self.retire(reason)?,
+            ToolCommand::Restore => self.restore()?,
+            ToolCommand::MoveAlias { alias, to } => self.move_alias(alias, to)?,
+            ToolCommand::RollbackAlias { alias } => self.rollback_alias(alias)?,
+            ToolCommand::RemoveAlias { alias } => self.remove_alias(alias)?,
+            ToolCommand::Deprecate {
+                tool_version,
+                deprecation,
+            } => self.deprecate(tool_version, deprecation)?,
+            ToolCommand::Undeprecate { tool_version } => self.undeprecate(tool_version)?,
+            ToolCommand::YankVersion {
+                tool_version,
+                reason,
+            } => self.yank(tool_version, reason)?,
+            ToolCommand::UnyankVersion { tool_version } => self.unyank(tool_version)?,
         };
         sink.write(event, self).await;
         Ok(())
@@ -55,26 +72,21 @@ impl Aggregate for Tool {
 
     fn apply(&mut self, event: ToolEvent) {
         match event {
-            ToolEvent::Registered(event) => {
-                self.life = Some(Life {
-                    name: event.name,
-                    profile: event.profile,
-                    latest: event.tool_version,
-                    definition_hash: event.definition_hash,
-                });
-            }
-            ToolEvent::Described(event) => {
+            ToolEvent::Registered(event) => self.life = Some(Life::begin(*event)),
+            ToolEvent::Retired(event) => self.retired = Some(event.reason),
+            ToolEvent::Restored(ToolRestored {}) => self.retired = None,
+            ToolEvent::Described(_)
+            | ToolEvent::VersionPublished(_)
+            | ToolEvent::AliasMoved(_)
+            | ToolEvent::AliasRemoved(_)
+            | ToolEvent::Deprecated(_)
+            | ToolEvent::Undeprecated(_)
+            | ToolEvent::VersionYanked(_)
+            | ToolEvent::VersionUnyanked(_) => {
                 if let Some(life) = &mut self.life {
-                    life.profile = event.profile;
+                    life.apply(event);
                 }
             }
-            ToolEvent::VersionPublished(event) => {
-                if let Some(life) = &mut self.life {
-                    life.latest = event.tool_version;
-                    life.definition_hash = event.definition_hash;
-                }
-            }
-            ToolEvent::Retired(_) => self.retired = true,
         }
     }
 }
@@ -82,6 +94,26 @@ impl Aggregate for Tool {
 impl AggregateRoot for Tool {
     fn is_creation(command: &ToolCommand) -> bool {
         matches!(command, ToolCommand::Register(_))
+    }
+
+    /// Publishing what is published already is done by the event that published it.
+    fn is_done_by(command: &ToolCommand, event: &ToolEvent) -> bool {
+        let ToolCommand::PublishVersion(publish) = command else {
+            return false;
+        };
+        match event {
+            ToolEvent::Registered(event) => event.tool_version == publish.tool_version,
+            ToolEvent::VersionPublished(event) => event.tool_version == publish.tool_version,
+            ToolEvent::Described(_)
+            | ToolEvent::Retired(_)
+            | ToolEvent::Restored(_)
+            | ToolEvent::AliasMoved(_)
+            | ToolEvent::AliasRemoved(_)
+            | ToolEvent::Deprecated(_)
+            | ToolEvent::Undeprecated(_)
+            | ToolEvent::VersionYanked(_)
+            | ToolEvent::VersionUnyanked(_) => false,
+        }
     }
 }
 
@@ -93,13 +125,41 @@ impl Tool {
         self.life.as_ref().map(|life| &life.profile)
     }
 
+    /// The slug of its server.
+    #[must_use]
+    pub fn server(&self) -> Option<&str> {
+        self.life.as_ref().map(|life| life.server.as_str())
+    }
+
     /// Whether it has been retired.
     #[must_use]
     pub fn is_retired(&self) -> bool {
-        self.retired
+        self.retired.is_some()
     }
 
-    /// Whether a registration says what is there now: the latest definition, title, category and tags. Who
+    /// Why it has been retired, if it has.
+    pub(super) fn retired_reason(&self) -> Option<&str> {
+        self.retired.as_deref()
+    }
+
+    /// Why a version is yanked, if it is.
+    pub(super) fn yanked_reason(&self, version: &Version) -> Option<&str> {
+        let life = self.life.as_ref()?;
+        life.versions.get(version).ok()?.yanked.as_deref()
+    }
+
+    /// What those are told who use a version, or the whole tool.
+    pub(super) fn deprecation(&self, version: Option<&Version>) -> Option<&Deprecation> {
+        self.life.as_ref()?.deprecation(version).ok()?
+    }
+
+    /// Its current version; none before its registration.
+    #[must_use]
+    pub fn current_version(&self) -> Option<&Version> {
+        self.life.as_ref().and_then(|life| life.versions.current())
+    }
+
+    /// Whether a registration says what is there now: the current definition, title, category and tags. Who
     /// may see the tool is not compared, because it is set apart from what the tool is.
     #[must_use]
     pub fn is_as_in(&self, register: &RegisterTool) -> bool {
@@ -109,12 +169,13 @@ impl Tool {
                 ..register.profile.clone()
             };
             let hash = register.definition.checked_hash(&life.name);
-            life.profile == profile && hash.is_ok_and(|hash| hash == life.definition_hash)
+            life.profile == profile
+                && hash.is_ok_and(|hash| life.versions.current_hash() == Some(&hash))
         })
     }
 
     fn register(&self, register: RegisterTool) -> Result<ToolEvent, ToolError> {
-        if self.retired {
+        if self.is_retired() {
             return Err(ToolError::Retired);
         }
         if self.life.is_some() {
@@ -143,48 +204,103 @@ impl Tool {
         Ok(ToolEvent::Described(ToolDescribed { profile }))
     }
 
-    fn publish_version(&self, publish: PublishToolVersion) -> Result<ToolEvent, ToolError> {
+    /// None when exactly this is published already.
+    fn publish_version(&self, publish: PublishToolVersion) -> Result<Option<ToolEvent>, ToolError> {
         let life = self.active()?;
         let definition_hash = publish.definition.checked_hash(&life.name)?;
-        if publish.tool_version <= life.latest {
-            return Err(ToolError::VersionNotAbove {
-                given: publish.tool_version,
-                latest: life.latest.clone(),
-            });
+        let (version, versions) = (&publish.tool_version, &life.versions);
+        match versions.check_publication(version, &definition_hash)? {
+            Publication::Already => return Ok(None),
+            Publication::New => versions.check_compatibility(version, &publish.definition)?,
         }
-        if definition_hash == life.definition_hash {
-            return Err(ToolError::DefinitionUnchanged {
-                latest: life.latest.clone(),
-            });
-        }
-        Ok(ToolEvent::VersionPublished(Box::new(
+        Ok(Some(ToolEvent::VersionPublished(Box::new(
             ToolVersionPublished {
                 tool_version: publish.tool_version,
                 definition: publish.definition,
                 definition_hash,
             },
-        )))
+        ))))
     }
 
     fn retire(&self, reason: String) -> Result<ToolEvent, ToolError> {
         self.active()?;
-        let found = reason.chars().count();
-        if found > MAX_REASON {
-            return Err(ToolError::TooLong {
-                field: "reason",
-                most: MAX_REASON,
-                found,
-            });
-        }
-        if !is_clean(&reason) {
-            return Err(ToolError::HiddenCharacters { field: "reason" });
-        }
+        check_reason(&reason)?;
         Ok(ToolEvent::Retired(ToolRetired { reason }))
+    }
+
+    fn restore(&self) -> Result<ToolEvent, ToolError> {
+        match (&self.life, &self.retired) {
+            (None, _) => Err(ToolError::NotRegistered),
+            (Some(_), None) => Err(ToolError::NotRetired),
+            (Some(_), Some(_)) => Ok(ToolEvent::Restored(ToolRestored {})),
+        }
+    }
+
+    fn move_alias(&self, alias: Alias, to: Version) -> Result<ToolEvent, ToolError> {
+        let versions = &self.active()?.versions;
+        versions.check_alias_move(&alias, &to)?;
+        let from = versions.standing(&alias).ok();
+        let from = from.map(|standing| standing.at.clone());
+        Ok(ToolEvent::AliasMoved(AliasMoved { alias, from, to }))
+    }
+
+    fn rollback_alias(&self, alias: Alias) -> Result<ToolEvent, ToolError> {
+        let standing = self.active()?.versions.standing(&alias)?;
+        match standing.before.clone() {
+            Some(before) => self.move_alias(alias, before),
+            None => Err(ToolError::NothingBefore { alias }),
+        }
+    }
+
+    fn remove_alias(&self, alias: Alias) -> Result<ToolEvent, ToolError> {
+        let from = self.active()?.versions.standing(&alias)?.at.clone();
+        Ok(ToolEvent::AliasRemoved(AliasRemoved { alias, from }))
+    }
+
+    fn deprecate(
+        &self,
+        tool_version: Option<Version>,
+        deprecation: Deprecation,
+    ) -> Result<ToolEvent, ToolError> {
+        let life = self.active()?;
+        let current = life.deprecation(tool_version.as_ref())?;
+        let own = format!("{}/{}", life.server, life.name);
+        deprecation.check(tool_version.is_none().then_some(own.as_str()))?;
+        if current == Some(&deprecation) {
+            return Err(ToolError::Unchanged);
+        }
+        Ok(ToolEvent::Deprecated(ToolDeprecated {
+            tool_version,
+            deprecation,
+        }))
+    }
+
+    fn undeprecate(&self, tool_version: Option<Version>) -> Result<ToolEvent, ToolError> {
+        match self.active()?.deprecation(tool_version.as_ref())? {
+            Some(_) => Ok(ToolEvent::Undeprecated(ToolUndeprecated { tool_version })),
+            None => Err(ToolError::NotDeprecated),
+        }
+    }
+
+    fn yank(&self, tool_version: Version, reason: String) -> Result<ToolEvent, ToolError> {
+        self.active()?.versions.check_yank(&tool_version)?;
+        check_reason(&reason)?;
+        Ok(ToolEvent::VersionYanked(ToolVersionYanked {
+            tool_version,
+            reason,
+        }))
+    }
+
+    fn unyank(&self, tool_version: Version) -> Result<ToolEvent, ToolError> {
+        self.active()?.versions.check_unyank(&tool_version)?;
+        Ok(ToolEvent::VersionUnyanked(ToolVersionUnyanked {
+            tool_version,
+        }))
     }
 
     fn active(&self) -> Result<&Life, ToolError> {
         let life = self.life.as_ref().ok_or(ToolError::NotRegistered)?;
-        if self.retired {
+        if self.is_retired() {
             Err(ToolError::Retired)
         } else {
             Ok(life)
@@ -192,7 +308,22 @@ impl Tool {
     }
 }
 
-fn check_name(name: &str) -> Result<(), ToolError> {
+fn check_reason(reason: &str) -> Result<(), ToolError> {
+    let found = reason.chars().count();
+    if found > MAX_REASON {
+        return Err(ToolError::TooLong {
+            field: "reason",
+            most: MAX_REASON,
+            found,
+        });
+    }
+    if !is_clean(reason) {
+        return Err(ToolError::HiddenCharacters { field: "reason" });
+    }
+    Ok(())
+}
+
+pub(super) fn check_name(name: &str) -> Result<(), ToolError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' ');
     let sound = (1..=MAX_NAME).contains(&name.len())
         && name.chars().all(allowed)

@@ -1,6 +1,6 @@
 //! What can be asked of a tool.
 
-use super::{ToolDefinition, ToolProfile};
+use super::{Alias, Deprecation, ToolDefinition, ToolProfile};
 use crate::id::ServerId;
 use semver::Version;
 use std::sync::Arc;
@@ -12,12 +12,55 @@ pub enum ToolCommand {
     Register(Box<RegisterTool>),
     /// Say something else around it; the whole profile is replaced.
     Describe(ToolProfile),
-    /// Publish a new definition.
+    /// Publish a definition under a number of its own.
     PublishVersion(Box<PublishToolVersion>),
-    /// Take the tool out of use. There is no way back.
+    /// Take the tool out of use.
     Retire {
         /// Why, for those who used it; may be empty.
         reason: String,
+    },
+    /// Take the retired tool into use again, as it was.
+    Restore,
+    /// Let an alias stand at a version, whether it is new or stood elsewhere.
+    MoveAlias {
+        /// The alias.
+        alias: Alias,
+        /// Where it shall stand.
+        to: Version,
+    },
+    /// Let an alias stand where it stood before its last move.
+    RollbackAlias {
+        /// The alias.
+        alias: Alias,
+    },
+    /// Take an alias away.
+    RemoveAlias {
+        /// The alias.
+        alias: Alias,
+    },
+    /// Warn those who use it.
+    Deprecate {
+        /// Which version; the whole tool when there is none.
+        tool_version: Option<Version>,
+        /// What they are told.
+        deprecation: Deprecation,
+    },
+    /// Take the warning back.
+    Undeprecate {
+        /// Of which version; of the whole tool when there is none.
+        tool_version: Option<Version>,
+    },
+    /// Hide a version from resolution.
+    YankVersion {
+        /// Which version.
+        tool_version: Version,
+        /// Why, for those who used it; may be empty.
+        reason: String,
+    },
+    /// Show a yanked version to resolution again.
+    UnyankVersion {
+        /// Which version.
+        tool_version: Version,
     },
 }
 
@@ -38,10 +81,10 @@ pub struct RegisterTool {
     pub definition: Arc<ToolDefinition>,
 }
 
-/// Publish a new definition.
+/// Publish a definition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PublishToolVersion {
-    /// Its version, above every published one.
+    /// Its version. Published already with the same definition, nothing happens.
     pub tool_version: Version,
     /// What a model reads.
     pub definition: Arc<ToolDefinition>,

@@ -15,7 +15,7 @@ pub const MAX_SCHEMA_BYTES: usize = 65_536;
 pub(super) const MAX_ANNOTATIONS_BYTES: usize = 4_096;
 
 /// A tool's definition (MCP specification 2025-11-25, "Tools", data type `Tool`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolDefinition {
     /// What the tool does.
     pub description: String,

@@ -1,9 +1,12 @@
 //! Why a tool refuses a command.
 
+use super::Alias;
 use super::definition::{MAX_ANNOTATIONS_BYTES, MAX_SCHEMA_BYTES};
 use crate::aggregate::Rejection;
+use crate::compatibility::Change;
 use crate::server::MAX_TAGS;
 use semver::Version;
+use serde_json::{Value, json};
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,8 +17,8 @@ pub enum ToolError {
     /// Register the tool first.
     #[error("there is no such tool")]
     NotRegistered,
-    /// A retired tool does not come back, and its name stays taken: choose another.
-    #[error("the tool is retired: it does not come back, and its name stays taken")]
+    /// A retired tool keeps its name: restore it, or choose another name.
+    #[error("the tool is retired and keeps its name; restore it to use it again")]
     Retired,
     /// Follow the rule for names (MCP specification 2025-11-25, "Tool Names", and spaces and slashes,
     /// which real servers use).
@@ -93,20 +96,109 @@ pub enum ToolError {
         /// What was given.
         found: usize,
     },
-    /// Choose a version above the latest.
-    #[error("version {given} is not above the latest published version {latest}")]
-    VersionNotAbove {
-        /// What was given.
-        given: Version,
-        /// The latest.
-        latest: Version,
+    /// A version never changes: publish the definition under another number.
+    #[error(
+        "version {version} is published with another definition and never changes; choose another number"
+    )]
+    VersionTaken {
+        /// The version that is there.
+        version: Version,
     },
-    /// The definition is the one already in use: nothing to publish.
+    /// Publish it under the suggested version, or take the breaking changes back.
+    #[error(
+        "a breaking change between this and version {neighbour}, whose numbers promise none: {}; \
+         the suggested version is {suggested}",
+        told(changes)
+    )]
+    BreakingChange {
+        /// The release that it was compared with.
+        neighbour: Version,
+        /// What breaks callers.
+        changes: Vec<Change>,
+        /// A version that promises nothing to any other.
+        suggested: Version,
+    },
+    /// The definition is the one of the version below: nothing to publish.
     #[error("the definition is the same as that of version {latest}")]
     DefinitionUnchanged {
-        /// The latest.
+        /// The version next below.
         latest: Version,
     },
+    /// Name a published version.
+    #[error("the tool has no version {version}; its `versions` lists what there is")]
+    VersionNotFound {
+        /// What was given.
+        version: Version,
+    },
+    /// Choose a version that is in use, or unyank it.
+    #[error("version {version} is yanked")]
+    VersionYanked {
+        /// The version.
+        version: Version,
+    },
+    /// There is nothing to unyank.
+    #[error("version {version} is not yanked")]
+    VersionNotYanked {
+        /// The version.
+        version: Version,
+    },
+    /// Move or remove the aliases first.
+    #[error(
+        "version {version} cannot be yanked while aliases stand at it: move or remove {aliases} first"
+    )]
+    VersionHasAliases {
+        /// The version.
+        version: Version,
+        /// The aliases.
+        aliases: String,
+    },
+    /// Publish another version first, or retire the tool.
+    #[error(
+        "version {version} is the last one in use; publish another one first, or retire the tool"
+    )]
+    LastVersion {
+        /// The version.
+        version: Version,
+    },
+    /// Follow the rule for aliases.
+    #[error("an alias has 1 to 32 characters out of a-z, 0-9 and `-`, and begins with a letter")]
+    InvalidAlias,
+    /// `latest` follows the versions by itself: publish or yank one, or use another alias.
+    #[error(
+        "`latest` follows the highest version by itself and cannot be moved or removed; use another alias, such as `stable`"
+    )]
+    AutomaticAlias,
+    /// Move the alias to a version to make it.
+    #[error("the tool has no alias `{alias}`")]
+    AliasNotFound {
+        /// What was given.
+        alias: Alias,
+    },
+    /// Remove an alias that nobody uses.
+    #[error("a tool has 32 aliases at most")]
+    TooManyAliases,
+    /// The alias has stood at one version only: move it.
+    #[error("alias `{alias}` stood nowhere before; move or remove it")]
+    NothingBefore {
+        /// The alias.
+        alias: Alias,
+    },
+    /// Write a reference as the text says.
+    #[error(
+        "a tool is named `server/name`, and with a version `server/name@1.2.3`, `@^1.2`, `@stable` or `@latest`"
+    )]
+    InvalidReference,
+    /// Name another tool, or another version.
+    #[error(
+        "a successor is written `server/name` or `server/name@reference`, and a tool does not succeed itself"
+    )]
+    InvalidSuccessor,
+    /// There is no deprecation to take back.
+    #[error("this is not deprecated")]
+    NotDeprecated,
+    /// There is nothing to restore.
+    #[error("the tool is not retired")]
+    NotRetired,
     /// The tool is already described so.
     #[error("the tool is already described like this")]
     Unchanged,
@@ -128,13 +220,53 @@ impl Rejection for ToolError {
             Self::SchemaTooLarge { .. } => "SCHEMA_TOO_LARGE",
             Self::InvalidAnnotations => "INVALID_ANNOTATIONS",
             Self::AnnotationsTooLarge { .. } => "ANNOTATIONS_TOO_LARGE",
-            Self::VersionNotAbove { .. } => "VERSION_NOT_ABOVE_LATEST",
+            Self::VersionTaken { .. } => "VERSION_TAKEN",
+            Self::BreakingChange { .. } => "BREAKING_CHANGE",
             Self::DefinitionUnchanged { .. } => "DEFINITION_UNCHANGED",
+            Self::VersionNotFound { .. } => "VERSION_NOT_FOUND",
+            Self::VersionYanked { .. } => "VERSION_YANKED",
+            Self::VersionNotYanked { .. } => "VERSION_NOT_YANKED",
+            Self::VersionHasAliases { .. } => "VERSION_HAS_ALIASES",
+            Self::LastVersion { .. } => "LAST_VERSION",
+            Self::InvalidAlias => "INVALID_ALIAS",
+            Self::AutomaticAlias => "AUTOMATIC_ALIAS",
+            Self::AliasNotFound { .. } => "ALIAS_NOT_FOUND",
+            Self::TooManyAliases => "TOO_MANY_ALIASES",
+            Self::NothingBefore { .. } => "NOTHING_TO_ROLL_BACK",
+            Self::InvalidReference => "INVALID_REFERENCE",
+            Self::InvalidSuccessor => "INVALID_SUCCESSOR",
+            Self::NotDeprecated => "NOT_DEPRECATED",
+            Self::NotRetired => "NOT_RETIRED",
             Self::Unchanged => "UNCHANGED",
         }
     }
 
+    fn details(&self) -> Option<Value> {
+        let Self::BreakingChange {
+            neighbour,
+            changes,
+            suggested,
+        } = self
+        else {
+            return None;
+        };
+        Some(json!({
+            "changes": changes,
+            "comparedWith": neighbour,
+            "suggestedVersion": suggested,
+        }))
+    }
+
     fn is_not_found(&self) -> bool {
         *self == Self::NotRegistered
+    }
+}
+
+/// The first change in words, and how many more there are.
+fn told(changes: &[Change]) -> String {
+    let first = changes.first().map_or("", |change| &change.message);
+    match changes.len() {
+        0 | 1 => first.to_owned(),
+        all => format!("{first}, and {} more", all - 1),
     }
 }

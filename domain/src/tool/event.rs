@@ -1,6 +1,6 @@
 //! What has happened to a tool.
 
-use super::{ToolDefinition, ToolProfile};
+use super::{Alias, Deprecation, ToolDefinition, ToolProfile};
 use crate::id::ServerId;
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,20 @@ wire_events! {
         VersionPublished(Box<ToolVersionPublished>) = "tool.version_published" v 2,
         /// It is out of use.
         Retired(ToolRetired) = "tool.retired" v 1,
+        /// It is in use again.
+        Restored(ToolRestored) = "tool.restored" v 1,
+        /// An alias stands at another version, or begins to.
+        AliasMoved(AliasMoved) = "tool.alias_moved" v 1,
+        /// An alias is gone.
+        AliasRemoved(AliasRemoved) = "tool.alias_removed" v 1,
+        /// Those who use it are warned.
+        Deprecated(ToolDeprecated) = "tool.deprecated" v 1,
+        /// They are not any more.
+        Undeprecated(ToolUndeprecated) = "tool.undeprecated" v 1,
+        /// A version is hidden from resolution.
+        VersionYanked(ToolVersionYanked) = "tool.version_yanked" v 1,
+        /// A version is shown to resolution again.
+        VersionUnyanked(ToolVersionUnyanked) = "tool.version_unyanked" v 1,
     }
 }
 
@@ -62,4 +76,61 @@ pub struct ToolVersionPublished {
 pub struct ToolRetired {
     /// Why.
     pub reason: String,
+}
+
+/// It is in use again, as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolRestored {}
+
+/// An alias stands at another version, or begins to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasMoved {
+    /// The alias.
+    pub alias: Alias,
+    /// Where it stood; nowhere when it is new.
+    pub from: Option<Version>,
+    /// Where it stands.
+    pub to: Version,
+}
+
+/// An alias is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasRemoved {
+    /// The alias.
+    pub alias: Alias,
+    /// Where it stood.
+    pub from: Version,
+}
+
+/// Those who use it are warned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolDeprecated {
+    /// Which version; the whole tool when there is none.
+    pub tool_version: Option<Version>,
+    /// What they are told.
+    #[serde(flatten)]
+    pub deprecation: Deprecation,
+}
+
+/// They are not warned any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolUndeprecated {
+    /// Of which version; of the whole tool when there is none.
+    pub tool_version: Option<Version>,
+}
+
+/// A version is hidden from resolution. It stays in history, and its exact number still leads to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolVersionYanked {
+    /// Which version.
+    pub tool_version: Version,
+    /// Why.
+    pub reason: String,
+}
+
+/// A version is shown to resolution again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolVersionUnyanked {
+    /// Which version.
+    pub tool_version: Version,
 }

@@ -1,22 +1,36 @@
 //! A tool of a registered server: what an agent finds, reads and calls.
 //!
 //! A tool's definition (description and schemas) is versioned and identified by its hash; what is said
-//! around it (title, category, tags, visibility) is its profile.
+//! around it (title, category, tags, visibility) is its profile. Which version is meant is written as a
+//! [`reference`].
 
 mod aggregate;
+mod alias;
 mod command;
 mod definition;
+mod deprecation;
 mod error;
 mod event;
+mod life;
 mod profile;
+pub mod reference;
 #[cfg(test)]
 mod tests;
 mod undo;
 pub(crate) mod upcast;
+mod versions;
+#[cfg(test)]
+mod versions_tests;
 
 pub use aggregate::Tool;
+pub use alias::Alias;
 pub use command::{PublishToolVersion, RegisterTool, ToolCommand};
 pub use definition::{MAX_DESCRIPTION, MAX_SCHEMA_BYTES, ToolDefinition};
+pub use deprecation::Deprecation;
 pub use error::ToolError;
-pub use event::{ToolDescribed, ToolEvent, ToolRegistered, ToolRetired, ToolVersionPublished};
+pub use event::{
+    AliasMoved, AliasRemoved, ToolDeprecated, ToolDescribed, ToolEvent, ToolRegistered,
+    ToolRestored, ToolRetired, ToolUndeprecated, ToolVersionPublished, ToolVersionUnyanked,
+    ToolVersionYanked,
+};
 pub use profile::{ToolProfile, Visibility};

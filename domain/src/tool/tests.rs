@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use semver::Version;
 use serde_json::json;
 
-type Given = TestFramework<Tool>;
+pub(super) type Given = TestFramework<Tool>;
 
-fn definition(description: &str) -> ToolDefinition {
+pub(super) fn definition(description: &str) -> ToolDefinition {
     ToolDefinition {
         description: description.into(),
         input_schema: Some(json!({"type": "object", "properties": {"path": {"type": "string"}}})),
@@ -31,7 +31,7 @@ fn register(registration: RegisterTool) -> ToolCommand {
     ToolCommand::Register(Box::new(registration))
 }
 
-fn registered() -> ToolEvent {
+pub(super) fn registered() -> ToolEvent {
     let r = registration();
     let definition_hash = r.definition.checked_hash(&r.name).unwrap();
     ToolEvent::Registered(Box::new(ToolRegistered {
@@ -45,27 +45,27 @@ fn registered() -> ToolEvent {
     }))
 }
 
-fn retired() -> ToolEvent {
+pub(super) fn retired() -> ToolEvent {
     ToolEvent::Retired(ToolRetired {
         reason: String::new(),
     })
 }
 
-fn publish(version: Version, description: &str) -> ToolCommand {
+pub(super) fn publish(version: Version, description: &str) -> ToolCommand {
     ToolCommand::PublishVersion(Box::new(PublishToolVersion {
         tool_version: version,
         definition: definition(description).into(),
     }))
 }
 
-fn accepts(history: Vec<ToolEvent>, command: ToolCommand, event: ToolEvent) {
+pub(super) fn accepts(history: Vec<ToolEvent>, command: ToolCommand, event: ToolEvent) {
     Given::with(())
         .given(history)
         .when(command)
         .then_expect_events(vec![event]);
 }
 
-fn rejects(history: Vec<ToolEvent>, command: ToolCommand, error: ToolError) {
+pub(super) fn rejects(history: Vec<ToolEvent>, command: ToolCommand, error: ToolError) {
     Given::with(())
         .given(history)
         .when(command)
@@ -212,35 +212,6 @@ fn rejects_definitions_that_a_model_should_not_read() {
             field: "input_schema",
             found,
         },
-    );
-}
-
-#[test]
-fn publishes_only_a_higher_version_of_another_definition() {
-    let two = Version::new(2, 0, 0);
-    let expected = ToolEvent::VersionPublished(Box::new(ToolVersionPublished {
-        tool_version: two.clone(),
-        definition: definition("Shows the log").into(),
-        definition_hash: definition("Shows the log").checked_hash("git_log").unwrap(),
-    }));
-    accepts(
-        vec![registered()],
-        publish(two.clone(), "Shows the log"),
-        expected,
-    );
-    let one = Version::new(1, 0, 0);
-    rejects(
-        vec![registered()],
-        publish(one.clone(), "Shows the log"),
-        ToolError::VersionNotAbove {
-            given: one.clone(),
-            latest: one.clone(),
-        },
-    );
-    rejects(
-        vec![registered()],
-        publish(two, "Shows the history"),
-        ToolError::DefinitionUnchanged { latest: one },
     );
 }
 

@@ -9,7 +9,8 @@ use crate::error::QueryError;
 use crate::page::Page;
 use crate::store::TenantConnection;
 use domain::diff::{Change, diff};
-use domain::{registry, state};
+use domain::registry;
+use domain::state::{self, State};
 use futures::TryStreamExt;
 use std::collections::{HashMap, VecDeque};
 
@@ -71,7 +72,7 @@ struct Fold<'a> {
     id: String,
     range: &'a HistoryRange,
     after: Option<Place>,
-    state: serde_json::Value,
+    state: State,
     /// The entries of the page, and one more when there is one.
     kept: VecDeque<HistoryEntry>,
 }
@@ -98,10 +99,10 @@ impl<'a> Fold<'a> {
             return Ok(());
         }
         let decoded = registry::decode(&event.event).map_err(corrupt)?;
-        let before = wanted.then(|| self.state.clone());
+        let before = wanted.then(|| self.state.document.clone());
         state::apply(&mut self.state, &decoded);
         if let Some(before) = before {
-            let changes = diff(&before, &self.state);
+            let changes = diff(&before, &self.state.document);
             self.kept.push_back(HistoryEntry { event, changes });
         }
         if self.range.descending && self.kept.len() > self.range.first + 1 {

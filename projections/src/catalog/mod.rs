@@ -8,6 +8,8 @@ mod queries;
 mod rows;
 pub(crate) mod save;
 mod server_queries;
+mod shelf;
+mod tool_row;
 
 pub use facets::{Count, ToolFacets, category_counts, tool_facets};
 pub use past::position_at;
@@ -19,6 +21,7 @@ pub use queries::{
 pub use rows::{Server, Status, Tool, ToolVersion};
 pub(crate) use save::save;
 pub use server_queries::{ServerFilter, count_servers, server_by_slug, servers, servers_by_id};
+pub use tool_row::VersionMark;
 
 /// The projector's name.
 pub const NAME: &str = "catalog";

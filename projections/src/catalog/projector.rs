@@ -5,6 +5,8 @@
 use super::NAME;
 use super::past::{Dated, Past, save_moments, supersede};
 use super::save::{SERVER_COLUMNS, TOOL_COLUMNS, VERSION_COLUMNS, save, save_past};
+use super::shelf::{self, Shelves};
+use super::tool_row::{ACTIVE, RETIRED, ToolRow};
 use crate::checkpoint::to_i64;
 use crate::error::ProjectionError;
 use crate::projector::{OnPoison, Projector, Recorded};
@@ -12,7 +14,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::AnyEvent;
 use domain::server::{ServerEvent, ServerProfile};
-use domain::tool::{ToolDefinition, ToolEvent, ToolProfile};
+use domain::tool::{ToolDefinition, ToolEvent};
+use semver::Version;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -24,7 +27,7 @@ use std::sync::Arc;
 pub struct CatalogProjector;
 
 /// (tenant, aggregate id).
-type Key = (String, String);
+pub(super) type Key = (String, String);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct ServerRow {
@@ -46,37 +49,11 @@ impl Dated for ServerRow {
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct ToolRow {
-    tenant: String,
-    tool_id: String,
-    server_id: String,
-    server: String,
-    name: String,
-    #[serde(flatten)]
-    profile: ToolProfile,
-    #[serde(flatten)]
-    definition: Arc<ToolDefinition>,
-    definition_hash: String,
-    tool_version: String,
-    status: String,
-    retired_reason: Option<String>,
-    registered_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    valid_from: i64,
-}
-
-impl Dated for ToolRow {
-    fn valid_from(&mut self) -> &mut i64 {
-        &mut self.valid_from
-    }
-}
-
 #[derive(Debug, Serialize)]
 struct VersionRow<'a> {
     tenant: &'a str,
     tool_id: &'a str,
-    tool_version: String,
+    tool_version: &'a Version,
     #[serde(flatten)]
     definition: &'a ToolDefinition,
     definition_hash: &'a str,
@@ -94,8 +71,10 @@ struct Rows<'a> {
     servers_past: Vec<Past<ServerRow>>,
     tools_past: Vec<Past<ToolRow>>,
     versions: Vec<VersionRow<'a>>,
-    /// Servers retired in this batch, whose tools go with them.
-    retired: BTreeSet<Key>,
+    /// The definitions that tools of this batch may give way to.
+    shelves: Shelves,
+    /// Servers retired or restored in this batch, whose tools go with them.
+    swept: BTreeSet<Key>,
 }
 
 #[async_trait]
@@ -155,22 +134,28 @@ async fn load<'a>(
     batch: &[Recorded],
 ) -> Result<Rows<'a>, ProjectionError> {
     let mut rows = Rows::default();
-    let (mut servers, mut tools) = (BTreeSet::new(), BTreeSet::new());
+    let (mut servers, mut tools, mut shelves) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for recorded in batch.iter().filter(|recorded| recorded.commit.sequence > 1) {
         let key = key(recorded);
         for event in &recorded.events {
             match event {
-                AnyEvent::Server(ServerEvent::Retired(_)) => {
-                    rows.retired.insert(key.clone());
+                AnyEvent::Server(ServerEvent::Retired(_) | ServerEvent::Restored(_)) => {
+                    rows.swept.insert(key.clone());
                     servers.insert(key.clone());
                 }
                 AnyEvent::Server(_) => drop(servers.insert(key.clone())),
-                AnyEvent::Tool(_) => drop(tools.insert(key.clone())),
+                AnyEvent::Tool(event) => {
+                    tools.insert(key.clone());
+                    if shelf::is_needed_by(event) {
+                        shelves.insert(key.clone());
+                    }
+                }
                 AnyEvent::Tenant(_)
                 | AnyEvent::Principal(_)
                 | AnyEvent::Denial(_)
-                | AnyEvent::Publisher(_) => {}
-                AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
+                | AnyEvent::Publisher(_)
+                | AnyEvent::Taxonomy(_)
+                | AnyEvent::Review(_) => {}
             }
         }
     }
@@ -182,22 +167,23 @@ async fn load<'a>(
                 .insert((row.tenant.clone(), row.server_id.clone()), row);
         }
     }
-    if !tools.is_empty() || !rows.retired.is_empty() {
+    if !tools.is_empty() || !rows.swept.is_empty() {
         let statement = "SELECT to_jsonb(tools) FROM tools
             JOIN unnest($1::text[], $2::text[]) AS wanted (t, i) ON tenant = t AND tool_id = i";
         let mut found = fetch::<ToolRow>(connection, statement, &tools).await?;
         let statement = "SELECT to_jsonb(tools) FROM tools
             JOIN unnest($1::text[], $2::text[]) AS wanted (t, i) ON tenant = t AND server_id = i";
-        found.extend(fetch::<ToolRow>(connection, statement, &rows.retired).await?);
+        found.extend(fetch::<ToolRow>(connection, statement, &rows.swept).await?);
         for Json(row) in found {
             rows.tools
                 .insert((row.tenant.clone(), row.tool_id.clone()), row);
         }
     }
+    rows.shelves = Shelves::load(connection, &shelves).await?;
     Ok(rows)
 }
 
-async fn fetch<T>(
+pub(super) async fn fetch<T>(
     connection: &mut PgConnection,
     statement: &str,
     keys: &BTreeSet<Key>,
@@ -252,7 +238,7 @@ impl<'a> Rows<'a> {
                 server_id: key.1.clone(),
                 slug: event.slug.clone(),
                 profile: event.profile.clone(),
-                status: "active".to_owned(),
+                status: ACTIVE.to_owned(),
                 retired_reason: None,
                 registered_at: at,
                 updated_at: at,
@@ -270,20 +256,45 @@ impl<'a> Rows<'a> {
             | ServerEvent::ManifestStatusChanged(_) => {}
             ServerEvent::Described(event) => row.profile = event.profile.clone(),
             ServerEvent::Retired(event) => {
-                row.status = "retired".to_owned();
+                row.status = RETIRED.to_owned();
                 row.retired_reason = Some(event.reason.clone());
-                let its = |tool: &&mut ToolRow| {
-                    tool.tenant == key.0 && tool.server_id == key.1 && tool.status == "active"
-                };
-                for tool in self.tools.values_mut().filter(its) {
-                    supersede(tool, &mut self.tools_past, position);
-                    tool.status = "retired".to_owned();
-                    tool.retired_reason = Some(event.reason.clone());
-                    tool.updated_at = at;
-                }
+                let reason = &event.reason;
+                self.sweep(&key, (position, at), |tool| {
+                    let in_use = tool.status == ACTIVE;
+                    in_use.then(|| tool.retire(reason.clone(), true)).is_some()
+                });
+            }
+            ServerEvent::Restored(_) => {
+                row.status = ACTIVE.to_owned();
+                row.retired_reason = None;
+                self.sweep(&key, (position, at), |tool| {
+                    let with_it = tool.retired_with_server;
+                    with_it.then(|| tool.restore()).is_some()
+                });
             }
         }
         Ok(())
+    }
+
+    /// Changes those tools of a server for which the change says that it is one.
+    fn sweep(
+        &mut self,
+        server: &Key,
+        (position, at): (i64, DateTime<Utc>),
+        change: impl Fn(&mut ToolRow) -> bool,
+    ) {
+        let its = |tool: &&mut ToolRow| tool.tenant == server.0 && tool.server_id == server.1;
+        for tool in self.tools.values_mut().filter(its) {
+            let mut changed = tool.clone();
+            if change(&mut changed) {
+                supersede(tool, &mut self.tools_past, position);
+                *tool = ToolRow {
+                    updated_at: at,
+                    valid_from: position,
+                    ..changed
+                };
+            }
+        }
     }
 
     fn apply_tool(
@@ -292,46 +303,45 @@ impl<'a> Rows<'a> {
         event: &'a ToolEvent,
     ) -> Result<(), ProjectionError> {
         let key = key(recorded);
-        let at = recorded.commit.recorded_at;
-        let position = to_i64(recorded.stream_sequence);
         if let ToolEvent::Registered(event) = event {
-            let row = ToolRow {
-                tenant: key.0.clone(),
-                tool_id: key.1.clone(),
-                server_id: event.server_id.to_string(),
-                server: event.server.clone(),
-                name: event.name.clone(),
-                profile: event.profile.clone(),
-                definition: Arc::clone(&event.definition),
-                definition_hash: event.definition_hash.clone(),
-                tool_version: event.tool_version.to_string(),
-                status: "active".to_owned(),
-                retired_reason: None,
-                registered_at: at,
-                updated_at: at,
-                valid_from: position,
-            };
+            let row = ToolRow::begin(recorded, event);
             self.tools.insert(key, row);
-            let version = event.tool_version.to_string();
-            self.push_version(recorded, version, &event.definition, &event.definition_hash);
+            let (version, hash) = (&event.tool_version, &event.definition_hash);
+            self.push_version(recorded, version, (&event.definition, hash));
             return Ok(());
         }
         let row = self.tools.get_mut(&key).ok_or_else(|| absent(recorded))?;
-        supersede(row, &mut self.tools_past, position);
-        row.updated_at = at;
+        supersede(row, &mut self.tools_past, to_i64(recorded.stream_sequence));
+        row.updated_at = recorded.commit.recorded_at;
         match event {
             ToolEvent::Registered(_) => {}
             ToolEvent::Described(event) => row.profile = event.profile.clone(),
             ToolEvent::VersionPublished(event) => {
-                row.tool_version = event.tool_version.to_string();
-                row.definition = Arc::clone(&event.definition);
-                row.definition_hash.clone_from(&event.definition_hash);
-                let version = event.tool_version.to_string();
-                self.push_version(recorded, version, &event.definition, &event.definition_hash);
+                let (version, hash) = (&event.tool_version, &event.definition_hash);
+                row.offer(version, (&event.definition, hash));
+                self.push_version(recorded, version, (&event.definition, hash));
             }
-            ToolEvent::Retired(event) => {
-                row.status = "retired".to_owned();
-                row.retired_reason = Some(event.reason.clone());
+            ToolEvent::Retired(event) => row.retire(event.reason.clone(), false),
+            ToolEvent::Restored(_) => row.restore(),
+            ToolEvent::AliasMoved(event) => {
+                row.aliases.insert(event.alias.clone(), event.to.clone());
+            }
+            ToolEvent::AliasRemoved(event) => drop(row.aliases.remove(&event.alias)),
+            ToolEvent::Deprecated(event) => {
+                row.warn(event.tool_version.as_ref(), Some(&event.deprecation));
+            }
+            ToolEvent::Undeprecated(event) => row.warn(event.tool_version.as_ref(), None),
+            ToolEvent::VersionYanked(event) => {
+                row.mark(&event.tool_version, |mark| {
+                    mark.yanked = Some(event.reason.clone());
+                });
+                row.settle(self.shelves.of(&key))
+                    .ok_or_else(|| absent(recorded))?;
+            }
+            ToolEvent::VersionUnyanked(event) => {
+                row.mark(&event.tool_version, |mark| mark.yanked = None);
+                row.settle(self.shelves.of(&key))
+                    .ok_or_else(|| absent(recorded))?;
             }
         }
         Ok(())
@@ -340,10 +350,11 @@ impl<'a> Rows<'a> {
     fn push_version(
         &mut self,
         recorded: &'a Recorded,
-        tool_version: String,
-        definition: &'a ToolDefinition,
-        definition_hash: &'a str,
+        tool_version: &'a Version,
+        (definition, definition_hash): (&'a Arc<ToolDefinition>, &'a str),
     ) {
+        self.shelves
+            .add(key(recorded), tool_version, (definition, definition_hash));
         self.versions.push(VersionRow {
             tenant: recorded.commit.tenant.as_str(),
             tool_id: &recorded.commit.aggregate_id,

@@ -14,8 +14,8 @@ use sqlx::{Postgres, QueryBuilder, Row};
 use std::collections::HashMap;
 
 const COLUMNS: &str = "tool_id, server_id, server, name, title, description, input_schema, \
-                       output_schema, annotations, definition_hash, tool_version, category, tags, visibility, \
-                       status, retired_reason, registered_at, updated_at";
+                       output_schema, annotations, definition_hash, tool_version, aliases, \
+                       version_marks, deprecation, category, tags, visibility, status, retired_reason, registered_at, updated_at";
 
 /// The registry name of a tool's server, as it is today.
 const OFFERED_AS: &str = "(SELECT registry_name FROM catalog.servers AS offering
@@ -245,13 +245,21 @@ pub async fn versions_by_tool(
     tools: &[ToolId],
 ) -> Result<HashMap<ToolId, Vec<ToolVersion>>, QueryError> {
     let ids: Vec<&str> = tools.iter().map(ToolId::as_str).collect();
-    // A published version stays as it is: what holds at a moment is what was published until then.
+    // A published version stays as it is: what holds at a moment is what was published until then. What was
+    // said of it since stands in the tool's row, which knows its past.
     let moment = connection.moment();
     let statement = format!(
-        "SELECT tool_id, tool_version, description, input_schema, output_schema, annotations, definition_hash,
-                published_at, actor_kind, actor_id
-         FROM catalog.tool_versions WHERE tool_id = ANY ($1){} ORDER BY stream_sequence DESC",
-        moment.since("stream_sequence")
+        "SELECT v.tool_id, v.tool_version, v.description, v.input_schema, v.output_schema, v.annotations,
+                v.definition_hash, v.published_at, v.actor_kind, v.actor_id, t.version_marks -> v.tool_version AS mark,
+                ARRAY(SELECT 'latest' WHERE v.tool_version = t.tool_version
+                      UNION ALL
+                      (SELECT key FROM jsonb_each_text(t.aliases) WHERE value = v.tool_version ORDER BY key)
+                ) AS standing
+         FROM catalog.tool_versions AS v
+         JOIN (SELECT tool_id, tool_version, aliases, version_marks FROM {}) AS t USING (tool_id)
+         WHERE v.tool_id = ANY ($1){} ORDER BY v.stream_sequence DESC",
+        moment.rows("catalog", "tools", "tool_id, tool_version, aliases, version_marks"),
+        moment.since("v.stream_sequence")
     );
     let rows = sqlx::query(&statement)
         .persistent(moment.is_now())

@@ -1,5 +1,6 @@
 //! The rows of the catalogue, as queries answer them.
 
+use super::tool_row::VersionMark;
 use crate::access::corrupt;
 use crate::error::QueryError;
 use crate::moment::Moment;
@@ -7,10 +8,13 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use domain::envelope::{Actor, ActorKind};
 use domain::id::{ServerId, ToolId};
 use domain::server::Transport;
-use domain::tool::Visibility;
+use domain::tool::{Alias, Deprecation, Visibility};
+use semver::Version;
 use serde_json::Value;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 /// Whether something is in use.
@@ -18,7 +22,7 @@ use std::str::FromStr;
 pub enum Status {
     /// In use.
     Active,
-    /// Out of use, for good.
+    /// Out of use, until it is restored.
     Retired,
 }
 
@@ -76,7 +80,7 @@ pub struct Server {
     pub moment: Moment,
 }
 
-/// A tool with its latest definition.
+/// A tool with its current definition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tool {
     /// Its id.
@@ -99,8 +103,14 @@ pub struct Tool {
     pub annotations: Option<Value>,
     /// The definition's identity.
     pub definition_hash: String,
-    /// The latest version.
+    /// The current version.
     pub tool_version: String,
+    /// Where its aliases stand, `latest` aside.
+    pub aliases: BTreeMap<Alias, Version>,
+    /// What was said of versions after they were published; most have none.
+    pub version_marks: BTreeMap<Version, VersionMark>,
+    /// What those are told who use any version of it.
+    pub deprecation: Option<Deprecation>,
     /// One word to group by.
     pub category: Option<String>,
     /// Words to filter by.
@@ -140,6 +150,30 @@ pub struct ToolVersion {
     pub published_at: DateTime<Utc>,
     /// Who published it.
     pub published_by: Actor,
+    /// The aliases that stand at it, `latest` included.
+    pub aliases: Vec<String>,
+    /// What was said of it since.
+    pub mark: VersionMark,
+}
+
+impl Tool {
+    /// What those are told who use a version: what is said of the version comes before what is said of the
+    /// whole tool.
+    #[must_use]
+    pub fn deprecation_of(&self, version: &Version) -> Option<&Deprecation> {
+        let mark = self.version_marks.get(version);
+        let own = mark.and_then(|mark| mark.deprecation.as_ref());
+        own.or(self.deprecation.as_ref())
+    }
+
+    /// What those are told who use the current version.
+    #[must_use]
+    pub fn current_deprecation(&self) -> Option<&Deprecation> {
+        match Version::parse(&self.tool_version) {
+            Ok(version) => self.deprecation_of(&version),
+            Err(_) => self.deprecation.as_ref(),
+        }
+    }
 }
 
 /// Something that a list can be sorted by.
@@ -212,6 +246,11 @@ pub(super) fn read_tool(row: &PgRow, moment: Moment) -> Result<Tool, QueryError>
         annotations: row.try_get("annotations")?,
         definition_hash: row.try_get("definition_hash")?,
         tool_version: row.try_get("tool_version")?,
+        aliases: json(row, "aliases")?,
+        version_marks: json(row, "version_marks")?,
+        deprecation: row
+            .try_get::<Option<Json<Deprecation>>, _>("deprecation")?
+            .map(|Json(deprecation)| deprecation),
         category: row.try_get("category")?,
         tags: row.try_get("tags")?,
         visibility: Visibility::from_str(&visibility).map_err(corrupt)?,
@@ -241,5 +280,17 @@ pub(super) fn read_version(row: &PgRow) -> Result<ToolVersion, QueryError> {
             kind: ActorKind::from_str(&kind).map_err(corrupt)?,
             id: row.try_get("actor_id")?,
         },
+        aliases: row.try_get("standing")?,
+        mark: row
+            .try_get::<Option<Json<VersionMark>>, _>("mark")?
+            .map(|Json(mark)| mark)
+            .unwrap_or_default(),
     })
+}
+
+fn json<T>(row: &PgRow, column: &str) -> Result<T, sqlx::Error>
+where
+    T: for<'de> serde::Deserialize<'de> + Send + Unpin + 'static,
+{
+    row.try_get(column).map(|Json(value)| value)
 }

@@ -32,6 +32,7 @@ const COLUMNS: &[&str] = &[
     "is_latest",
     "mirrored",
     "mirrored_sequence",
+    "retired_from",
 ];
 
 /// Keeps `versions`.
@@ -155,7 +156,16 @@ fn apply(
             let reason: String = event.reason.chars().take(MAX_STATUS_MESSAGE).collect();
             let reason = Some(reason).filter(|reason| !reason.is_empty());
             for row in versions.iter_mut() {
+                row.retired_from = Some((row.status, row.status_message.clone()));
+                row.changed = true;
                 row.set(recorded, ManifestStatus::Deleted, reason.clone());
+            }
+        }
+        ServerEvent::Restored(_) => {
+            for row in versions.iter_mut() {
+                if let Some((status, message)) = row.retired_from.take() {
+                    row.set(recorded, status, message);
+                }
             }
         }
         ServerEvent::ManifestPublished(event) => publish(versions, recorded, event)?,

@@ -28,6 +28,8 @@ pub(super) struct Row {
     pub(super) is_latest: bool,
     pub(super) mirrored: Option<Mirrored>,
     pub(super) mirrored_sequence: Option<i64>,
+    /// Status and message before the server was retired; they come back with it.
+    pub(super) retired_from: Option<(ManifestStatus, Option<String>)>,
     /// It differs from what is stored.
     #[serde(skip)]
     pub(super) changed: bool,
@@ -55,6 +57,7 @@ impl Row {
             is_latest: false,
             mirrored: None,
             mirrored_sequence: None,
+            retired_from: None,
             changed: true,
         }
     }
@@ -132,6 +135,7 @@ mod tests {
             is_latest: false,
             mirrored: None,
             mirrored_sequence: None,
+            retired_from: None,
             changed: false,
         }
     }

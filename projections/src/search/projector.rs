@@ -98,7 +98,11 @@ impl Projector for SearchProjector {
             for event in &recorded.events {
                 match event {
                     AnyEvent::Tool(_) => drop(tools.insert(id.clone())),
-                    AnyEvent::Server(ServerEvent::Described(_) | ServerEvent::Retired(_)) => {
+                    AnyEvent::Server(
+                        ServerEvent::Described(_)
+                        | ServerEvent::Retired(_)
+                        | ServerEvent::Restored(_),
+                    ) => {
                         servers.insert(id.clone());
                     }
                     AnyEvent::Principal(PrincipalEvent::Erased(_)) => erased = true,

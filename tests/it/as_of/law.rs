@@ -13,7 +13,8 @@ use domain::principal::{
 };
 use domain::server::{RegisterServer, Server, ServerCommand, ServerProfile};
 use domain::tool::{
-    PublishToolVersion, RegisterTool, Tool, ToolCommand, ToolDefinition, ToolProfile, Visibility,
+    Alias, Deprecation, PublishToolVersion, RegisterTool, Tool, ToolCommand, ToolDefinition,
+    ToolProfile, Visibility,
 };
 use projections::access::{self, AccessProjector};
 use projections::catalog::{self, CatalogProjector, Order, ServerFilter, Sort, ToolFilter};
@@ -41,7 +42,7 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0..2u8, 0..14u8, 0..2u8, 0..3u8, -40..40i64);
+    let step = (0..2u8, 0..23u8, 0..2u8, 0..3u8, -40..40i64);
     let step = step.prop_map(|(tenant, command, object, detail, skew_millis)| Step {
         tenant,
         command,
@@ -49,7 +50,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         detail,
         skew_millis,
     });
-    prop::collection::vec(step, 40..70)
+    prop::collection::vec(step, 70..120)
 }
 
 #[test]
@@ -161,7 +162,7 @@ async fn send(to: &Dispatcher, context: &CommandContext, step: &Step, number: u6
     let handle = format!("principal-{}", step.object);
     let tenant = &context.tenant;
     match step.command {
-        0..=3 => {
+        0..=3 | 14 => {
             let profile = ServerProfile {
                 name: format!("name {}", number % 3),
                 ..ServerProfile::default()
@@ -172,6 +173,7 @@ async fn send(to: &Dispatcher, context: &CommandContext, step: &Step, number: u6
                     profile,
                 }),
                 2 => ServerCommand::Describe(profile),
+                14 => ServerCommand::Restore,
                 _ => ServerCommand::Retire {
                     reason: String::new(),
                 },
@@ -179,7 +181,7 @@ async fn send(to: &Dispatcher, context: &CommandContext, step: &Step, number: u6
             let id = ServerId::derive(tenant, &server);
             dispatch::<Server>(to, context, id.as_str(), command).await;
         }
-        4..=8 => {
+        4..=8 | 15.. => {
             let id = ToolId::derive(tenant, &server, &name);
             let command = tool_command(tenant, step.command, (server, name), number);
             dispatch::<Tool>(to, context, id.as_str(), command).await;
@@ -243,12 +245,53 @@ fn tool_command(
         })),
         6 => ToolCommand::Describe(profile),
         7 => ToolCommand::PublishVersion(Box::new(PublishToolVersion {
-            tool_version: Version::new(2, number, 0),
+            tool_version: tool_version(number),
             definition,
         })),
+        15.. => version_command(command, number),
         _ => ToolCommand::Retire {
             reason: String::new(),
         },
+    }
+}
+
+/// One of five versions, so that most are published again, marked more than once, or absent.
+fn tool_version(number: u64) -> Version {
+    match number % 5 {
+        0 => Version::parse("3.0.0-rc.1").unwrap(),
+        minor => Version::new(2, minor - 1, 0),
+    }
+}
+
+fn version_command(command: u8, number: u64) -> ToolCommand {
+    let tool_version = match number % 3 {
+        0 => Version::new(1, 0, 0),
+        _ => tool_version(number),
+    };
+    let alias = Alias::new(["stable", "beta"][usize::from(number.is_multiple_of(2))]).unwrap();
+    let some = number.is_multiple_of(2).then(|| tool_version.clone());
+    match command {
+        15 => ToolCommand::MoveAlias {
+            alias,
+            to: tool_version,
+        },
+        16 => ToolCommand::RollbackAlias { alias },
+        17 => ToolCommand::RemoveAlias { alias },
+        18 => ToolCommand::Deprecate {
+            tool_version: some,
+            deprecation: Deprecation {
+                message: format!("says {number}"),
+                successor: None,
+                sunset: None,
+            },
+        },
+        19 => ToolCommand::Undeprecate { tool_version: some },
+        20 => ToolCommand::YankVersion {
+            tool_version,
+            reason: String::new(),
+        },
+        21 => ToolCommand::UnyankVersion { tool_version },
+        _ => ToolCommand::Restore,
     }
 }
 

@@ -77,6 +77,7 @@ async fn each_event_of_a_tool_tells_what_it_changed_by_whom() {
             ("/input_schema/properties/branch", "ADDED"),
             ("/input_schema/properties/path/type", "CHANGED"),
             ("/tool_version", "CHANGED"),
+            ("/versions/2.0.0", "ADDED"),
         ]
     );
     let kind = &entries[2]["change"][3];

@@ -51,6 +51,9 @@ async def find(url, token, query, mode):
                 described = await client.call_tool("describe_tool", tool)
                 assert not described.is_error, text_of(described)
                 summary["described"] = described.structured_content
+                ranged = await client.call_tool("describe_tool", {"tool": f"{tool['tool']}@^1"})
+                assert not ranged.is_error, text_of(ranged)
+                summary["ranged"] = ranged.structured_content
             absent = await client.call_tool("describe_tool", {"tool": "no-such-server/no-such-tool"})
             summary["absent"] = {"is_error": absent.is_error, "text": text_of(absent)}
             wrong = await client.call_tool("search_tools", {"first": 3})

@@ -92,7 +92,7 @@ async fn a_tools_versions_are_kept_newest_first() {
         json!([{ "version": "1.10.0", "publishedBy": by }, { "version": "1.0.0", "publishedBy": by }])
     );
     for (number, description, code) in [
-        ("1.9.0", "Other", "VERSION_NOT_ABOVE_LATEST"),
+        ("1.10.0", "Other", "VERSION_TAKEN"),
         ("2.0.0", "Records", "DEFINITION_UNCHANGED"),
         ("2.0", "Other", "INVALID_VERSION"),
         ("2.0.0", "", "FIELD_MISSING"),

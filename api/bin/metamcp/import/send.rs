@@ -50,7 +50,7 @@ impl Registers for Tool {
         };
         if self.is_retired() {
             let message =
-                "already there and retired; it does not come back, and its name stays taken";
+                "already there and retired, which stays; restore the tool to use it again";
             return Some(Reason::new("TOOL_RETIRED", message));
         }
         let differs = !self.is_as_in(register);

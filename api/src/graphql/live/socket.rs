@@ -150,6 +150,7 @@ fn close_of(error: &ApiError) -> (u16, String) {
         ApiError::Unauthenticated(_) => close::UNAUTHORIZED,
         ApiError::Forbidden { .. } | ApiError::NotFound => close::FORBIDDEN,
         ApiError::Rejected { .. }
+        | ApiError::RejectedWith { .. }
         | ApiError::Conflict
         | ApiError::Unavailable { .. }
         | ApiError::Invalid { .. }

@@ -15,6 +15,7 @@ mod taxonomy;
 mod tenant;
 mod tool;
 mod undo;
+mod version;
 
 use self::manifest::ManifestMutations;
 use self::principal::PrincipalMutations;
@@ -27,6 +28,7 @@ use self::tenant::TenantMutations;
 use self::tool::ToolMutations;
 pub(super) use self::tool::version;
 use self::undo::UndoMutations;
+use self::version::VersionMutations;
 use super::ledger::LedgerMutations;
 use super::loaders::Loaders;
 use super::scalars::{Sequence, UuidScalar};
@@ -50,6 +52,7 @@ pub(super) struct Mutation(
     TenantMutations,
     PrivacyMutations,
     UndoMutations,
+    VersionMutations,
     LedgerMutations,
     ManifestMutations,
     PublisherMutations,

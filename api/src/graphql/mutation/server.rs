@@ -71,6 +71,13 @@ struct RetireServerInput {
     reason: String,
 }
 
+/// A retired server to take into use again.
+#[derive(Debug, InputObject)]
+struct RestoreServerInput {
+    /// Which server.
+    slug: String,
+}
+
 /// A changed server.
 #[derive(SimpleObject)]
 struct ServerPayload {
@@ -158,7 +165,7 @@ impl ServerMutations {
         ServerPayload::of(session, id, sequence).await.map(Some)
     }
 
-    /// Takes a server and its tools out of use. There is no way back.
+    /// Takes a server and its tools out of use. `restoreServer` takes it back.
     async fn retire_server(
         &self,
         ctx: &Context<'_>,
@@ -175,6 +182,24 @@ impl ServerMutations {
             reason: trimmed(&input.reason),
         };
         let sequence = send(session, &id, command, command_id).await?;
+        ServerPayload::of(session, id, sequence).await.map(Some)
+    }
+
+    /// Takes a retired server into use again, and with it the tools that went out of use with it. A tool that
+    /// was retired by itself stays so.
+    async fn restore_server(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The server.")] input: RestoreServerInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<Option<ServerPayload>, ApiError> {
+        let session = Session::of(ctx);
+        let id = ServerId::derive(&session.caller.tenant, input.slug.trim());
+        let resource = Resource::server().named(id.as_str());
+        session.authorize(Action::RestoreServer, &resource)?;
+        let sequence = send(session, &id, ServerCommand::Restore, command_id).await?;
         ServerPayload::of(session, id, sequence).await.map(Some)
     }
 }

@@ -71,7 +71,8 @@ struct PublishToolVersionInput {
     server: String,
     /// Which tool.
     name: String,
-    /// The semantic version of the definition, above every published one.
+    /// The semantic version of the definition. One that is published with just this definition is answered
+    /// as the first time; with another definition it is `VERSION_TAKEN`.
     version: String,
     /// What the tool does, as a model reads it.
     description: String,
@@ -97,7 +98,7 @@ struct RetireToolInput {
 
 /// A changed tool.
 #[derive(SimpleObject)]
-struct ToolPayload {
+pub(super) struct ToolPayload {
     /// The tool after the change; null when `notice` says why.
     tool: Option<Tool>,
     /// The position of the change in the log.
@@ -107,7 +108,11 @@ struct ToolPayload {
 }
 
 impl ToolPayload {
-    async fn of(session: &Session, id: ToolId, sequence: Sequence) -> Result<Self, ApiError> {
+    pub(super) async fn of(
+        session: &Session,
+        id: ToolId,
+        sequence: Sequence,
+    ) -> Result<Self, ApiError> {
         let key = ToolKey(id);
         let (tool, notice) = read_back(session, catalog::NAME, sequence, key).await?;
         Ok(Self {
@@ -197,7 +202,7 @@ impl ToolMutations {
         ToolPayload::of(session, id, sequence).await.map(Some)
     }
 
-    /// Publishes a new definition of a tool.
+    /// Publishes a definition of a tool under a number of its own, which never changes afterwards.
     async fn publish_tool_version(
         &self,
         ctx: &Context<'_>,
@@ -233,7 +238,7 @@ impl ToolMutations {
         ToolPayload::of(session, id, sequence).await.map(Some)
     }
 
-    /// Takes a tool out of use. There is no way back.
+    /// Takes a tool out of use. `restoreTool` takes it back.
     async fn retire_tool(
         &self,
         ctx: &Context<'_>,
@@ -253,7 +258,7 @@ impl ToolMutations {
 }
 
 /// A tool that the caller may act on, from the log itself, with what is said around it now.
-async fn existing(
+pub(super) async fn existing(
     session: &Session,
     action: Action,
     server: &str,
@@ -275,7 +280,7 @@ async fn existing(
     Ok((id, profile.clone()))
 }
 
-async fn send(
+pub(super) async fn send(
     session: &Session,
     id: &ToolId,
     command: ToolCommand,

@@ -2,7 +2,7 @@
 
 use super::principal::keep_an_owner;
 use super::review::{check_moderator, is_own};
-use super::{check_category, read_back};
+use super::{check_category, check_server, read_back};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::loaders::{OwnTenant, PrincipalKey, ServerKey, ToolKey};
@@ -182,6 +182,7 @@ async fn server(
             Action::DescribeServer
         }
         ServerCommand::Retire { .. } => Action::RetireServer,
+        ServerCommand::Restore => Action::RestoreServer,
     };
     session.authorize(action, &Resource::server())?;
     if let (ServerCommand::Describe(profile), Some(now)) = (&plan.command, plan.now.profile()) {
@@ -215,11 +216,24 @@ async fn tool(
         ToolCommand::Describe(_) => Action::DescribeTool,
         ToolCommand::PublishVersion(_) => Action::PublishToolVersion,
         ToolCommand::Retire { .. } => Action::RetireTool,
+        ToolCommand::Restore => Action::RestoreTool,
+        ToolCommand::MoveAlias { .. }
+        | ToolCommand::RollbackAlias { .. }
+        | ToolCommand::RemoveAlias { .. } => Action::MoveToolAlias,
+        ToolCommand::Deprecate { .. } | ToolCommand::Undeprecate { .. } => Action::DeprecateTool,
+        ToolCommand::YankVersion { .. } | ToolCommand::UnyankVersion { .. } => {
+            Action::YankToolVersion
+        }
     };
     session.authorize(action, &resource)?;
     if let ToolCommand::Describe(before) = &plan.command {
         let category = before.category.as_deref();
         check_category(session, profile.category.as_deref(), category).await?;
+    }
+
+    if let (ToolCommand::Restore, Some(server)) = (&plan.command, plan.now.server()) {
+        let server_id = ServerId::derive(&session.caller.tenant, server);
+        check_server(session, &server_id, server).await?;
     }
     let (event, sequence) = undo::<Tool>(session, commit, command_id).await?;
     let (found, notice) = read_back(session, catalog::NAME, sequence, ToolKey(id)).await?;

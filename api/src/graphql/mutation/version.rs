@@ -1,0 +1,276 @@
+//! Changes of what versions of a tool are called and whether they should be used.
+
+use super::tool::{ToolPayload, existing, send, version};
+use super::{check_server, optional, trimmed};
+use crate::authz::Action;
+use crate::error::ApiError;
+use crate::graphql::scalars::UuidScalar;
+use crate::graphql::session::Session;
+use async_graphql::{Context, InputObject, Object};
+use chrono::NaiveDate;
+use domain::Rejection;
+use domain::id::ServerId;
+use domain::tool::{Alias, Deprecation, ToolCommand};
+use semver::Version;
+
+/// An alias and where it shall stand.
+#[derive(Debug, InputObject)]
+struct MoveToolAliasInput {
+    /// The slug of its server.
+    server: String,
+    /// Which tool.
+    name: String,
+    /// The alias, such as `stable`: `^[a-z][a-z0-9-]{0,31}$`.
+    alias: String,
+    /// The version, published and not yanked.
+    version: String,
+}
+
+/// An alias of a tool.
+#[derive(Debug, InputObject)]
+struct ToolAliasInput {
+    /// The slug of its server.
+    server: String,
+    /// Which tool.
+    name: String,
+    /// The alias, such as `stable`: `^[a-z][a-z0-9-]{0,31}$`.
+    alias: String,
+}
+
+/// A warning for those who use a tool.
+#[derive(Debug, InputObject)]
+struct DeprecateToolInput {
+    /// The slug of its server.
+    server: String,
+    /// Which tool.
+    name: String,
+    /// Which version; the whole tool when left out.
+    version: Option<String>,
+    /// Why, and what to do.
+    message: String,
+    /// What to use instead: `server/name` or `server/name@reference`.
+    successor: Option<String>,
+    /// The first day, in UTC, on which it is no longer to be used.
+    sunset: Option<NaiveDate>,
+}
+
+/// A warning to take back.
+#[derive(Debug, InputObject)]
+struct UndeprecateToolInput {
+    /// The slug of its server.
+    server: String,
+    /// Which tool.
+    name: String,
+    /// Which version; the whole tool when left out.
+    version: Option<String>,
+}
+
+/// A version to hide from resolution.
+#[derive(Debug, InputObject)]
+struct YankToolVersionInput {
+    /// The slug of its server.
+    server: String,
+    /// Which tool.
+    name: String,
+    /// Which version.
+    version: String,
+    /// Why, for those who used it.
+    #[graphql(default)]
+    reason: String,
+}
+
+/// A yanked version to show again.
+#[derive(Debug, InputObject)]
+struct UnyankToolVersionInput {
+    /// The slug of its server.
+    server: String,
+    /// Which tool.
+    name: String,
+    /// Which version.
+    version: String,
+}
+
+/// A retired tool to take into use again.
+#[derive(Debug, InputObject)]
+struct RestoreToolInput {
+    /// The slug of its server.
+    server: String,
+    /// Which tool.
+    name: String,
+}
+
+/// The changes of versions.
+#[derive(Default)]
+pub(super) struct VersionMutations;
+
+#[Object]
+impl VersionMutations {
+    /// Lets an alias stand at a version, whether it is new or stood elsewhere.
+    async fn move_tool_alias(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The alias and its version.")] input: MoveToolAliasInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<Option<ToolPayload>, ApiError> {
+        let session = Session::of(ctx);
+        let (action, server, name) = (Action::MoveToolAlias, &input.server, &input.name);
+        let (id, _) = existing(session, action, server, name).await?;
+        let command = ToolCommand::MoveAlias {
+            alias: alias(&input.alias)?,
+            to: version(&input.version)?,
+        };
+        let sequence = send(session, &id, command, command_id).await?;
+        ToolPayload::of(session, id, sequence).await.map(Some)
+    }
+
+    /// Lets an alias stand where it stood before its last move.
+    async fn rollback_tool_alias(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The alias.")] input: ToolAliasInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<Option<ToolPayload>, ApiError> {
+        let session = Session::of(ctx);
+        let (action, server, name) = (Action::MoveToolAlias, &input.server, &input.name);
+        let (id, _) = existing(session, action, server, name).await?;
+        let alias = alias(&input.alias)?;
+        let command = ToolCommand::RollbackAlias { alias };
+        let sequence = send(session, &id, command, command_id).await?;
+        ToolPayload::of(session, id, sequence).await.map(Some)
+    }
+
+    /// Takes an alias away.
+    async fn remove_tool_alias(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The alias.")] input: ToolAliasInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<Option<ToolPayload>, ApiError> {
+        let session = Session::of(ctx);
+        let (action, server, name) = (Action::MoveToolAlias, &input.server, &input.name);
+        let (id, _) = existing(session, action, server, name).await?;
+        let alias = alias(&input.alias)?;
+        let command = ToolCommand::RemoveAlias { alias };
+        let sequence = send(session, &id, command, command_id).await?;
+        ToolPayload::of(session, id, sequence).await.map(Some)
+    }
+
+    /// Warns those who use a version, or the whole tool when no version is named. A new warning replaces the
+    /// one before.
+    async fn deprecate_tool(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The warning.")] input: DeprecateToolInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<Option<ToolPayload>, ApiError> {
+        let session = Session::of(ctx);
+        let (action, server, name) = (Action::DeprecateTool, &input.server, &input.name);
+        let (id, _) = existing(session, action, server, name).await?;
+        let command = ToolCommand::Deprecate {
+            tool_version: optional_version(input.version.as_deref())?,
+            deprecation: Deprecation {
+                message: trimmed(&input.message),
+                successor: optional(input.successor),
+                sunset: input.sunset,
+            },
+        };
+        let sequence = send(session, &id, command, command_id).await?;
+        ToolPayload::of(session, id, sequence).await.map(Some)
+    }
+
+    /// Takes the warning back, of a version or of the whole tool.
+    async fn undeprecate_tool(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is deprecated.")] input: UndeprecateToolInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<Option<ToolPayload>, ApiError> {
+        let session = Session::of(ctx);
+        let (action, server, name) = (Action::DeprecateTool, &input.server, &input.name);
+        let (id, _) = existing(session, action, server, name).await?;
+        let tool_version = optional_version(input.version.as_deref())?;
+        let command = ToolCommand::Undeprecate { tool_version };
+        let sequence = send(session, &id, command, command_id).await?;
+        ToolPayload::of(session, id, sequence).await.map(Some)
+    }
+
+    /// Hides a version from resolution: ranges, aliases and `latest` lead past it, its exact number still leads
+    /// to it, and it stays in `versions`.
+    async fn yank_tool_version(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The version.")] input: YankToolVersionInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<Option<ToolPayload>, ApiError> {
+        let session = Session::of(ctx);
+        let (action, server, name) = (Action::YankToolVersion, &input.server, &input.name);
+        let (id, _) = existing(session, action, server, name).await?;
+        let command = ToolCommand::YankVersion {
+            tool_version: version(&input.version)?,
+            reason: trimmed(&input.reason),
+        };
+        let sequence = send(session, &id, command, command_id).await?;
+        ToolPayload::of(session, id, sequence).await.map(Some)
+    }
+
+    /// Shows a yanked version to resolution again.
+    async fn unyank_tool_version(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The version.")] input: UnyankToolVersionInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<Option<ToolPayload>, ApiError> {
+        let session = Session::of(ctx);
+        let (action, server, name) = (Action::YankToolVersion, &input.server, &input.name);
+        let (id, _) = existing(session, action, server, name).await?;
+        let tool_version = version(&input.version)?;
+        let command = ToolCommand::UnyankVersion { tool_version };
+        let sequence = send(session, &id, command, command_id).await?;
+        ToolPayload::of(session, id, sequence).await.map(Some)
+    }
+
+    /// Takes a retired tool into use again, as it was. Its server must be in use.
+    async fn restore_tool(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The tool.")] input: RestoreToolInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<Option<ToolPayload>, ApiError> {
+        let session = Session::of(ctx);
+        let (action, server, name) = (Action::RestoreTool, &input.server, &input.name);
+        let (id, _) = existing(session, action, server, name).await?;
+        let slug = input.server.trim();
+        let server_id = ServerId::derive(&session.caller.tenant, slug);
+        check_server(session, &server_id, slug).await?;
+        let command = ToolCommand::Restore;
+        let sequence = send(session, &id, command, command_id).await?;
+        ToolPayload::of(session, id, sequence).await.map(Some)
+    }
+}
+
+fn alias(name: &str) -> Result<Alias, ApiError> {
+    Alias::new(name.trim()).map_err(|error| ApiError::Rejected {
+        code: error.code(),
+        message: error.to_string(),
+    })
+}
+
+fn optional_version(text: Option<&str>) -> Result<Option<Version>, ApiError> {
+    text.map(version).transpose()
+}

@@ -1,0 +1,69 @@
+//! The warning that a tool, or one version of it, is on its way out.
+
+use super::ToolError;
+use super::reference::ToolReference;
+use crate::text::is_clean;
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+/// Longest message, in characters.
+const MAX_MESSAGE: usize = 1_000;
+
+/// What those who still use it are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deprecation {
+    /// Why, and what to do.
+    pub message: String,
+    /// What to use instead: `server/name` or `server/name@reference`.
+    pub successor: Option<String>,
+    /// The first day, in UTC, on which it is no longer to be used.
+    pub sunset: Option<NaiveDate>,
+}
+
+impl Deprecation {
+    /// Whether it is over on a day.
+    #[must_use]
+    pub fn is_over(&self, today: NaiveDate) -> bool {
+        self.sunset.is_some_and(|sunset| sunset <= today)
+    }
+
+    /// The warning as one sentence after the other, for those who read and do not parse.
+    #[must_use]
+    pub fn told(&self, today: NaiveDate) -> String {
+        let mut told = format!("deprecated: {}", self.message);
+        if let Some(successor) = &self.successor {
+            told.push_str(&format!("; use {successor} instead"));
+        }
+        if let Some(sunset) = self.sunset {
+            let verb = if self.is_over(today) { "was" } else { "is" };
+            told.push_str(&format!("; its sunset {verb} on {sunset}"));
+        }
+        told
+    }
+
+    /// `own` is the tool's own `server/name` when all of it is deprecated: it cannot succeed itself.
+    pub(super) fn check(&self, own: Option<&str>) -> Result<(), ToolError> {
+        let found = self.message.chars().count();
+        if self.message.trim().is_empty() {
+            return Err(ToolError::Missing { field: "message" });
+        }
+        if found > MAX_MESSAGE {
+            return Err(ToolError::TooLong {
+                field: "message",
+                most: MAX_MESSAGE,
+                found,
+            });
+        }
+        if !is_clean(&self.message) {
+            return Err(ToolError::HiddenCharacters { field: "message" });
+        }
+        let Some(successor) = &self.successor else {
+            return Ok(());
+        };
+        let named: ToolReference = successor.parse().map_err(|_| ToolError::InvalidSuccessor)?;
+        if own == Some(format!("{}/{}", named.server, named.name).as_str()) {
+            return Err(ToolError::InvalidSuccessor);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,234 @@
+//! The published versions of a tool and the aliases that stand at them.
+//!
+//! A version is immutable and stays for good; yanking it only hides it from resolution. Always one version
+//! at least is not yanked, and no alias stands at a yanked one: so a tool in use has a current version, and
+//! an alias leads somewhere.
+
+use super::reference::{Offer, current};
+use super::{Alias, Deprecation, ToolDefinition, ToolError};
+use crate::compatibility::{Comparison, compare};
+use semver::Version;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Most aliases of a tool.
+const MAX_ALIASES: usize = 32;
+
+/// A version as it was published, and what was said of it since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Published {
+    pub(super) definition: Arc<ToolDefinition>,
+    pub(super) definition_hash: String,
+    /// Why it was yanked, if it was.
+    pub(super) yanked: Option<String>,
+    pub(super) deprecation: Option<Deprecation>,
+}
+
+/// Where an alias stands, and where it stood before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Standing {
+    pub(super) at: Version,
+    pub(super) before: Option<Version>,
+}
+
+/// All versions and aliases.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Versions {
+    published: BTreeMap<Version, Published>,
+    pub(super) aliases: BTreeMap<Alias, Standing>,
+}
+
+/// A version beside another.
+type Neighbour<'a> = (&'a Version, &'a Published);
+
+/// Whether a version can be published.
+pub(super) enum Publication {
+    /// It was, with this definition: nothing is to be done.
+    Already,
+    /// It can.
+    New,
+}
+
+impl Versions {
+    pub(super) fn publish(
+        &mut self,
+        version: Version,
+        definition: Arc<ToolDefinition>,
+        definition_hash: String,
+    ) {
+        let published = Published {
+            definition,
+            definition_hash,
+            yanked: None,
+            deprecation: None,
+        };
+        self.published.insert(version, published);
+    }
+
+    pub(super) fn get(&self, version: &Version) -> Result<&Published, ToolError> {
+        let absent = || ToolError::VersionNotFound {
+            version: version.clone(),
+        };
+        self.published.get(version).ok_or_else(absent)
+    }
+
+    /// For folding events, which were checked when they were decided.
+    pub(super) fn get_mut(&mut self, version: &Version) -> Option<&mut Published> {
+        self.published.get_mut(version)
+    }
+
+    pub(super) fn current(&self) -> Option<&Version> {
+        current(self.published.iter().map(|(version, published)| Offer {
+            version,
+            yanked: published.yanked.is_some(),
+        }))
+    }
+
+    pub(super) fn current_hash(&self) -> Option<&str> {
+        let published = self.published.get(self.current()?)?;
+        Some(&published.definition_hash)
+    }
+
+    /// Immutability: a number is used once. Build metadata makes no other number, because it decides
+    /// nothing about which version is higher (Semantic Versioning 2.0.0, item 10).
+    pub(super) fn check_publication(
+        &self,
+        version: &Version,
+        definition_hash: &str,
+    ) -> Result<Publication, ToolError> {
+        let same = |known: &&Version| known.cmp_precedence(version) == Ordering::Equal;
+        if let Some(known) = self.published.keys().find(same) {
+            let published = self.get(known)?;
+            return if known == version && published.definition_hash == definition_hash {
+                Ok(Publication::Already)
+            } else {
+                Err(ToolError::VersionTaken {
+                    version: known.clone(),
+                })
+            };
+        }
+        let (below, _) = self.neighbours(version);
+        match below {
+            Some((below, published)) if published.definition_hash == definition_hash => {
+                Err(ToolError::DefinitionUnchanged {
+                    latest: below.clone(),
+                })
+            }
+            Some(_) | None => Ok(Publication::New),
+        }
+    }
+
+    /// Compatibility is computed, not promised: what separates a release from the ones next below and next
+    /// above it must be what their numbers say. A pre-release says nothing (Semantic Versioning 2.0.0, item
+    /// 9). Numbers that promise compatibility to each other lie side by side, so the neighbours are enough.
+    pub(super) fn check_compatibility(
+        &self,
+        version: &Version,
+        definition: &ToolDefinition,
+    ) -> Result<(), ToolError> {
+        if !version.pre.is_empty() {
+            return Ok(());
+        }
+        let (below, above) = self.neighbours(version);
+        if let Some((below, published)) = below {
+            let comparison = compare(&published.definition, definition);
+            if !comparison.permits(below, version) {
+                return Err(self.breaking(below, &comparison));
+            }
+        }
+        if let Some((above, published)) = above {
+            let comparison = compare(definition, &published.definition);
+            if !comparison.permits(version, above) {
+                return Err(self.breaking(above, &comparison));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is suggested is above everything that was published, so it breaks no promise and is free.
+    fn breaking(&self, neighbour: &Version, comparison: &Comparison) -> ToolError {
+        let highest = self.published.keys().next_back().unwrap_or(neighbour);
+        ToolError::BreakingChange {
+            neighbour: neighbour.clone(),
+            changes: comparison.breaking().cloned().collect(),
+            suggested: comparison.suggested_version(highest),
+        }
+    }
+
+    /// The releases next below and next above a version. A yanked version and a pre-release are nobody's
+    /// neighbours: neither is what callers rely on.
+    fn neighbours(&self, version: &Version) -> (Option<Neighbour<'_>>, Option<Neighbour<'_>>) {
+        let usable = |(known, published): &Neighbour<'_>| {
+            known.pre.is_empty() && published.yanked.is_none() && *known != version
+        };
+        let below = self.published.range(..version).rev().find(usable);
+        let above = self.published.range(version..).find(usable);
+        (below, above)
+    }
+
+    pub(super) fn check_alias_target(&self, version: &Version) -> Result<(), ToolError> {
+        if self.get(version)?.yanked.is_some() {
+            return Err(ToolError::VersionYanked {
+                version: version.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_alias_move(&self, alias: &Alias, to: &Version) -> Result<(), ToolError> {
+        self.check_alias_target(to)?;
+        match self.aliases.get(alias) {
+            Some(standing) if standing.at == *to => Err(ToolError::Unchanged),
+            Some(_) => Ok(()),
+            None if self.aliases.len() >= MAX_ALIASES => Err(ToolError::TooManyAliases),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn standing(&self, alias: &Alias) -> Result<&Standing, ToolError> {
+        let absent = || ToolError::AliasNotFound {
+            alias: alias.clone(),
+        };
+        self.aliases.get(alias).ok_or_else(absent)
+    }
+
+    /// An alias keeps a version from being yanked, and so does being the last one in use.
+    pub(super) fn check_yank(&self, version: &Version) -> Result<(), ToolError> {
+        self.check_alias_target(version)?;
+        let standing = self.aliases.iter();
+        let aliases: Vec<&str> = standing
+            .filter(|(_, standing)| standing.at == *version)
+            .map(|(alias, _)| alias.as_str())
+            .collect();
+        if !aliases.is_empty() {
+            return Err(ToolError::VersionHasAliases {
+                version: version.clone(),
+                aliases: aliases.join(", "),
+            });
+        }
+        let usable = self.published.values();
+        if usable
+            .filter(|published| published.yanked.is_none())
+            .count()
+            == 1
+        {
+            return Err(ToolError::LastVersion {
+                version: version.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// While it was hidden, versions may have been published beside it that it does not fit.
+    pub(super) fn check_unyank(&self, version: &Version) -> Result<(), ToolError> {
+        let published = self.get(version)?;
+        if published.yanked.is_none() {
+            return Err(ToolError::VersionNotYanked {
+                version: version.clone(),
+            });
+        }
+        self.check_compatibility(version, &published.definition)
+    }
+}

@@ -1,0 +1,108 @@
+//! Who uses what is on its way out is told so, and after the sunset refused.
+
+use super::{begin, change, log, on_log, publish, refused, resolve, unresolved};
+use chrono::{Days, Utc};
+use domain::principal::Role;
+use serde_json::json;
+
+fn deprecate(more: &str) -> String {
+    on_log("deprecateTool", &format!("message: \"It moves\", {more}"))
+}
+
+#[tokio::test]
+async fn a_version_or_a_whole_tool_warns_who_resolves_or_finds_it() {
+    let (installation, publisher) = begin().await;
+    publish(&publisher, "2.0.0").await;
+    change(&publisher, &deprecate("version: \"1.0.0\"")).await;
+    let old = resolve(&publisher, "git/log@1.0.0").await;
+    assert_eq!(old["deprecation"]["message"], "It moves");
+    assert_eq!(
+        old["warnings"],
+        json!(["git/log@1.0.0 is deprecated: It moves"])
+    );
+    let new = resolve(&publisher, "git/log").await;
+    assert_eq!(
+        (&new["deprecation"], &new["warnings"]),
+        (&json!(null), &json!([]))
+    );
+
+    let sunset = Utc::now().date_naive() + Days::new(30);
+    change(
+        &publisher,
+        &deprecate(&format!(
+            "successor: \"git/history@^2\", sunset: \"{sunset}\""
+        )),
+    )
+    .await;
+    let new = resolve(&publisher, "git/log").await;
+    assert_eq!(
+        new["deprecation"],
+        json!({ "message": "It moves", "successor": "git/history@^2",
+                "sunset": sunset.to_string() })
+    );
+    installation.settle().await;
+    let search = "{ searchTools(query: \"shows\") { hits { deprecation { successor } } } }";
+    let found = publisher.data(search, json!({})).await;
+    let hit = &found["searchTools"]["hits"][0];
+    assert_eq!(hit["deprecation"]["successor"], "git/history@^2");
+    change(&publisher, &on_log("undeprecateTool", "")).await;
+    let tool = log(
+        &publisher,
+        "deprecation { message } versions { version deprecation { message } }",
+    )
+    .await;
+    assert_eq!(tool["deprecation"], json!(null));
+    assert_eq!(
+        tool["versions"],
+        json!([{ "version": "2.0.0", "deprecation": null },
+               { "version": "1.0.0", "deprecation": { "message": "It moves" } }])
+    );
+}
+
+#[tokio::test]
+async fn a_deprecation_that_helps_nobody_is_refused() {
+    let (_installation, publisher) = begin().await;
+    for (more, code) in [
+        ("version: \"9.9.9\"", "VERSION_NOT_FOUND"),
+        ("version: \"one\"", "INVALID_VERSION"),
+        ("successor: \"history\"", "INVALID_SUCCESSOR"),
+        ("successor: \"git/log\"", "INVALID_SUCCESSOR"),
+        ("sunset: \"soon\"", "INVALID_ARGUMENT"),
+    ] {
+        assert_eq!(refused(&publisher, &deprecate(more)).await, code, "{more}");
+    }
+    for (message, code) in [(" ", "FIELD_MISSING"), ("a\u{200b}b", "HIDDEN_CHARACTERS")] {
+        let mutation = on_log("deprecateTool", &format!("message: \"{message}\""));
+        assert_eq!(refused(&publisher, &mutation).await, code);
+    }
+    let nothing = refused(&publisher, &on_log("undeprecateTool", "")).await;
+    assert_eq!(nothing, "NOT_DEPRECATED");
+}
+
+#[tokio::test]
+async fn after_the_sunset_resolution_is_refused_or_warned_by_configuration() {
+    let (installation, publisher) = begin().await;
+    let today = Utc::now().date_naive();
+    let deprecated = change(
+        &publisher,
+        &deprecate(&format!("successor: \"git/history\", sunset: \"{today}\"")),
+    )
+    .await;
+    assert_eq!(unresolved(&publisher, "git/log").await, "TOOL_SUNSET");
+    // History stays readable.
+    let tool = log(&publisher, "versions { version }").await;
+    assert_eq!(tool["versions"], json!([{ "version": "1.0.0" }]));
+    let then = format!(
+        "{{ resolveTool(reference: \"git/log\", asOf: {{ sequence: {deprecated} }}) {{ exact }} }}"
+    );
+    let then = publisher.data(&then, json!({})).await;
+    assert_eq!(then["resolveTool"]["exact"], "git/log@1.0.0");
+
+    let installation = installation
+        .restart_with(|config| config.registry.after_sunset = api::config::AfterSunset::Warn)
+        .await;
+    let publisher = installation.client("acme", "pub", &[Role::Publisher]).await;
+    let warned = resolve(&publisher, "git/log").await;
+    let warning = warned["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("its sunset was on"), "{warning}");
+}
