@@ -7,7 +7,7 @@
 //! # Reading order
 //! 1. [`id`]: who and what; how an aggregate's id follows from its natural key.
 //! 2. [`envelope`]: the commit, which is the unit of the log; [`merkle`]: the tree over all commits.
-//! 3. [`tool`], [`server`], [`principal`], [`tenant`], [`denial`]: one folder per aggregate, the same files in each
+//! 3. [`tool`], [`server`], [`principal`], [`tenant`], [`installation`], [`denial`]: one folder per aggregate, the same files in each
 //!    (`command.rs`, `event.rs`, `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
 //! 4. [`personal`]: what names a person, and how events carry it. [`undo`]: what takes an event back.
 //! 5. [`registry`]: from a wire name and version to a typed event, through the upcasters.
@@ -19,7 +19,7 @@
 //! | command | what somebody wants (imperative); decided by an aggregate |
 //! | event | what has happened (past tense); never changed afterwards |
 //! | commit | the events that one command decided, written as one message |
-//! | aggregate | the unit of consistency: one tenant, principal, server, tool or denial |
+//! | aggregate | the unit of consistency: one tenant, principal, server, tool, installation or denial |
 //! | `stream_sequence` | position in the whole log |
 //! | `aggregate_sequence` | position of a commit in one aggregate, from 1 |
 //! | `event_version` | schema of an event's wire form |
@@ -29,6 +29,8 @@
 //! | upcaster | turns an old wire form into the next one |
 //! | tree head | size and root of the Merkle tree over the log, signed |
 //! | upstream | an MCP server that a tenant has registered |
+//! | listing | a public tool in use, as every tenant sees it |
+//! | installation | a listing in use by another tenant, pinned to a range of versions |
 //! | denial | what one principal was refused on one object in one window of time |
 
 pub mod aggregate;
@@ -39,6 +41,7 @@ pub mod envelope;
 mod event;
 pub mod denial;
 pub mod id;
+pub mod installation;
 pub mod merkle;
 mod named;
 pub mod personal;

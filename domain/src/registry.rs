@@ -3,11 +3,12 @@
 use crate::denial::DenialEvent;
 use crate::envelope::StoredEvent;
 use crate::event::{DecodeError, WireEvent};
+use crate::installation::InstallationEvent;
 use crate::principal::PrincipalEvent;
 use crate::server::ServerEvent;
 use crate::tenant::TenantEvent;
 use crate::tool::ToolEvent;
-use crate::{denial, principal, server, tenant, tool};
+use crate::{denial, installation, principal, server, tenant, tool};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -28,6 +29,8 @@ pub enum AnyEvent {
     Tool(ToolEvent),
     /// Of a denial.
     Denial(DenialEvent),
+    /// Of an installation.
+    Installation(InstallationEvent),
 }
 
 impl AnyEvent {
@@ -40,6 +43,7 @@ impl AnyEvent {
             Self::Server(event) => StoredEvent::from_event(event),
             Self::Tool(event) => StoredEvent::from_event(event),
             Self::Denial(event) => StoredEvent::from_event(event),
+            Self::Installation(event) => StoredEvent::from_event(event),
         }
     }
 }
@@ -52,6 +56,7 @@ pub fn wire_forms() -> impl Iterator<Item = (&'static str, u16)> {
         ServerEvent::WIRE_FORMS,
         ToolEvent::WIRE_FORMS,
         DenialEvent::WIRE_FORMS,
+        InstallationEvent::WIRE_FORMS,
     ]
     .into_iter()
     .flatten()
@@ -65,6 +70,7 @@ fn upcasters() -> impl Iterator<Item = &'static Upcaster> + Clone {
         server::upcast::UPCASTERS,
         tool::upcast::UPCASTERS,
         denial::upcast::UPCASTERS,
+        installation::upcast::UPCASTERS,
     ]
     .into_iter()
     .flatten()
@@ -84,6 +90,8 @@ pub fn decode(stored: &StoredEvent) -> Result<AnyEvent, DecodeError> {
         decode_as(stored).map(AnyEvent::Principal)
     } else if knows(DenialEvent::WIRE_FORMS) {
         decode_as(stored).map(AnyEvent::Denial)
+    } else if knows(InstallationEvent::WIRE_FORMS) {
+        decode_as(stored).map(AnyEvent::Installation)
     } else {
         decode_as(stored).map(AnyEvent::Tenant)
     }

@@ -4,6 +4,7 @@
 //! A member that has no value is absent. Names are those of the log.
 
 use crate::denial::DenialEvent;
+use crate::installation::InstallationEvent;
 use crate::personal::Personal;
 use crate::principal::PrincipalEvent;
 use crate::registry::AnyEvent;
@@ -30,6 +31,7 @@ pub fn apply(state: &mut Value, event: &AnyEvent) {
         AnyEvent::Server(event) => server(state, event),
         AnyEvent::Tool(event) => tool(state, event),
         AnyEvent::Denial(event) => denial(state, event),
+        AnyEvent::Installation(event) => installation(state, event),
     }
 }
 
@@ -133,6 +135,17 @@ fn denial(state: &mut Value, event: &DenialEvent) {
     }
 }
 
+fn installation(state: &mut Value, event: &InstallationEvent) {
+    match event {
+        InstallationEvent::Installed(event) => {
+            put(state, event);
+            put(state, &json!({ "status": "installed" }));
+        }
+        InstallationEvent::Repinned(event) => put(state, event),
+        InstallationEvent::Uninstalled(_) => put(state, &json!({ "status": "uninstalled" })),
+    }
+}
+
 fn retire(state: &mut Value, reason: &str) {
     let reason = Some(reason).filter(|reason| !reason.is_empty());
     put(
@@ -181,7 +194,7 @@ mod tests {
         for (name, _) in wire_forms() {
             let (aggregate, verb) = name.split_once('.').unwrap();
             let mut state = empty();
-            let first = ["registered", "recorded"]
+            let first = ["registered", "recorded", "installed"]
                 .map(|first| format!("{aggregate}.{first}"))
                 .into_iter()
                 .find(|first| wire_forms().any(|(known, _)| known == first))
