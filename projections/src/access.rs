@@ -43,7 +43,10 @@ impl Projector for AccessProjector {
     fn listens_to(&self, event: &AnyEvent) -> bool {
         match event {
             AnyEvent::Tenant(_) | AnyEvent::Principal(_) => true,
-            AnyEvent::Server(_) | AnyEvent::Tool(_) | AnyEvent::Denial(_) => false,
+            AnyEvent::Server(_)
+            | AnyEvent::Tool(_)
+            | AnyEvent::Denial(_)
+            | AnyEvent::Installation(_) => false,
         }
     }
 
@@ -74,7 +77,10 @@ impl Projector for AccessProjector {
                         apply_principal(connection, recorded, event).await?;
                         grants::apply(connection, recorded, event).await?;
                     }
-                    AnyEvent::Server(_) | AnyEvent::Tool(_) | AnyEvent::Denial(_) => {}
+                    AnyEvent::Server(_)
+                    | AnyEvent::Tool(_)
+                    | AnyEvent::Denial(_)
+                    | AnyEvent::Installation(_) => {}
                 }
             }
         }

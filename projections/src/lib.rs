@@ -7,7 +7,7 @@
 //! # Reading order
 //! 1. [`projector`]: what a projector is. 2. [`registry`]: the list of them. 3. [`runner`]: how they are
 //!    driven (leadership, fencing, the log's identity, retry); [`dead_letter`]: what was parked, and its retry.
-//! 4. [`catalog`], [`access`], [`archive`], [`search`]: the read models, each with its queries; [`ledger`]: the
+//! 4. [`catalog`], [`access`], [`archive`], [`search`], [`marketplace`]: the read models, each with its queries; [`ledger`]: the
 //!    Merkle tree over the log and its signed heads; [`archived`]: commits written again from the archive.
 //! 5. [`store`]: connections, the tenant's one under row-level security; [`moment`]: the present or the
 //!    past, which such a connection looks at. 6. [`position`]: reading one's own
@@ -23,6 +23,7 @@ pub mod dead_letter;
 pub mod error;
 mod lease;
 pub mod ledger;
+pub mod marketplace;
 pub mod moment;
 pub mod page;
 pub mod position;

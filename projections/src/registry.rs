@@ -2,7 +2,7 @@
 
 use crate::projector::Projector;
 use crate::search::SearchProjector;
-use crate::{access, archive, catalog, ledger};
+use crate::{access, archive, catalog, ledger, marketplace};
 use std::sync::Arc;
 
 /// Every projector of this build. `search` comes last: it reads what `catalog` wrote.
@@ -21,14 +21,16 @@ pub fn relational() -> Vec<Arc<dyn Projector>> {
         Arc::new(catalog::CatalogProjector),
         Arc::new(archive::ArchiveProjector),
         Arc::new(ledger::LedgerProjector),
+        Arc::new(marketplace::MarketplaceProjector),
     ]
 }
 
 /// The names of all projectors.
-pub const NAMES: [&str; 5] = [
+pub const NAMES: [&str; 6] = [
     access::NAME,
     catalog::NAME,
     archive::NAME,
     ledger::NAME,
+    marketplace::NAME,
     crate::search::NAME,
 ];

@@ -5,7 +5,7 @@ mod pins;
 mod projector;
 mod queries;
 mod rows;
-mod save;
+pub(crate) mod save;
 mod server_queries;
 
 pub use past::position_at;

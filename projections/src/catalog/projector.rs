@@ -4,7 +4,7 @@
 
 use super::NAME;
 use super::past::{Dated, Past, save_moments, supersede};
-use super::save::{SERVER_COLUMNS, TOOL_COLUMNS, VERSION_COLUMNS, save, save_past};
+use super::save::{SERVER_COLUMNS, TOOL_COLUMNS, VERSION_COLUMNS, fetch, save, save_past};
 use crate::checkpoint::to_i64;
 use crate::error::ProjectionError;
 use crate::projector::{OnPoison, Projector, Recorded};
@@ -135,7 +135,10 @@ impl Projector for CatalogProjector {
                 match event {
                     AnyEvent::Server(event) => rows.apply_server(recorded, event)?,
                     AnyEvent::Tool(event) => rows.apply_tool(recorded, event)?,
-                    AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => {}
+                    AnyEvent::Tenant(_)
+                    | AnyEvent::Principal(_)
+                    | AnyEvent::Denial(_)
+                    | AnyEvent::Installation(_) => {}
                 }
             }
         }
@@ -162,7 +165,10 @@ async fn load<'a>(
                 }
                 AnyEvent::Server(_) => drop(servers.insert(key.clone())),
                 AnyEvent::Tool(_) => drop(tools.insert(key.clone())),
-                AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Denial(_) => {}
+                AnyEvent::Tenant(_)
+                | AnyEvent::Principal(_)
+                | AnyEvent::Denial(_)
+                | AnyEvent::Installation(_) => {}
             }
         }
     }
@@ -187,25 +193,6 @@ async fn load<'a>(
         }
     }
     Ok(rows)
-}
-
-async fn fetch<T>(
-    connection: &mut PgConnection,
-    statement: &str,
-    keys: &BTreeSet<Key>,
-) -> Result<Vec<Json<T>>, ProjectionError>
-where
-    T: for<'de> Deserialize<'de> + Send + Unpin + 'static,
-{
-    let (tenants, ids): (Vec<&str>, Vec<&str>) = keys
-        .iter()
-        .map(|(tenant, id)| (tenant.as_str(), id.as_str()))
-        .unzip();
-    Ok(sqlx::query_scalar(statement)
-        .bind(tenants)
-        .bind(ids)
-        .fetch_all(connection)
-        .await?)
 }
 
 fn key(recorded: &Recorded) -> Key {

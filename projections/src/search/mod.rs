@@ -40,7 +40,7 @@ pub use document::ToolDocument;
 pub use error::SearchError;
 pub use index::SearchIndex;
 pub use projector::{NAME, SearchProjector};
-pub use query::{SearchAnswer, SearchFilter, SearchHit, SearchRequest};
+pub use query::{Scope, SearchAnswer, SearchFilter, SearchHit, SearchRequest};
 
 pub(crate) use current::{REBUILD, live_table, other_table};
 pub(crate) use projector::all_documents;

@@ -60,7 +60,7 @@ impl Projector for SearchProjector {
         match event {
             // An erasure removes the index's older versions.
             AnyEvent::Server(_) | AnyEvent::Tool(_) | AnyEvent::Principal(_) => true,
-            AnyEvent::Tenant(_) | AnyEvent::Denial(_) => false,
+            AnyEvent::Tenant(_) | AnyEvent::Denial(_) | AnyEvent::Installation(_) => false,
         }
     }
 
@@ -109,7 +109,8 @@ impl Projector for SearchProjector {
                         | PrincipalEvent::Reactivated(_)
                         | PrincipalEvent::TokensRevoked(_),
                     )
-                    | AnyEvent::Denial(_) => {}
+                    | AnyEvent::Denial(_)
+                    | AnyEvent::Installation(_) => {}
                 }
             }
         }

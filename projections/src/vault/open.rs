@@ -105,7 +105,8 @@ fn registered(event: &mut AnyEvent) -> Option<&mut PrincipalRegistered> {
         | AnyEvent::Tenant(_)
         | AnyEvent::Server(_)
         | AnyEvent::Tool(_)
-        | AnyEvent::Denial(_) => None,
+        | AnyEvent::Denial(_)
+        | AnyEvent::Installation(_) => None,
     }
 }
 
