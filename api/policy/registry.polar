@@ -1,7 +1,7 @@
 # Who may do what in the registry.
 #
 # A rule sees the roles of the caller, the name of the action, and four things of the resource:
-#   kind      "tenant", "principal", "server", "tool" or "ledger"; it always fits the action
+#   kind      "tenant", "principal", "server", "tool", "ledger" or "installation"; it always fits the action
 #   unlisted  the tool is private: visible to maintainers only
 #   owner     the principal is an owner, or the role to grant or revoke is that of owner
 #   own       the principal is the caller
@@ -30,6 +30,7 @@ permits("publisher", action, _resource) if
     action in [
         "register_server", "describe_server", "retire_server",
         "register_tool", "describe_tool", "publish_tool_version", "retire_tool",
+        "publish_publicly", "read_dependents", "install_tool", "repin_tool", "uninstall_tool",
         "read_server_history", "read_tool_history"
     ];
 
@@ -39,11 +40,13 @@ permits("agent", action, resource) if finds(action) and resource.unlisted = fals
 # Auditors see everything and change nothing.
 permits("auditor", action, _resource) if reads(action);
 
-finds(action) if action in ["read_tenant", "read_server", "read_tool", "search_tools"];
+finds(action) if
+    action in ["read_tenant", "read_server", "read_tool", "search_tools", "read_installation"];
 
 reads("read_principal");
 reads("read_audit");
 reads("read_server_history");
 reads("read_tool_history");
 reads("read_ledger");
+reads("read_dependents");
 reads(action) if finds(action);

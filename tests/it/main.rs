@@ -18,6 +18,7 @@ mod health;
 mod import;
 mod ledger;
 mod log;
+mod marketplace;
 mod mcp;
 mod model_change;
 mod privacy;

@@ -83,6 +83,8 @@ fn admins_may_do_everything_but_touch_owners() {
                 Action::ReadToolHistory,
                 Action::ReadAudit,
                 Action::ReadLedger,
+                Action::ReadDependents,
+                Action::ReadInstallation,
             ]
             .contains(&action);
         assert_eq!(
@@ -131,6 +133,7 @@ fn agents_and_auditors_change_nothing() {
         Action::ReadServerHistory,
         Action::ReadToolHistory,
         Action::ReadAudit,
+        Action::ReadDependents,
     ];
     for (action, resource) in cases().filter(|(_, resource)| !resource.own) {
         let reads = action == action.kind().read_action() || action == Action::SearchTools;
@@ -166,6 +169,33 @@ fn who_may_read_the_log_and_the_histories() {
     assert!(!allows(&[], Action::ReadAudit, Resource::tenant()));
 }
 
+/// The decision table of the marketplace: by role, who offers and installs, who sees what is installed and
+/// who depends on a tool.
+#[test]
+fn who_may_offer_and_install() {
+    let tool = Resource::tool(Visibility::Tenant);
+    let installation = Resource::any(ResourceKind::Installation);
+    for (role, keeps, depends, sees) in [
+        (Role::Owner, true, true, true),
+        (Role::Admin, true, true, true),
+        (Role::Publisher, true, true, true),
+        (Role::Auditor, false, true, true),
+        (Role::Agent, false, false, true),
+    ] {
+        let may = |action, resource| allows(&[role], action, resource);
+        assert_eq!(may(Action::PublishPublicly, tool), keeps, "{role}");
+        for action in [
+            Action::InstallTool,
+            Action::RepinTool,
+            Action::UninstallTool,
+        ] {
+            assert_eq!(may(action, installation), keeps, "{role} {action}");
+        }
+        assert_eq!(may(Action::ReadDependents, tool), depends, "{role}");
+        assert_eq!(may(Action::ReadInstallation, installation), sees, "{role}");
+    }
+}
+
 #[test]
 fn which_object_it_is_decides_nothing() {
     let id = PrincipalId::derive(&TenantId::new("acme").unwrap(), "other");
@@ -181,7 +211,10 @@ fn a_hidden_object_is_denied_as_if_it_were_absent() {
     let authorizer = &*BUILT;
     let unlisted = Resource::tool(Visibility::Private);
     let agent = caller(&[Role::Agent]);
-    assert_eq!(authorizer.visibilities(&agent), [Visibility::Tenant]);
+    assert_eq!(
+        authorizer.visibilities(&agent),
+        [Visibility::Tenant, Visibility::Public]
+    );
     assert_eq!(
         authorizer.visibilities(&caller(&[Role::Auditor])),
         Visibility::ALL

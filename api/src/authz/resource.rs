@@ -54,6 +54,18 @@ words! {
         PublishToolVersion = "publish_tool_version",
         /// Take a tool out of use.
         RetireTool = "retire_tool",
+        /// Offer a tool to every tenant.
+        PublishPublicly = "publish_publicly",
+        /// See which tenants have installed a tool.
+        ReadDependents = "read_dependents",
+        /// See what the tenant has installed.
+        ReadInstallation = "read_installation",
+        /// Install a tool of another tenant.
+        InstallTool = "install_tool",
+        /// Pin an installed tool to another range of versions.
+        RepinTool = "repin_tool",
+        /// Uninstall a tool.
+        UninstallTool = "uninstall_tool",
         /// See a principal and its roles.
         ReadPrincipal = "read_principal",
         /// Begin a principal.
@@ -98,6 +110,8 @@ words! {
         Tool = "tool",
         /// The Merkle tree over the log.
         Ledger = "ledger",
+        /// A tool of another tenant that is installed.
+        Installation = "installation",
     }
 }
 
@@ -117,7 +131,12 @@ impl Action {
             | Self::RegisterTool
             | Self::DescribeTool
             | Self::PublishToolVersion
-            | Self::RetireTool => ResourceKind::Tool,
+            | Self::RetireTool
+            | Self::PublishPublicly
+            | Self::ReadDependents => ResourceKind::Tool,
+            Self::ReadInstallation | Self::InstallTool | Self::RepinTool | Self::UninstallTool => {
+                ResourceKind::Installation
+            }
             Self::ReadPrincipal
             | Self::RegisterPrincipal
             | Self::GrantRole
@@ -142,6 +161,7 @@ impl ResourceKind {
             Self::Server => Action::ReadServer,
             Self::Tool => Action::ReadTool,
             Self::Ledger => Action::ReadLedger,
+            Self::Installation => Action::ReadInstallation,
         }
     }
 }

@@ -8,7 +8,7 @@
 //! 1. [`schema`], [`query`] and [`mutation`]: the roots. The committed `api/schema.graphql` shows it all.
 //! 2. [`server`], [`tool`], [`principal`], [`tenant`], [`search`], [`registry`], [`ledger`], [`node`], [`grant`],
 //!    [`access_at`]: one file for each type, with its entries. [`as_of`]: the moment that an entry looks at.
-//!    [`connection`] makes pages, [`loaders`] gathers what nested fields need.
+//!    [`marketplace`]: what other tenants offer, and who has installed it. [`connection`] makes pages, [`loaders`] gathers what nested fields need.
 //! 3. [`event`], [`history`] and [`audit`]: what has happened; [`live`]: the same as it happens, over WebSocket.
 //! 4. [`handler`], [`limits`], [`error`] and [`nulls`]: what a request passes on its way in and out; [`session`]: what
 //!    its resolvers share; [`page`]: GraphiQL.
@@ -27,6 +27,7 @@ mod ledger;
 mod limits;
 mod live;
 mod loaders;
+mod marketplace;
 mod mutation;
 mod node;
 mod nulls;

@@ -1,6 +1,7 @@
 //! Global ids (the GraphQL Global Object Identification specification): base64 of `<Type>:<id>`, opaque to
 //! clients, and the same for an object wherever it is met.
 
+use super::marketplace::installation::Installation;
 use super::principal::Principal;
 use super::server::Server;
 use super::session::Session;
@@ -9,7 +10,7 @@ use super::tool::Tool;
 use crate::error::ApiError;
 use async_graphql::{Context, ID, Interface, Object};
 use data_encoding::BASE64URL_NOPAD;
-use domain::id::{PrincipalId, ServerId, TenantId, ToolId};
+use domain::id::{InstallationId, PrincipalId, ServerId, TenantId, ToolId};
 
 /// Anything that has a global id.
 #[derive(Interface)]
@@ -23,6 +24,7 @@ pub(super) enum Node {
     Tool(Tool),
     Principal(Principal),
     Tenant(Tenant),
+    Installation(Installation),
 }
 
 /// What a global id names.
@@ -32,6 +34,7 @@ pub(super) enum NodeId {
     Tool(ToolId),
     Principal(PrincipalId),
     Tenant(TenantId),
+    Installation(InstallationId),
 }
 
 impl NodeId {
@@ -41,6 +44,7 @@ impl NodeId {
             Self::Tool(id) => ("Tool", id.as_str()),
             Self::Principal(id) => ("Principal", id.as_str()),
             Self::Tenant(id) => ("Tenant", id.as_str()),
+            Self::Installation(id) => ("Installation", id.as_str()),
         };
         ID(BASE64URL_NOPAD.encode(format!("{kind}:{id}").as_bytes()))
     }
@@ -54,6 +58,7 @@ impl NodeId {
             "Tool" => ToolId::parse(id).ok().map(Self::Tool),
             "Principal" => PrincipalId::parse(id).ok().map(Self::Principal),
             "Tenant" => TenantId::new(id).ok().map(Self::Tenant),
+            "Installation" => InstallationId::parse(id).ok().map(Self::Installation),
             _ => None,
         }
     }
@@ -70,7 +75,7 @@ impl NodeQueries {
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The `id` of a server, tool, principal or tenant.")] id: ID,
+        #[graphql(desc = "The `id` of a server, tool, principal, tenant or installation.")] id: ID,
     ) -> Result<Option<Node>, ApiError> {
         let session = Session::of(ctx);
         let node = match NodeId::decode(&id).ok_or(ApiError::NotFound)? {
@@ -81,6 +86,7 @@ impl NodeQueries {
                 own_tenant(session).await?.map(Node::Tenant)
             }
             NodeId::Tenant(_) => None,
+            NodeId::Installation(id) => session.installation(id).await?.map(Node::Installation),
         };
         node.ok_or(ApiError::NotFound).map(Some)
     }
@@ -98,6 +104,7 @@ mod tests {
             NodeId::Tool(ToolId::derive(&tenant, "git", "commit")),
             NodeId::Principal(PrincipalId::derive(&tenant, "ada")),
             NodeId::Tenant(tenant.clone()),
+            NodeId::Installation(InstallationId::derive(&tenant, &tenant, "git", "commit")),
         ] {
             assert_eq!(NodeId::decode(&id.encode()), Some(id));
         }

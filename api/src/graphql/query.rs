@@ -4,6 +4,8 @@ use super::access_at::AccessQueries;
 use super::audit::AuditQueries;
 use super::grant::GrantQueries;
 use super::ledger::LedgerQueries;
+use super::marketplace::installation::InstallationQueries;
+use super::marketplace::listing::ListingQueries;
 use super::node::NodeQueries;
 use super::principal::PrincipalQueries;
 use super::registry::RegistryQueries;
@@ -12,7 +14,8 @@ use super::server::ServerQueries;
 use super::tool::ToolQueries;
 use async_graphql::MergedObject;
 
-/// What can be asked. Everything is your tenant's; nothing leads to another one.
+/// What can be asked. Everything is your tenant's; nothing leads to another one, but for what it offers on
+/// the marketplace.
 #[derive(MergedObject, Default)]
 pub(super) struct Query(
     PrincipalQueries,
@@ -25,4 +28,6 @@ pub(super) struct Query(
     AccessQueries,
     AuditQueries,
     LedgerQueries,
+    ListingQueries,
+    InstallationQueries,
 );

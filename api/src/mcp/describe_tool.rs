@@ -7,7 +7,10 @@ use crate::context::Caller;
 use crate::error::ApiError;
 use crate::state::AppState;
 use domain::id::ToolId;
+use domain::installation::ForeignTool;
+use domain::tool::Visibility;
 use projections::catalog::{self, Status};
+use projections::marketplace::{Installed, Listing};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,7 +22,7 @@ const MAX_ECHO: usize = 200;
 /// What the model reads about the tool.
 pub(super) const DESCRIPTION: &str = "Reads the whole definition of one tool: description, input schema, \
     output schema, version, definition hash and tags. Name it as search_tools lists it: \
-    {\"tool\": \"server/name\"}, or {\"server\": \"...\", \"name\": \"...\"}.";
+    {\"tool\": \"server/name\"} or {\"tool\": \"@publisher/server/name\"}, or {\"server\": \"...\", \"name\": \"...\"}.";
 
 /// How to call it, for the answer to wrong arguments.
 pub(super) const USAGE: &str =
@@ -29,7 +32,7 @@ pub(super) const USAGE: &str =
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Arguments {
-    /// The tool as search_tools lists it: "server/name". Either this, or `server` and `name`.
+    /// The tool as search_tools lists it: "server/name" or "@publisher/server/name". Either this, or `server` and `name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     tool: Option<String>,
@@ -46,6 +49,10 @@ pub(super) struct Arguments {
 /// The structured answer of `describe_tool`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Described {
+    /// Who publishes it; absent for a tool of your own tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    publisher: Option<String>,
     /// The server's slug.
     server: String,
     /// The tool's name on that server.
@@ -92,13 +99,16 @@ pub(super) async fn run(
     caller: &Caller,
     arguments: Arguments,
 ) -> Result<ToolAnswer, ApiError> {
+    if let Some(tool) = arguments.tool.as_deref().and_then(ForeignTool::parse) {
+        return installed(state, caller, &tool).await;
+    }
     let (server, name) = arguments.server_and_name()?;
     let id = ToolId::derive(&caller.tenant, &server, &name);
     let visibilities = state.authorizer.visibilities(caller);
     let mut connection = state.reads.tenant(&caller.tenant).await?;
     let mut found =
         catalog::tools_by_id(&mut connection, std::slice::from_ref(&id), &visibilities).await?;
-    let absent = || not_found(&server, &name);
+    let absent = || not_found(&format!("{server}/{name}"));
     let tool = found.remove(&id).ok_or_else(absent)?;
     let resource = Resource::tool(tool.visibility).named(tool.id.as_str());
     state
@@ -115,8 +125,27 @@ pub(super) async fn run(
     Ok(ToolAnswer::new(described.render(), &described)?.using([id]))
 }
 
-fn not_found(server: &str, name: &str) -> ApiError {
-    let wanted = text::line(&format!("{server}/{name}"), MAX_ECHO);
+/// A tool of another tenant, when it is installed and its range means a version that is offered. One that is
+/// not installed, not offered, or not there at all answers the same.
+async fn installed(
+    state: &AppState,
+    caller: &Caller,
+    tool: &ForeignTool,
+) -> Result<ToolAnswer, ApiError> {
+    let id = tool.tool_id();
+    let resource = Resource::tool(Visibility::Public).named(id.as_str());
+    state
+        .authorizer
+        .authorize(caller, Action::ReadTool, &resource)?;
+    let mut connection = state.reads.tenant(&caller.tenant).await?;
+    let found = Installed::one(&mut connection, &id).await?;
+    let listing = found.ok_or_else(|| not_found(&tool.to_string()))?;
+    let described = Described::from(listing);
+    ToolAnswer::new(described.render(), &described)
+}
+
+fn not_found(reference: &str) -> ApiError {
+    let wanted = text::line(reference, MAX_ECHO);
     ApiError::Rejected {
         code: ApiError::NotFound.code(),
         message: format!("there is no tool {wanted}; search_tools lists what there is"),
@@ -142,6 +171,7 @@ impl Arguments {
 impl From<catalog::Tool> for Described {
     fn from(tool: catalog::Tool) -> Self {
         Self {
+            publisher: None,
             server: tool.server,
             name: tool.name,
             title: tool.title,
@@ -162,9 +192,31 @@ impl From<catalog::Tool> for Described {
     }
 }
 
+impl From<Listing> for Described {
+    fn from(listing: Listing) -> Self {
+        let (reference, version) = (listing.reference, listing.version);
+        Self {
+            publisher: Some(reference.publisher.into()),
+            server: reference.server,
+            name: reference.name,
+            title: listing.title,
+            description: version.description,
+            version: version.tool_version.to_string(),
+            definition_hash: version.definition_hash,
+            status: "active",
+            retired_reason: None,
+            category: listing.category,
+            tags: listing.tags,
+            input_schema: version.input_schema,
+            output_schema: version.output_schema,
+            annotations: version.annotations,
+        }
+    }
+}
+
 impl Described {
     fn render(&self) -> String {
-        let mut out = format!("{}/{}", self.server, self.name);
+        let mut out = text::reference(self.publisher.as_deref(), &self.server, &self.name);
         if let Some(title) = &self.title {
             let _ = write!(out, " — {}", text::label(title));
         }
@@ -242,12 +294,13 @@ mod tests {
 
     #[test]
     fn an_absent_tool_is_told_by_the_code_of_not_found() {
-        assert_eq!(not_found("git", "git_log").code(), "NOT_FOUND");
+        assert_eq!(not_found("git/git_log").code(), "NOT_FOUND");
     }
 
     #[test]
     fn reads_as_one_block_with_the_strangers_words_quoted() {
         let described = Described {
+            publisher: None,
             server: "git".into(),
             name: "git_log".into(),
             title: Some("Git log".into()),

@@ -8,7 +8,8 @@ use crate::error::ApiError;
 use crate::state::AppState;
 use domain::id::ToolId;
 use projections::catalog::{self, Status};
-use projections::search::{SearchFilter, SearchHit, SearchRequest};
+use projections::marketplace::{Installed, Listing};
+use projections::search::{Scope, SearchFilter, SearchHit, SearchRequest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -22,7 +23,8 @@ const MAX_FILTER_TAGS: usize = 16;
 
 /// What the model reads about the tool.
 pub(super) const DESCRIPTION: &str = "Finds tools by what you want to do. Describe the task in plain \
-    words; the answer lists the best matching tools as `server/name`, each with a one-line description, \
+    words; the answer lists the best matching tools as `server/name` (those of other publishers as \
+    `@publisher/server/name`), each with a one-line description, \
     its version, a score and why it matched. Read a tool with describe_tool before using it. \
     If nothing fits, try other words or drop the filters.";
 
@@ -70,6 +72,10 @@ pub(super) struct Found {
 /// One found tool.
 #[derive(Debug, Serialize, JsonSchema)]
 struct FoundTool {
+    /// Who publishes it; absent for a tool of your own tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    publisher: Option<String>,
     /// The server's slug.
     server: String,
     /// The tool's name on that server.
@@ -106,7 +112,8 @@ struct Why {
 }
 
 /// Answers one call. The index filters by what the caller may see before it ranks; the catalogue, which
-/// is ahead of the index after a change, has the last word on what is shown.
+/// is ahead of the index after a change, has the last word on what is shown; on installed tools, the
+/// marketplace has.
 pub(super) async fn run(
     state: &AppState,
     caller: &Caller,
@@ -123,7 +130,9 @@ pub(super) async fn run(
         .iter()
         .map(|visibility| visibility.as_str().to_owned())
         .collect();
-    let request = arguments.into_request(caller, visible)?;
+    let mut request = arguments.into_request(caller, visible)?;
+    let installed = Installed::all(&mut state.reads.tenant(&caller.tenant).await?).await?;
+    request.scope = installed.scope();
     let answer = state.search(&request, "mcp").await?;
     let ids: Vec<ToolId> = answer
         .hits
@@ -136,9 +145,17 @@ pub(super) async fn run(
         .iter()
         .map(|(id, tool)| (id.as_str(), tool))
         .collect();
+    let listings = installed.listings(&mut connection, &ids).await?;
+    let listings: HashMap<&str, &Listing> = listings
+        .iter()
+        .map(|(id, listing)| (id.as_str(), listing))
+        .collect();
     let tools = answer.hits.iter().filter_map(|hit| {
-        let tool = catalogue.get(hit.tool_id.as_str())?;
-        matches!(tool.status, Status::Active).then(|| FoundTool::new(hit, tool))
+        let id = hit.tool_id.as_str();
+        match catalogue.get(id) {
+            Some(tool) => (tool.status == Status::Active).then(|| FoundTool::new(hit, tool)),
+            None => Some(FoundTool::installed(hit, listings.get(id)?)),
+        }
     });
     let found = Found {
         tools: tools.collect(),
@@ -191,6 +208,9 @@ impl Arguments {
         };
         let first = usize::try_from(limit).unwrap_or_default();
         Ok(SearchRequest {
+            scope: Scope::Tenant {
+                installed: Vec::new(),
+            },
             tenant: caller.tenant.clone(),
             query: self.query,
             filter,
@@ -204,9 +224,19 @@ fn invalid(what: &str) -> ApiError {
     super::meta_tool::invalid(what, USAGE)
 }
 
+impl From<&SearchHit> for Why {
+    fn from(hit: &SearchHit) -> Self {
+        Self {
+            matched_words: hit.why.matched_terms.clone(),
+            similarity: hit.why.similarity.map(rounded),
+        }
+    }
+}
+
 impl FoundTool {
     fn new(hit: &SearchHit, tool: &catalog::Tool) -> Self {
         Self {
+            publisher: None,
             server: tool.server.clone(),
             name: tool.name.clone(),
             title: tool.title.as_deref().map(text::label),
@@ -215,15 +245,29 @@ impl FoundTool {
             category: tool.category.as_deref().map(text::label),
             tags: tool.tags.iter().map(|tag| text::label(tag)).collect(),
             score: rounded(hit.score),
-            why: Why {
-                matched_words: hit.why.matched_terms.clone(),
-                similarity: hit.why.similarity.map(rounded),
-            },
+            why: Why::from(hit),
+        }
+    }
+
+    fn installed(hit: &SearchHit, listing: &Listing) -> Self {
+        let (reference, version) = (&listing.reference, &listing.version);
+        Self {
+            publisher: Some(reference.publisher.to_string()),
+            server: reference.server.clone(),
+            name: reference.name.clone(),
+            title: listing.title.as_deref().map(text::label),
+            description: text::summary(&version.description),
+            version: version.tool_version.to_string(),
+            category: listing.category.as_deref().map(text::label),
+            tags: listing.tags.iter().map(|tag| text::label(tag)).collect(),
+            score: rounded(hit.score),
+            why: Why::from(hit),
         }
     }
 
     fn render(&self, place: usize, out: &mut String) {
-        let _ = write!(out, "\n{place}. {}/{}", self.server, self.name);
+        let reference = text::reference(self.publisher.as_deref(), &self.server, &self.name);
+        let _ = write!(out, "\n{place}. {reference}");
         if let Some(title) = &self.title {
             let _ = write!(out, " — {title}");
         }

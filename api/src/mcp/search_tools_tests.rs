@@ -62,6 +62,7 @@ fn refuses_what_is_out_of_bounds_and_says_how_it_would_be_right() {
 
 fn found_tool() -> FoundTool {
     FoundTool {
+        publisher: None,
         server: "git".into(),
         name: "git_log".into(),
         title: Some("Git log".into()),

@@ -5,6 +5,7 @@
 //! and, instead of the object, a `notice`. That is no error, because the command was accepted and a client
 //! that takes it for one would send it again.
 
+mod installation;
 mod principal;
 mod privacy;
 mod server;
@@ -12,6 +13,7 @@ mod tenant;
 mod tool;
 mod undo;
 
+use self::installation::InstallationMutations;
 use self::principal::PrincipalMutations;
 use self::privacy::PrivacyMutations;
 use self::server::ServerMutations;
@@ -42,6 +44,7 @@ pub(super) struct Mutation(
     PrivacyMutations,
     UndoMutations,
     LedgerMutations,
+    InstallationMutations,
 );
 
 /// Sends a command and answers the position of its commit.

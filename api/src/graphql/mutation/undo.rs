@@ -2,9 +2,11 @@
 
 use super::principal::keep_an_owner;
 use super::read_back;
-use crate::authz::{Action, Resource};
+use super::tool::may_be_seen;
+use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::loaders::{OwnTenant, PrincipalKey, ServerKey, ToolKey};
+use crate::graphql::marketplace::{InstallationKey, installation};
 use crate::graphql::node::Node;
 use crate::graphql::scalars::{Sequence, UuidScalar};
 use crate::graphql::session::{Session, WAIT};
@@ -12,13 +14,14 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use cqrs_es::Aggregate;
 use domain::WireEvent;
 use domain::envelope::Commit;
-use domain::id::{CommandId, CommitId, PrincipalId, ServerId, ToolId};
+use domain::id::{CommandId, CommitId, InstallationId, PrincipalId, ServerId, ToolId};
+use domain::installation::{Installation, InstallationCommand};
 use domain::principal::{Principal, PrincipalCommand, Role};
 use domain::server::{Server, ServerCommand};
 use domain::tenant::{Tenant, TenantCommand};
 use domain::tool::{Tool, ToolCommand};
 use domain::undo::{Undo, Undoing};
-use projections::{access, archive, catalog};
+use projections::{access, archive, catalog, marketplace};
 use uuid::Uuid;
 
 /// What an undo did.
@@ -59,6 +62,7 @@ impl UndoMutations {
             Principal::TYPE => principal(session, &commit, command_id).await,
             Server::TYPE => server(session, &commit, command_id).await,
             Tool::TYPE => tool(session, &commit, command_id).await,
+            Installation::TYPE => installed(session, &commit, command_id).await,
             _ => Err(ApiError::NotFound),
         }
         .map(Some)
@@ -201,9 +205,44 @@ async fn tool(
         ToolCommand::Retire { .. } => Action::RetireTool,
     };
     session.authorize(action, &resource)?;
+    if let ToolCommand::Describe(then) = &plan.command {
+        may_be_seen(
+            session,
+            Some(profile.visibility),
+            then.visibility,
+            &resource,
+        )?;
+    }
     let (event, sequence) = undo::<Tool>(session, commit, command_id).await?;
     let (found, notice) = read_back(session, catalog::NAME, sequence, ToolKey(id)).await?;
     let node = found.map(|tool| Node::Tool(crate::graphql::tool::Tool(tool)));
+    Ok(UndoPayload {
+        event,
+        node,
+        sequence,
+        notice,
+    })
+}
+
+async fn installed(
+    session: &Session,
+    commit: &Commit,
+    command_id: Option<UuidScalar>,
+) -> Result<UndoPayload, ApiError> {
+    let id = InstallationId::parse(&commit.aggregate_id).map_err(|_| ApiError::NotFound)?;
+    let resource = Resource::any(ResourceKind::Installation);
+    session.authorize(Action::ReadInstallation, &resource)?;
+    let plan = plan::<Installation>(session, commit).await?;
+    let action = match plan.command {
+        InstallationCommand::Install(_) => Action::InstallTool,
+        InstallationCommand::Repin(_) => Action::RepinTool,
+        InstallationCommand::Uninstall => Action::UninstallTool,
+    };
+    session.authorize(action, &resource)?;
+    let (event, sequence) = undo::<Installation>(session, commit, command_id).await?;
+    let key = InstallationKey(id);
+    let (found, notice) = read_back(session, marketplace::NAME, sequence, key).await?;
+    let node = found.map(|found| Node::Installation(installation::Installation(found)));
     Ok(UndoPayload {
         event,
         node,
