@@ -1,7 +1,8 @@
 # Who may do what in the registry.
 #
 # A rule sees the roles of the caller, the name of the action, and four things of the resource:
-#   kind      "tenant", "principal", "server", "tool", "publisher", "taxonomy", "review" or "ledger"; it always fits the action
+#   kind      "tenant", "principal", "server", "tool", "publisher", "taxonomy", "review", "installation" or
+#             "ledger"; it always fits the action
 #   unlisted  the tool is private: visible to maintainers only; the review is hidden by a moderator
 #   owner     the principal is an owner, or the role to grant or revoke is that of owner
 #   own       the principal is the caller; the review is of the caller
@@ -32,6 +33,7 @@ permits("publisher", action, _resource) if
         "register_server", "describe_server", "retire_server", "restore_server",
         "register_tool", "describe_tool", "publish_tool_version", "retire_tool", "restore_tool",
         "move_tool_alias", "deprecate_tool", "yank_tool_version",
+        "publish_publicly", "read_dependents", "install_tool", "repin_tool", "uninstall_tool",
         "read_server_history", "read_tool_history"
     ];
 
@@ -48,7 +50,8 @@ permits(role, "read_review", resource) if
 permits("auditor", action, _resource) if reads(action);
 
 finds(action) if action in [
-    "read_tenant", "read_server", "read_tool", "search_tools", "read_publisher", "read_taxonomy"
+    "read_tenant", "read_server", "read_tool", "search_tools", "read_publisher", "read_taxonomy",
+    "read_installation"
 ];
 
 reads("read_principal");
@@ -57,4 +60,5 @@ reads("read_server_history");
 reads("read_tool_history");
 reads("read_ledger");
 reads("read_review");
+reads("read_dependents");
 reads(action) if finds(action);

@@ -184,6 +184,20 @@ derived_id!(
     ReviewId, "review id"
 );
 
+derived_id!(
+    /// An installation, derived from (tenant, publisher, server slug, tool name).
+    InstallationId, "installation id"
+);
+
+impl InstallationId {
+    /// The id of the installation in `tenant` of the tool `name` of the server `server_slug` of `publisher`.
+    #[must_use]
+    pub fn derive(tenant: &TenantId, publisher: &TenantId, server_slug: &str, name: &str) -> Self {
+        let parts = [tenant.as_str(), publisher.as_str(), server_slug, name];
+        Self(derive("installation", &parts))
+    }
+}
+
 impl ServerId {
     /// The id of the server `slug` of `tenant`.
     #[must_use]

@@ -9,6 +9,8 @@
 //! 2. [`envelope`]: the commit, which is the unit of the log; [`merkle`]: the tree over all commits.
 //! 3. [`tool`], [`server`], [`principal`], [`tenant`], [`taxonomy`], [`review`], [`denial`], [`publisher`]: one folder per aggregate, the same
 //!    files in each (`command.rs`, `event.rs`, `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
+//! 3. [`tool`], [`server`], [`principal`], [`tenant`], [`installation`], [`denial`]: one folder per aggregate, the same files in each
+//!    (`command.rs`, `event.rs`, `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
 //! 4. [`personal`]: what names a person, and how events carry it. [`undo`]: what takes an event back.
 //! 5. [`registry`]: from a wire name and version to a typed event, through the upcasters.
 //! 6. [`schema`] and [`compatibility`]: what a JSON Schema is, and what a change of one means for its users.
@@ -21,6 +23,7 @@
 //! | event | what has happened (past tense); never changed afterwards |
 //! | commit | the events that one command decided, written as one message |
 //! | aggregate | the unit of consistency: one tenant, principal, server, tool, taxonomy, review, publisher or denial |
+//! | aggregate | the unit of consistency: one tenant, principal, server, tool, installation or denial |
 //! | `stream_sequence` | position in the whole log |
 //! | `aggregate_sequence` | position of a commit in one aggregate, from 1 |
 //! | `event_version` | schema of an event's wire form |
@@ -34,6 +37,8 @@
 //! | upstream | an MCP server that a tenant has registered |
 //! | taxonomy | the categories that the servers and tools of a tenant may name |
 //! | review | what one principal thinks of one version of a tool |
+//! | listing | a public tool in use, as every tenant sees it |
+//! | installation | a listing in use by another tenant, pinned to a range of versions |
 //! | denial | what one principal was refused on one object in one window of time |
 //! | publisher | a namespace in reverse-DNS form that a tenant has claimed, and how it was proved |
 
@@ -46,6 +51,7 @@ pub mod envelope;
 mod event;
 pub mod denial;
 pub mod id;
+pub mod installation;
 pub mod merkle;
 mod named;
 pub mod personal;

@@ -122,6 +122,7 @@ impl AnyEvent {
             | Self::Server(_)
             | Self::Tool(_)
             | Self::Publisher(_)
+            | Self::Installation(_)
             | Self::Denial(_)
             | Self::Taxonomy(_) => return None,
         };

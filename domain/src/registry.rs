@@ -3,6 +3,7 @@
 use crate::denial::DenialEvent;
 use crate::envelope::StoredEvent;
 use crate::event::{DecodeError, WireEvent};
+use crate::installation::InstallationEvent;
 use crate::principal::PrincipalEvent;
 use crate::publisher::PublisherEvent;
 use crate::review::ReviewEvent;
@@ -10,7 +11,7 @@ use crate::server::ServerEvent;
 use crate::taxonomy::TaxonomyEvent;
 use crate::tenant::TenantEvent;
 use crate::tool::ToolEvent;
-use crate::{denial, principal, publisher, review, server, taxonomy, tenant, tool};
+use crate::{denial, installation, principal, publisher, review, server, taxonomy, tenant, tool};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -37,6 +38,8 @@ pub enum AnyEvent {
     Taxonomy(TaxonomyEvent),
     /// Of a review.
     Review(ReviewEvent),
+    /// Of an installation.
+    Installation(InstallationEvent),
 }
 
 impl AnyEvent {
@@ -52,6 +55,7 @@ impl AnyEvent {
             Self::Publisher(event) => StoredEvent::from_event(event),
             Self::Taxonomy(event) => StoredEvent::from_event(event),
             Self::Review(event) => StoredEvent::from_event(event),
+            Self::Installation(event) => StoredEvent::from_event(event),
         }
     }
 }
@@ -67,6 +71,7 @@ pub fn wire_forms() -> impl Iterator<Item = (&'static str, u16)> {
         PublisherEvent::WIRE_FORMS,
         TaxonomyEvent::WIRE_FORMS,
         ReviewEvent::WIRE_FORMS,
+        InstallationEvent::WIRE_FORMS,
     ]
     .into_iter()
     .flatten()
@@ -83,6 +88,7 @@ fn upcasters() -> impl Iterator<Item = &'static Upcaster> + Clone {
         publisher::upcast::UPCASTERS,
         taxonomy::upcast::UPCASTERS,
         review::upcast::UPCASTERS,
+        installation::upcast::UPCASTERS,
     ]
     .into_iter()
     .flatten()
@@ -108,6 +114,8 @@ pub fn decode(stored: &StoredEvent) -> Result<AnyEvent, DecodeError> {
         decode_as(stored).map(AnyEvent::Taxonomy)
     } else if knows(ReviewEvent::WIRE_FORMS) {
         decode_as(stored).map(AnyEvent::Review)
+    } else if knows(InstallationEvent::WIRE_FORMS) {
+        decode_as(stored).map(AnyEvent::Installation)
     } else {
         decode_as(stored).map(AnyEvent::Tenant)
     }

@@ -6,6 +6,7 @@
 mod tool;
 
 use crate::denial::DenialEvent;
+use crate::installation::InstallationEvent;
 use crate::personal::Personal;
 use crate::principal::PrincipalEvent;
 use crate::publisher::PublisherEvent;
@@ -49,6 +50,7 @@ pub fn apply(state: &mut State, event: &AnyEvent) {
         AnyEvent::Publisher(event) => publisher(document, event),
         AnyEvent::Taxonomy(event) => taxonomy(document, event),
         AnyEvent::Review(event) => review(document, event),
+        AnyEvent::Installation(event) => installation(document, event),
     }
 }
 
@@ -226,6 +228,17 @@ fn review(state: &mut Value, event: &ReviewEvent) {
     }
 }
 
+fn installation(state: &mut Value, event: &InstallationEvent) {
+    match event {
+        InstallationEvent::Installed(event) => {
+            put(state, event);
+            put(state, &json!({ "status": "installed" }));
+        }
+        InstallationEvent::Repinned(event) => put(state, event),
+        InstallationEvent::Uninstalled(_) => put(state, &json!({ "status": "uninstalled" })),
+    }
+}
+
 fn retire(state: &mut Value, reason: &str) {
     let reason = Some(reason).filter(|reason| !reason.is_empty());
     put(
@@ -284,6 +297,7 @@ mod tests {
                 "category_added",
                 "written",
                 "claimed",
+                "installed",
             ]
             .map(|first| format!("{aggregate}.{first}"))
             .into_iter()

@@ -49,7 +49,8 @@ impl Projector for AccessProjector {
             | AnyEvent::Denial(_)
             | AnyEvent::Publisher(_)
             | AnyEvent::Taxonomy(_)
-            | AnyEvent::Review(_) => false,
+            | AnyEvent::Review(_)
+            | AnyEvent::Installation(_) => false,
         }
     }
 
@@ -85,6 +86,7 @@ impl Projector for AccessProjector {
                     | AnyEvent::Denial(_)
                     | AnyEvent::Publisher(_) => {}
                     AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
+                    AnyEvent::Installation(_) => {}
                 }
             }
         }

@@ -9,6 +9,7 @@
 //!    driven (leadership, fencing, the log's identity, retry); [`dead_letter`]: what was parked, and its retry.
 //! 4. [`catalog`], [`access`], [`archive`], [`manifests`], [`publishers`], [`search`]: the read models, each with its queries; [`ledger`]: the
 //! 4. [`catalog`], [`access`], [`archive`], [`taxonomy`], [`reviews`], [`search`]: the read models, each with its queries; [`ledger`]: the
+//! 4. [`catalog`], [`access`], [`archive`], [`search`], [`marketplace`]: the read models, each with its queries; [`ledger`]: the
 //!    Merkle tree over the log and its signed heads; [`archived`]: commits written again from the archive.
 //! 5. [`store`]: connections, the tenant's one under row-level security; [`moment`]: the present or the
 //!    past, which such a connection looks at. 6. [`position`]: reading one's own
@@ -25,6 +26,7 @@ pub mod error;
 mod lease;
 pub mod ledger;
 pub mod manifests;
+pub mod marketplace;
 pub mod moment;
 pub mod page;
 pub mod position;

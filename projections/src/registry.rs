@@ -2,7 +2,9 @@
 
 use crate::projector::Projector;
 use crate::search::SearchProjector;
-use crate::{access, archive, catalog, ledger, manifests, publishers, reviews, taxonomy};
+use crate::{
+    access, archive, catalog, ledger, manifests, marketplace, publishers, reviews, taxonomy,
+};
 use std::sync::Arc;
 
 /// Every projector of this build. `search` comes last: it reads what `catalog` wrote.
@@ -25,11 +27,12 @@ pub fn relational() -> Vec<Arc<dyn Projector>> {
         Arc::new(publishers::PublishersProjector),
         Arc::new(taxonomy::TaxonomyProjector),
         Arc::new(reviews::ReviewsProjector),
+        Arc::new(marketplace::MarketplaceProjector),
     ]
 }
 
 /// The names of all projectors.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 10] = [
     access::NAME,
     catalog::NAME,
     manifests::NAME,
@@ -38,5 +41,6 @@ pub const NAMES: [&str; 9] = [
     publishers::NAME,
     taxonomy::NAME,
     reviews::NAME,
+    marketplace::NAME,
     crate::search::NAME,
 ];

@@ -34,6 +34,7 @@ impl Projector for TaxonomyProjector {
             | AnyEvent::Server(_)
             | AnyEvent::Tool(_)
             | AnyEvent::Denial(_)
+            | AnyEvent::Installation(_)
             | AnyEvent::Publisher(_)
             | AnyEvent::Review(_) => false,
         }
@@ -66,6 +67,7 @@ impl Projector for TaxonomyProjector {
                     | AnyEvent::Server(_)
                     | AnyEvent::Tool(_)
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Installation(_)
                     | AnyEvent::Publisher(_)
                     | AnyEvent::Review(_) => {}
                 }

@@ -19,6 +19,7 @@ mod health;
 mod import;
 mod ledger;
 mod log;
+mod marketplace;
 mod mcp;
 mod model_change;
 mod privacy;

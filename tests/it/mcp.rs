@@ -91,11 +91,11 @@ pub(crate) async fn call(client: &Client, tool: &str, arguments: Value) -> Value
     answer["result"].take()
 }
 
-fn text(result: &Value) -> &str {
+pub(crate) fn text(result: &Value) -> &str {
     result["content"][0]["text"].as_str().unwrap()
 }
 
-fn names(result: &Value) -> Vec<&str> {
+pub(crate) fn names(result: &Value) -> Vec<&str> {
     let tools = result["structuredContent"]["tools"].as_array().unwrap();
     tools
         .iter()
@@ -103,7 +103,7 @@ fn names(result: &Value) -> Vec<&str> {
         .collect()
 }
 
-fn code(result: &Value) -> &str {
+pub(crate) fn code(result: &Value) -> &str {
     assert_eq!(result["isError"], true, "{result:#}");
     assert_eq!(result.get("structuredContent"), None);
     let code = result["_meta"]["metamcp/error"]["code"].as_str().unwrap();

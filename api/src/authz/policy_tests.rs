@@ -86,6 +86,8 @@ fn admins_may_do_everything_but_touch_owners() {
                 Action::ReadPublisher,
                 Action::ReadTaxonomy,
                 Action::ReadReview,
+                Action::ReadDependents,
+                Action::ReadInstallation,
             ]
             .contains(&action);
         assert_eq!(
@@ -134,6 +136,7 @@ fn agents_and_auditors_change_nothing_but_agents_review() {
         Action::ReadServerHistory,
         Action::ReadToolHistory,
         Action::ReadAudit,
+        Action::ReadDependents,
     ];
     for (action, resource) in cases().filter(|(_, resource)| !resource.own) {
         let reads = action == action.kind().read_action() || action == Action::SearchTools;
@@ -253,6 +256,33 @@ fn who_may_move_deprecate_yank_and_restore() {
             may,
             "{role}"
         );
+    }
+}
+
+/// The decision table of the marketplace: by role, who offers and installs, who sees what is installed and
+/// who depends on a tool.
+#[test]
+fn who_may_offer_and_install() {
+    let tool = Resource::tool(Visibility::Tenant);
+    let installation = Resource::any(ResourceKind::Installation);
+    for (role, keeps, depends, sees) in [
+        (Role::Owner, true, true, true),
+        (Role::Admin, true, true, true),
+        (Role::Publisher, true, true, true),
+        (Role::Auditor, false, true, true),
+        (Role::Agent, false, false, true),
+    ] {
+        let may = |action, resource| allows(&[role], action, resource);
+        assert_eq!(may(Action::PublishPublicly, tool), keeps, "{role}");
+        for action in [
+            Action::InstallTool,
+            Action::RepinTool,
+            Action::UninstallTool,
+        ] {
+            assert_eq!(may(action, installation), keeps, "{role} {action}");
+        }
+        assert_eq!(may(Action::ReadDependents, tool), depends, "{role}");
+        assert_eq!(may(Action::ReadInstallation, installation), sees, "{role}");
     }
 }
 

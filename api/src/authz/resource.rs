@@ -64,6 +64,18 @@ words! {
         DeprecateTool = "deprecate_tool",
         /// Hide a version of a tool from resolution, or show it again.
         YankToolVersion = "yank_tool_version",
+        /// Offer a tool to every tenant.
+        PublishPublicly = "publish_publicly",
+        /// See which tenants have installed a tool.
+        ReadDependents = "read_dependents",
+        /// See what the tenant has installed.
+        ReadInstallation = "read_installation",
+        /// Install a tool of another tenant.
+        InstallTool = "install_tool",
+        /// Pin an installed tool to another range of versions.
+        RepinTool = "repin_tool",
+        /// Uninstall a tool.
+        UninstallTool = "uninstall_tool",
         /// See a principal and its roles.
         ReadPrincipal = "read_principal",
         /// Begin a principal.
@@ -132,6 +144,8 @@ words! {
         Taxonomy = "taxonomy",
         /// What a principal thinks of a version of a tool.
         Review = "review",
+        /// A tool of another tenant that is installed.
+        Installation = "installation",
     }
 }
 
@@ -157,7 +171,12 @@ impl Action {
             | Self::RestoreTool
             | Self::MoveToolAlias
             | Self::DeprecateTool
-            | Self::YankToolVersion => ResourceKind::Tool,
+            | Self::YankToolVersion
+            | Self::PublishPublicly
+            | Self::ReadDependents => ResourceKind::Tool,
+            Self::ReadInstallation | Self::InstallTool | Self::RepinTool | Self::UninstallTool => {
+                ResourceKind::Installation
+            }
             Self::ReadPrincipal
             | Self::RegisterPrincipal
             | Self::GrantRole
@@ -191,6 +210,7 @@ impl ResourceKind {
             Self::Ledger => Action::ReadLedger,
             Self::Taxonomy => Action::ReadTaxonomy,
             Self::Review => Action::ReadReview,
+            Self::Installation => Action::ReadInstallation,
         }
     }
 }

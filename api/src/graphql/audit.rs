@@ -31,8 +31,8 @@ pub(super) struct EventFilter {
     actor: Option<String>,
     /// Caused by the actor with this id in the log, such as `up` for the command line.
     actor_id: Option<String>,
-    /// Of objects of this kind: `tool`, `server`, `principal`, `tenant`, `taxonomy`, `review`, `publisher` or
-    /// `denial`.
+    /// Of objects of this kind: `tool`, `server`, `principal`, `tenant`, `taxonomy`, `review`, `publisher`,
+    /// `installation` or `denial`.
     aggregate: Option<String>,
     /// Of the object with this id in the log; `aggregate` says of which kind it is.
     aggregate_id: Option<String>,

@@ -25,7 +25,8 @@ pub(super) struct Event {
     event_type: String,
     /// The version of the form of `data`.
     version: u32,
-    /// To what kind of object: `tool`, `server`, `principal`, `tenant`, `denial` or `publisher`.
+    /// To what kind of object: `tool`, `server`, `principal`, `tenant`, `taxonomy`, `review`, `publisher`,
+    /// `installation` or `denial`.
     aggregate: String,
     /// To which object, by its id in the log.
     aggregate_id: String,

@@ -22,7 +22,7 @@ pub(super) struct Loaders {
 }
 
 impl Loaders {
-    async fn reads(&self) -> Result<TenantConnection, QueryError> {
+    pub(super) async fn reads(&self) -> Result<TenantConnection, QueryError> {
         Ok(self.reads.tenant(&self.tenant).await?.at(self.moment))
     }
 }

@@ -9,7 +9,7 @@
 //! 2. [`server`], [`tool`], [`principal`], [`publisher`], [`tenant`], [`search`], [`similar`], [`registry`], [`ledger`], [`node`], [`grant`],
 //!    [`taxonomy`], [`review`], [`rating`], [`facets`],
 //!    [`access_at`], [`compatibility`]: one file for each type, with its entries. [`as_of`]: the moment that an entry looks at.
-//!    [`connection`] makes pages, [`loaders`] gathers what nested fields need.
+//!    [`marketplace`]: what other tenants offer, and who has installed it. [`connection`] makes pages, [`loaders`] gathers what nested fields need.
 //! 3. [`event`], [`history`] and [`audit`]: what has happened; [`live`]: the same as it happens, over WebSocket.
 //! 4. [`handler`], [`limits`], [`error`] and [`nulls`]: what a request passes on its way in and out; [`session`]: what
 //!    its resolvers share; [`page`]: GraphiQL.
@@ -30,6 +30,7 @@ mod ledger;
 mod limits;
 mod live;
 mod loaders;
+mod marketplace;
 mod mutation;
 mod node;
 mod nulls;

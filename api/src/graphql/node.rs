@@ -1,6 +1,7 @@
 //! Global ids (the GraphQL Global Object Identification specification): base64 of `<Type>:<id>`, opaque to
 //! clients, and the same for an object wherever it is met.
 
+use super::marketplace::installation::Installation;
 use super::principal::Principal;
 use super::review::{self, Review};
 use super::server::Server;
@@ -11,7 +12,7 @@ use super::tool::Tool;
 use crate::error::ApiError;
 use async_graphql::{Context, ID, Interface, Object};
 use data_encoding::BASE64URL_NOPAD;
-use domain::id::{PrincipalId, ReviewId, ServerId, TaxonomyId, TenantId, ToolId};
+use domain::id::{InstallationId, PrincipalId, ReviewId, ServerId, TaxonomyId, TenantId, ToolId};
 
 /// Anything that has a global id.
 #[derive(Interface)]
@@ -27,6 +28,7 @@ pub(super) enum Node {
     Tenant(Tenant),
     Taxonomy(Taxonomy),
     Review(Review),
+    Installation(Installation),
 }
 
 /// What a global id names.
@@ -38,6 +40,7 @@ pub(super) enum NodeId {
     Tenant(TenantId),
     Taxonomy(TaxonomyId),
     Review(ReviewId),
+    Installation(InstallationId),
 }
 
 impl NodeId {
@@ -49,6 +52,7 @@ impl NodeId {
             Self::Tenant(id) => ("Tenant", id.as_str()),
             Self::Taxonomy(id) => ("Taxonomy", id.as_str()),
             Self::Review(id) => ("Review", id.as_str()),
+            Self::Installation(id) => ("Installation", id.as_str()),
         };
         ID(BASE64URL_NOPAD.encode(format!("{kind}:{id}").as_bytes()))
     }
@@ -64,6 +68,7 @@ impl NodeId {
             "Tenant" => TenantId::new(id).ok().map(Self::Tenant),
             "Taxonomy" => TaxonomyId::parse(id).ok().map(Self::Taxonomy),
             "Review" => ReviewId::parse(id).ok().map(Self::Review),
+            "Installation" => InstallationId::parse(id).ok().map(Self::Installation),
             _ => None,
         }
     }
@@ -80,7 +85,7 @@ impl NodeQueries {
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The `id` of a server, tool, principal, tenant, taxonomy or review.")] id: ID,
+        #[graphql(desc = "The `id` of any object that has one.")] id: ID,
     ) -> Result<Option<Node>, ApiError> {
         let session = Session::of(ctx);
         let node = match NodeId::decode(&id).ok_or(ApiError::NotFound)? {
@@ -95,6 +100,7 @@ impl NodeQueries {
             }
             NodeId::Tenant(_) | NodeId::Taxonomy(_) => None,
             NodeId::Review(id) => review::by_id(session, id).await?.map(Node::Review),
+            NodeId::Installation(id) => session.installation(id).await?.map(Node::Installation),
         };
         node.ok_or(ApiError::NotFound).map(Some)
     }
@@ -113,6 +119,7 @@ mod tests {
             NodeId::Principal(PrincipalId::derive(&tenant, "ada")),
             NodeId::Tenant(tenant.clone()),
             NodeId::Taxonomy(TaxonomyId::derive(&tenant)),
+            NodeId::Installation(InstallationId::derive(&tenant, &tenant, "git", "commit")),
         ] {
             assert_eq!(NodeId::decode(&id.encode()), Some(id));
         }

@@ -6,6 +6,8 @@ use super::compatibility::CompatibilityQueries;
 use super::facets::FacetQueries;
 use super::grant::GrantQueries;
 use super::ledger::LedgerQueries;
+use super::marketplace::installation::InstallationQueries;
+use super::marketplace::listing::ListingQueries;
 use super::node::NodeQueries;
 use super::principal::PrincipalQueries;
 use super::publisher::PublisherQueries;
@@ -17,7 +19,8 @@ use super::tool::ToolQueries;
 use super::version::VersionQueries;
 use async_graphql::MergedObject;
 
-/// What can be asked. Everything is your tenant's; nothing leads to another one.
+/// What can be asked. Everything is your tenant's; nothing leads to another one, but for what it offers on
+/// the marketplace.
 #[derive(MergedObject, Default)]
 pub(super) struct Query(
     PrincipalQueries,
@@ -35,4 +38,6 @@ pub(super) struct Query(
     FacetQueries,
     VersionQueries,
     CompatibilityQueries,
+    ListingQueries,
+    InstallationQueries,
 );

@@ -5,6 +5,9 @@ use super::grant::GrantConnection;
 use super::history::HistoryConnection;
 use super::limits::MAX_RECURSION;
 use super::live::Subscription;
+use super::marketplace::dependent::DependentConnection;
+use super::marketplace::installation::InstallationConnection;
+use super::marketplace::listing::ListingConnection;
 use super::mutation::Mutation;
 use super::principal::PrincipalConnection;
 use super::publisher::PublisherConnection;
@@ -43,6 +46,9 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .override_output_type_description::<HistoryConnection>("A page of a history.")
         .override_output_type_description::<AuditConnection>("A page of the audit log.")
         .override_output_type_description::<ReviewConnection>("A page of reviews.")
+        .override_output_type_description::<ListingConnection>("A page of the marketplace.")
+        .override_output_type_description::<InstallationConnection>("A page of installations.")
+        .override_output_type_description::<DependentConnection>("A page of dependents.")
         .override_output_type_description::<PageInfo>("Where a page stands in its list.")
 }
 

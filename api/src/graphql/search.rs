@@ -2,6 +2,7 @@
 
 use super::connection::{cost, page_request};
 use super::loaders::ToolKey;
+use super::marketplace::listing::Listing;
 use super::scalars::Sequence;
 use super::session::Session;
 use super::tool::Tool;
@@ -11,6 +12,7 @@ use crate::error::ApiError;
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use domain::id::ToolId;
 use projections::catalog::{self, Status};
+use projections::marketplace::Installed;
 use projections::search::{self, SearchFilter, SearchHit, SearchRequest};
 use std::collections::HashMap;
 
@@ -47,8 +49,13 @@ pub(super) struct SearchToolsResult {
 #[derive(SimpleObject)]
 #[graphql(name = "SearchHit")]
 struct Hit {
-    /// The tool.
-    tool: Tool,
+    /// How it is named: `server/name`, or `@publisher/server/name` for an installed one.
+    reference: String,
+    /// The tool of your tenant; null for an installed one.
+    tool: Option<Tool>,
+    /// The tool of another tenant, which yours has installed, with the definition of the version that its
+    /// range means; null for one of your own.
+    listing: Option<Listing>,
     /// How well it fits: higher is better, comparable within one answer only.
     score: f64,
     /// Why it was found.
@@ -91,7 +98,8 @@ pub(super) struct SearchQueries;
 
 #[Object]
 impl SearchQueries {
-    /// Finds tools by what you want to do, in plain words: `create a ticket in the issue tracker`.
+    /// Finds tools by what you want to do, in plain words: `create a ticket in the issue tracker`. Those of
+    /// your tenant, and those that it has installed.
     #[graphql(complexity = "cost(first, child_complexity)")]
     async fn search_tools(
         &self,
@@ -112,7 +120,9 @@ impl SearchQueries {
         session.caught_up(search::NAME, min_sequence).await?;
         session.caught_up(catalog::NAME, min_sequence).await?;
         let filter = filter.unwrap_or_default();
+        let installed = Installed::all(&mut session.reads().await?).await?;
         let request = SearchRequest {
+            scope: installed.scope(),
             tenant: session.caller.tenant.clone(),
             query,
             filter: SearchFilter {
@@ -128,7 +138,7 @@ impl SearchQueries {
             first,
         };
         let answer = session.state.search(&request, "graphql").await?;
-        let hits = visible(session, answer.hits).await?;
+        let hits = visible(session, &installed, answer.hits).await?;
         let (semantic, notice) = (answer.semantic, answer.notice);
         Ok(Some(SearchToolsResult {
             hits,
@@ -138,21 +148,41 @@ impl SearchQueries {
     }
 }
 
-/// The hits with their tools. The index may be behind the catalogue, which has the last word: what it
-/// shows no longer to the caller, or has retired, is left out.
-async fn visible(session: &Session, hits: Vec<SearchHit>) -> Result<Vec<Hit>, ApiError> {
-    let id = |hit: &SearchHit| ToolId::parse(hit.tool_id.as_str()).ok().map(ToolKey);
+/// The hits with their tools. The index may be behind the catalogue and the marketplace, which have the
+/// last word: what they show no longer to the caller, or have retired, is left out.
+async fn visible(
+    session: &Session,
+    installed: &Installed,
+    hits: Vec<SearchHit>,
+) -> Result<Vec<Hit>, ApiError> {
+    let id = |hit: &SearchHit| ToolId::parse(hit.tool_id.as_str()).ok();
+    let ids: Vec<ToolId> = hits.iter().filter_map(id).collect();
     let mut tools: HashMap<ToolKey, catalog::Tool> = session
         .loaders
-        .load_many(hits.iter().filter_map(id))
+        .load_many(ids.iter().cloned().map(ToolKey))
+        .await?;
+    let mut listings = installed
+        .listings(&mut session.reads().await?, &ids)
         .await?;
     let shown = hits.into_iter().filter_map(|hit| {
+        let id = id(&hit)?;
         let tool = tools
-            .remove(&id(&hit)?)
-            .filter(|tool| tool.status == Status::Active)?;
+            .remove(&ToolKey(id.clone()))
+            .filter(|tool| tool.status == Status::Active);
+        let listing = listings.remove(&id);
+        let reference = match (&tool, &listing) {
+            (Some(tool), _) => format!("{}/{}", tool.server, tool.name),
+            (None, Some(listing)) => listing.reference.to_string(),
+            (None, None) => return None,
+        };
         Some(Hit {
-            deprecation: tool.current_deprecation().map(Deprecation::from),
-            tool: Tool(tool),
+            deprecation: tool
+                .as_ref()
+                .and_then(projections::catalog::Tool::current_deprecation)
+                .map(Deprecation::from),
+            reference,
+            tool: tool.map(Tool),
+            listing: listing.map(Listing),
             score: hit.score.into(),
             why: hit.why.into(),
         })

@@ -11,6 +11,7 @@ use super::connection::{
 use super::enums::{ActorKind, Direction, Status, Visibility};
 use super::history::{self, HistoryConnection, HistoryPart};
 use super::loaders::VersionsOf;
+use super::marketplace::dependent::{self, DependentConnection};
 use super::node::NodeId;
 use super::rating::{self, Rating};
 use super::recommend::{By, Recommendation, recommend};
@@ -206,6 +207,17 @@ impl Tool {
     /// When it last changed.
     async fn updated_at(&self) -> DateTime<Utc> {
         self.0.updated_at
+    }
+
+    /// The tenants that have installed it, now. For those who keep or audit the registry.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn dependents(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+    ) -> Option<Result<DependentConnection, ApiError>> {
+        Some(dependent::of_tool(Session::of(ctx), &self.0, first, after).await)
     }
 
     /// What has happened to it and what each event changed. For those who keep or audit the

@@ -24,6 +24,14 @@ pub(super) fn line(text: &str, most: usize) -> String {
     cut(&line, most)
 }
 
+/// How a tool is named: `server/name`, or `@publisher/server/name` for one of another tenant.
+pub(super) fn reference(publisher: Option<&str>, server: &str, name: &str) -> String {
+    match publisher {
+        Some(publisher) => format!("@{publisher}/{server}/{name}"),
+        None => format!("{server}/{name}"),
+    }
+}
+
 /// A description as one line.
 pub(super) fn summary(description: &str) -> String {
     line(description, MAX_SUMMARY)

@@ -4,7 +4,7 @@
 
 use super::NAME;
 use super::past::{Dated, Past, save_moments, supersede};
-use super::save::{SERVER_COLUMNS, TOOL_COLUMNS, VERSION_COLUMNS, save, save_past};
+use super::save::{SERVER_COLUMNS, TOOL_COLUMNS, VERSION_COLUMNS, fetch, save, save_past};
 use super::shelf::{self, Shelves};
 use super::tool_row::{ACTIVE, RETIRED, ToolRow};
 use crate::checkpoint::to_i64;
@@ -119,6 +119,7 @@ impl Projector for CatalogProjector {
                     | AnyEvent::Denial(_)
                     | AnyEvent::Publisher(_) => {}
                     AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
+                    AnyEvent::Installation(_) => {}
                 }
             }
         }
@@ -155,7 +156,8 @@ async fn load<'a>(
                 | AnyEvent::Denial(_)
                 | AnyEvent::Publisher(_)
                 | AnyEvent::Taxonomy(_)
-                | AnyEvent::Review(_) => {}
+                | AnyEvent::Review(_)
+                | AnyEvent::Installation(_) => {}
             }
         }
     }
@@ -181,25 +183,6 @@ async fn load<'a>(
     }
     rows.shelves = Shelves::load(connection, &shelves).await?;
     Ok(rows)
-}
-
-pub(super) async fn fetch<T>(
-    connection: &mut PgConnection,
-    statement: &str,
-    keys: &BTreeSet<Key>,
-) -> Result<Vec<Json<T>>, ProjectionError>
-where
-    T: for<'de> Deserialize<'de> + Send + Unpin + 'static,
-{
-    let (tenants, ids): (Vec<&str>, Vec<&str>) = keys
-        .iter()
-        .map(|(tenant, id)| (tenant.as_str(), id.as_str()))
-        .unzip();
-    Ok(sqlx::query_scalar(statement)
-        .bind(tenants)
-        .bind(ids)
-        .fetch_all(connection)
-        .await?)
 }
 
 fn key(recorded: &Recorded) -> Key {

@@ -1,9 +1,11 @@
-//! Writes rows of the catalogue, set-based: columns and upserts.
+//! Reads and writes rows of a read model, set-based; the columns of the catalogue.
 
 use crate::error::ProjectionError;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
+use sqlx::types::Json;
+use std::collections::BTreeSet;
 
 /// The columns of a server that an upsert sets.
 pub(super) const SERVER_COLUMNS: &[&str] = &[
@@ -101,4 +103,27 @@ pub(crate) async fn save<T: Serialize>(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Rows as JSON, by a statement over the keys (tenant, id), which are `$1` and `$2`; none without a key.
+pub(crate) async fn fetch<T>(
+    connection: &mut PgConnection,
+    statement: &str,
+    keys: &BTreeSet<(String, String)>,
+) -> Result<Vec<Json<T>>, ProjectionError>
+where
+    T: for<'de> Deserialize<'de> + Send + Unpin + 'static,
+{
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (tenants, ids): (Vec<&str>, Vec<&str>) = keys
+        .iter()
+        .map(|(tenant, id)| (tenant.as_str(), id.as_str()))
+        .unzip();
+    Ok(sqlx::query_scalar(statement)
+        .bind(tenants)
+        .bind(ids)
+        .fetch_all(connection)
+        .await?)
 }

@@ -52,6 +52,7 @@ impl Projector for ManifestsProjector {
             | AnyEvent::Principal(_)
             | AnyEvent::Tool(_)
             | AnyEvent::Denial(_)
+            | AnyEvent::Installation(_)
             | AnyEvent::Publisher(_)
             | AnyEvent::Taxonomy(_)
             | AnyEvent::Review(_) => false,
@@ -83,6 +84,7 @@ impl Projector for ManifestsProjector {
                     | AnyEvent::Principal(_)
                     | AnyEvent::Tool(_)
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Installation(_)
                     | AnyEvent::Publisher(_)
                     | AnyEvent::Taxonomy(_)
                     | AnyEvent::Review(_) => {}

@@ -28,6 +28,7 @@ impl Projector for PublishersProjector {
             | AnyEvent::Server(_)
             | AnyEvent::Tool(_)
             | AnyEvent::Denial(_)
+            | AnyEvent::Installation(_)
             | AnyEvent::Taxonomy(_)
             | AnyEvent::Review(_) => false,
         }
@@ -59,6 +60,7 @@ impl Projector for PublishersProjector {
                     | AnyEvent::Server(_)
                     | AnyEvent::Tool(_)
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Installation(_)
                     | AnyEvent::Taxonomy(_)
                     | AnyEvent::Review(_) => {}
                 }

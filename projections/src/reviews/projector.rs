@@ -32,6 +32,7 @@ impl Projector for ReviewsProjector {
             | AnyEvent::Server(_)
             | AnyEvent::Tool(_)
             | AnyEvent::Denial(_)
+            | AnyEvent::Installation(_)
             | AnyEvent::Publisher(_)
             | AnyEvent::Taxonomy(_) => false,
         }
@@ -73,6 +74,7 @@ impl Projector for ReviewsProjector {
                     | AnyEvent::Server(_)
                     | AnyEvent::Tool(_)
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Installation(_)
                     | AnyEvent::Publisher(_)
                     | AnyEvent::Taxonomy(_) => {}
                 }
@@ -89,6 +91,7 @@ impl Projector for ReviewsProjector {
                     | AnyEvent::Server(_)
                     | AnyEvent::Tool(_)
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Installation(_)
                     | AnyEvent::Publisher(_)
                     | AnyEvent::Taxonomy(_) => {}
                 }

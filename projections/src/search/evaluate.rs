@@ -14,7 +14,7 @@ use super::document::{ACTIVE, ToolDocument};
 use super::embed::Embedder;
 use super::error::SearchError;
 use super::index::SearchIndex;
-use super::query::{Mode, SearchFilter, SearchRequest};
+use super::query::{Mode, Scope, SearchFilter, SearchRequest};
 
 const TENANT: &str = "benchmark";
 const TABLE: &str = "tools";
@@ -131,6 +131,9 @@ pub async fn evaluate(
 
 fn request(tenant: &TenantId, query: &str) -> SearchRequest {
     SearchRequest {
+        scope: Scope::Tenant {
+            installed: Vec::new(),
+        },
         tenant: tenant.clone(),
         query: query.to_owned(),
         filter: SearchFilter::default(),

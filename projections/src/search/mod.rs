@@ -41,7 +41,7 @@ pub use document::ToolDocument;
 pub use error::SearchError;
 pub use index::SearchIndex;
 pub use projector::{NAME, SearchProjector};
-pub use query::{SearchAnswer, SearchFilter, SearchHit, SearchRequest};
+pub use query::{Scope, SearchAnswer, SearchFilter, SearchHit, SearchRequest};
 pub use similar::{MAX_SIMILAR, Similar, SimilarRequest};
 
 pub(crate) use current::{REBUILD, live_table, other_table};

@@ -64,7 +64,8 @@ impl Projector for SearchProjector {
             | AnyEvent::Denial(_)
             | AnyEvent::Publisher(_)
             | AnyEvent::Taxonomy(_)
-            | AnyEvent::Review(_) => false,
+            | AnyEvent::Review(_)
+            | AnyEvent::Installation(_) => false,
         }
     }
 
@@ -124,6 +125,7 @@ impl Projector for SearchProjector {
                     | AnyEvent::Denial(_)
                     | AnyEvent::Publisher(_) => {}
                     AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
+                    AnyEvent::Installation(_) => {}
                 }
             }
         }

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use domain::id::TenantId;
+use domain::tool::Visibility;
 use futures::future::try_join_all;
 use lancedb::expr::{DfExpr, col, contains, is_in, lit};
 
@@ -33,6 +34,8 @@ const UNAVAILABLE: &str = "semantic search is unavailable at the moment: results
 /// One search.
 #[derive(Debug, Clone)]
 pub struct SearchRequest {
+    /// Which tools are reached.
+    pub scope: Scope,
     /// Whose tools: taken from the verified token, never from the caller's input.
     pub tenant: TenantId,
     /// What is wanted, in plain words.
@@ -43,6 +46,21 @@ pub struct SearchRequest {
     pub visibilities: Vec<String>,
     /// Number of hits wanted, at most [`MAX_HITS`].
     pub first: usize,
+}
+
+/// Which tools a search reaches. Everything else is filtered out before ranking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// The tenant's own, of the visibilities that the caller may see, and those that it has installed.
+    Tenant {
+        /// The ids of the installed tools, which are found while they are public.
+        installed: Vec<String>,
+    },
+    /// The public ones of every tenant, or of one.
+    Marketplace {
+        /// The one.
+        publisher: Option<TenantId>,
+    },
 }
 
 /// Narrows a search. An empty list does not narrow; several values of one list mean any of them.
@@ -258,10 +276,23 @@ fn filter(request: &SearchRequest) -> DfExpr {
             values.iter().map(|v| lit(v.as_str())).collect(),
         )
     };
-    let mut filter = col("tenant")
-        .eq(lit(request.tenant.as_str()))
-        .and(col("status").eq(lit(ACTIVE)))
-        .and(any("visibility", &request.visibilities));
+    let public = || col("visibility").eq(lit(Visibility::Public.as_str()));
+    let of = |tenant: &TenantId| col("tenant").eq(lit(tenant.as_str()));
+    let reached = match &request.scope {
+        Scope::Tenant { installed } => {
+            let own = of(&request.tenant).and(any("visibility", &request.visibilities));
+            if installed.is_empty() {
+                own
+            } else {
+                own.or(any("tool_id", installed).and(public()))
+            }
+        }
+        Scope::Marketplace { publisher: None } => public(),
+        Scope::Marketplace {
+            publisher: Some(publisher),
+        } => of(publisher).and(public()),
+    };
+    let mut filter = reached.and(col("status").eq(lit(ACTIVE)));
     let narrow = &request.filter;
     for (column, values) in [
         ("server", &narrow.servers),

@@ -11,7 +11,7 @@ use super::document::ToolDocument;
 use super::embed::{Embedder, NoEmbedder};
 use super::error::SearchError;
 use super::index::SearchIndex;
-use super::query::{SearchAnswer, SearchFilter, SearchRequest};
+use super::query::{Scope, SearchAnswer, SearchFilter, SearchRequest};
 use super::testing::{Letters, document};
 
 async fn index(embedder: impl Embedder + 'static) -> (SearchIndex, TempDir) {
@@ -34,6 +34,9 @@ async fn put(index: &SearchIndex, documents: &[ToolDocument]) {
 
 fn request(tenant: &str, query: &str) -> SearchRequest {
     SearchRequest {
+        scope: Scope::Tenant {
+            installed: Vec::new(),
+        },
         tenant: TenantId::new(tenant).unwrap(),
         query: query.into(),
         filter: SearchFilter::default(),

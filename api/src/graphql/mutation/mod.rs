@@ -5,6 +5,7 @@
 //! and, instead of the object, a `notice`. That is no error, because the command was accepted and a client
 //! that takes it for one would send it again.
 
+mod installation;
 mod manifest;
 mod principal;
 mod privacy;
@@ -17,6 +18,7 @@ mod tool;
 mod undo;
 mod version;
 
+use self::installation::InstallationMutations;
 use self::manifest::ManifestMutations;
 use self::principal::PrincipalMutations;
 use self::privacy::PrivacyMutations;
@@ -58,6 +60,7 @@ pub(super) struct Mutation(
     PublisherMutations,
     TaxonomyMutations,
     ReviewMutations,
+    InstallationMutations,
 );
 
 /// Sends a command and answers the position of its commit.

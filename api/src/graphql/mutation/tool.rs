@@ -148,11 +148,18 @@ impl ToolMutations {
         check_server(session, &server_id, &server).await?;
         let category = optional(input.category);
         check_category(session, None, category.as_deref()).await?;
+        let visibility = domain::tool::Visibility::from(input.visibility);
+        may_be_seen(
+            session,
+            None,
+            visibility,
+            &Resource::any(ResourceKind::Tool),
+        )?;
         let profile = ToolProfile {
             title: optional(input.title),
             category,
             tags: tag_set(input.tags),
-            visibility: input.visibility.into(),
+            visibility,
         };
         let definition = ToolDefinition {
             description: trimmed(&input.description),
@@ -196,7 +203,10 @@ impl ToolMutations {
             MaybeUndefined::Value(tags) => profile.tags = tag_set(tags),
         }
         if let Some(visibility) = input.visibility {
-            profile.visibility = visibility.into();
+            let (before, visibility) = (profile.visibility, visibility.into());
+            let resource = Resource::tool(before).named(id.as_str());
+            may_be_seen(session, Some(before), visibility, &resource)?;
+            profile.visibility = visibility;
         }
         let sequence = send(session, &id, ToolCommand::Describe(profile), command_id).await?;
         ToolPayload::of(session, id, sequence).await.map(Some)
@@ -278,6 +288,20 @@ pub(super) async fn existing(
     let resource = Resource::tool(profile.visibility).named(id.as_str());
     session.authorize(action, &resource)?;
     Ok((id, profile.clone()))
+}
+
+/// Whether the caller may let a tool be seen so: offering it to every tenant takes a right of its own.
+pub(super) fn may_be_seen(
+    session: &Session,
+    before: Option<domain::tool::Visibility>,
+    after: domain::tool::Visibility,
+    resource: &Resource,
+) -> Result<(), ApiError> {
+    let public = domain::tool::Visibility::Public;
+    if after == public && before != Some(public) {
+        session.authorize(Action::PublishPublicly, resource)?;
+    }
+    Ok(())
 }
 
 pub(super) async fn send(

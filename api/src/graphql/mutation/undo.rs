@@ -2,10 +2,12 @@
 
 use super::principal::keep_an_owner;
 use super::review::{check_moderator, is_own};
+use super::tool::may_be_seen;
 use super::{check_category, check_server, read_back};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::loaders::{OwnTenant, PrincipalKey, ServerKey, ToolKey};
+use crate::graphql::marketplace::{InstallationKey, installation};
 use crate::graphql::node::Node;
 use crate::graphql::review::ReviewKey;
 use crate::graphql::scalars::{Sequence, UuidScalar};
@@ -15,7 +17,8 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use cqrs_es::Aggregate;
 use domain::WireEvent;
 use domain::envelope::Commit;
-use domain::id::{CommandId, CommitId, PrincipalId, ReviewId, ServerId, ToolId};
+use domain::id::{CommandId, CommitId, InstallationId, PrincipalId, ReviewId, ServerId, ToolId};
+use domain::installation::{Installation, InstallationCommand};
 use domain::principal::{Principal, PrincipalCommand, Role};
 use domain::publisher::Publisher;
 use domain::review::{Review, ReviewCommand};
@@ -24,7 +27,7 @@ use domain::taxonomy::Taxonomy;
 use domain::tenant::{Tenant, TenantCommand};
 use domain::tool::{Tool, ToolCommand};
 use domain::undo::{Undo, Undoing};
-use projections::{access, archive, catalog, reviews, taxonomy as categories};
+use projections::{access, archive, catalog, marketplace, reviews, taxonomy as categories};
 use uuid::Uuid;
 
 /// What an undo did.
@@ -68,6 +71,7 @@ impl UndoMutations {
             Publisher::TYPE => publisher(session, &commit).await,
             Taxonomy::TYPE => taxonomy(session, &commit, command_id).await,
             Review::TYPE => review(session, &commit, command_id).await,
+            Installation::TYPE => installed(session, &commit, command_id).await,
             _ => Err(ApiError::NotFound),
         }
         .map(Some)
@@ -235,6 +239,15 @@ async fn tool(
         let server_id = ServerId::derive(&session.caller.tenant, server);
         check_server(session, &server_id, server).await?;
     }
+
+    if let ToolCommand::Describe(then) = &plan.command {
+        may_be_seen(
+            session,
+            Some(profile.visibility),
+            then.visibility,
+            &resource,
+        )?;
+    }
     let (event, sequence) = undo::<Tool>(session, commit, command_id).await?;
     let (found, notice) = read_back(session, catalog::NAME, sequence, ToolKey(id)).await?;
     let node = found.map(|tool| Node::Tool(crate::graphql::tool::Tool(tool)));
@@ -301,6 +314,33 @@ async fn review(
     let key = ReviewKey::of(session, id);
     let (found, notice) = read_back(session, reviews::NAME, sequence, key).await?;
     let node = found.map(|found| Node::Review(crate::graphql::review::Review(found)));
+    Ok(UndoPayload {
+        event,
+        node,
+        sequence,
+        notice,
+    })
+}
+
+async fn installed(
+    session: &Session,
+    commit: &Commit,
+    command_id: Option<UuidScalar>,
+) -> Result<UndoPayload, ApiError> {
+    let id = InstallationId::parse(&commit.aggregate_id).map_err(|_| ApiError::NotFound)?;
+    let resource = Resource::any(ResourceKind::Installation);
+    session.authorize(Action::ReadInstallation, &resource)?;
+    let plan = plan::<Installation>(session, commit).await?;
+    let action = match plan.command {
+        InstallationCommand::Install(_) => Action::InstallTool,
+        InstallationCommand::Repin(_) => Action::RepinTool,
+        InstallationCommand::Uninstall => Action::UninstallTool,
+    };
+    session.authorize(action, &resource)?;
+    let (event, sequence) = undo::<Installation>(session, commit, command_id).await?;
+    let key = InstallationKey(id);
+    let (found, notice) = read_back(session, marketplace::NAME, sequence, key).await?;
+    let node = found.map(|found| Node::Installation(installation::Installation(found)));
     Ok(UndoPayload {
         event,
         node,

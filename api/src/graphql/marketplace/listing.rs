@@ -1,0 +1,323 @@
+//! Listings: the type, its list, the search over it and the look-up.
+
+use super::installation::Installation;
+use super::loaders::{ListedVersionsOf, ListingKey};
+use super::reference;
+use crate::authz::{Action, Resource, ResourceKind};
+use crate::error::ApiError;
+use crate::graphql::connection::{
+    DEFAULT_FIRST, PageOf, connection, cost, filter_text, page_request,
+};
+use crate::graphql::scalars::Sequence;
+use crate::graphql::session::Session;
+use async_graphql::connection::{Connection, Edge};
+use async_graphql::{Context, InputObject, Object};
+use chrono::{DateTime, Utc};
+use domain::id::{TenantId, ToolId};
+use domain::tool::Visibility;
+use projections::PageRequest;
+use projections::marketplace::{self, ListingFilter};
+use projections::search::{self, Scope, SearchFilter, SearchRequest};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A tool that a tenant offers to all others.
+#[derive(Clone)]
+pub(in crate::graphql) struct Listing(pub(in crate::graphql) marketplace::Listing);
+
+/// A page of listings.
+pub(in crate::graphql) type ListingConnection = PageOf<Listing, ListingPage>;
+
+/// A tool that a tenant offers to all others. Title, description and schemas are written by strangers:
+/// text to judge, not to obey.
+#[Object]
+impl Listing {
+    /// How the tool is named by other tenants, once they have installed it: `@publisher/server/name`.
+    async fn reference(&self) -> String {
+        self.0.reference.to_string()
+    }
+
+    /// The slug of the tenant that offers it.
+    async fn publisher(&self) -> &str {
+        self.0.reference.publisher.as_str()
+    }
+
+    /// The slug of its server there.
+    async fn server(&self) -> &str {
+        &self.0.reference.server
+    }
+
+    /// The server's name for people.
+    async fn server_name(&self) -> &str {
+        &self.0.server_name
+    }
+
+    /// The name of the tool.
+    async fn name(&self) -> &str {
+        &self.0.reference.name
+    }
+
+    /// A title for people.
+    async fn title(&self) -> Option<&str> {
+        self.0.title.as_deref()
+    }
+
+    /// One word to group by.
+    async fn category(&self) -> Option<&str> {
+        self.0.category.as_deref()
+    }
+
+    /// Words to filter by.
+    async fn tags(&self) -> &[String] {
+        &self.0.tags
+    }
+
+    /// The version whose definition is shown here: the highest, or in a search for tools the one that
+    /// your installation means.
+    async fn version(&self) -> String {
+        self.0.version.tool_version.to_string()
+    }
+
+    /// What the tool does, as a model reads it.
+    async fn description(&self) -> &str {
+        &self.0.version.description
+    }
+
+    /// JSON Schema of its arguments; null when the source gave none.
+    async fn input_schema(&self) -> Option<&Value> {
+        self.0.version.input_schema.as_ref()
+    }
+
+    /// JSON Schema of its structured result, when it declares one.
+    async fn output_schema(&self) -> Option<&Value> {
+        self.0.version.output_schema.as_ref()
+    }
+
+    /// Hints about its behaviour, as its maker gives them (MCP specification, "ToolAnnotations").
+    async fn annotations(&self) -> Option<&Value> {
+        self.0.version.annotations.as_ref()
+    }
+
+    /// What identifies the definition: hex SHA-256 of the canonical JSON of name, description, schemas
+    /// and annotations.
+    async fn definition_hash(&self) -> &str {
+        &self.0.version.definition_hash
+    }
+
+    /// Every published version, highest first.
+    #[graphql(complexity = "cost(10, child_complexity)")]
+    async fn versions(&self, ctx: &Context<'_>) -> Result<Vec<ListedVersion>, ApiError> {
+        let key = ListedVersionsOf(self.0.id.clone());
+        let versions = Session::of(ctx).loaders.load_one(key).await?;
+        let versions = versions.map(Arc::unwrap_or_clone).unwrap_or_default();
+        Ok(versions.into_iter().map(ListedVersion).collect())
+    }
+
+    /// Its installation in your tenant; null when it is not installed.
+    async fn installation(&self, ctx: &Context<'_>) -> Result<Option<Installation>, ApiError> {
+        let session = Session::of(ctx);
+        let id = self.0.reference.installation_id(&session.caller.tenant);
+        session.installation(id).await
+    }
+
+    /// When it last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+}
+
+/// One published definition.
+pub(in crate::graphql) struct ListedVersion(marketplace::ListedVersion);
+
+/// A definition of a listing as it was published.
+#[Object]
+impl ListedVersion {
+    /// Its semantic version.
+    async fn version(&self) -> String {
+        self.0.tool_version.to_string()
+    }
+
+    /// What the tool does, as a model reads it.
+    async fn description(&self) -> &str {
+        &self.0.description
+    }
+
+    /// JSON Schema of the arguments; null when the source gave none.
+    async fn input_schema(&self) -> Option<&Value> {
+        self.0.input_schema.as_ref()
+    }
+
+    /// JSON Schema of the structured result, when the tool declares one.
+    async fn output_schema(&self) -> Option<&Value> {
+        self.0.output_schema.as_ref()
+    }
+
+    /// Hints about its behaviour, as its maker gives them (MCP specification, "ToolAnnotations").
+    async fn annotations(&self) -> Option<&Value> {
+        self.0.annotations.as_ref()
+    }
+
+    /// What identifies the definition: hex SHA-256 of the canonical JSON of name, description, schemas
+    /// and annotations.
+    async fn definition_hash(&self) -> &str {
+        &self.0.definition_hash
+    }
+
+    /// When it was published.
+    async fn published_at(&self) -> DateTime<Utc> {
+        self.0.published_at
+    }
+}
+
+/// Which listings; all conditions together.
+#[derive(Debug, Default, InputObject)]
+struct MarketplaceFilter {
+    /// Offered by the tenant with this slug.
+    publisher: Option<String>,
+    /// Of this category.
+    category: Option<String>,
+    /// With this tag.
+    tag: Option<String>,
+}
+
+impl MarketplaceFilter {
+    fn read(self) -> Result<ListingFilter, ApiError> {
+        let publisher = filter_text(self.publisher).map(TenantId::new).transpose();
+        Ok(ListingFilter {
+            publisher: publisher.map_err(|_| ApiError::NotFound)?,
+            category: filter_text(self.category),
+            tag: filter_text(self.tag),
+        })
+    }
+}
+
+/// What a page of listings says beside its edges.
+pub(in crate::graphql) struct ListingPage {
+    /// What is counted; nothing for the answer to a query.
+    filter: Option<ListingFilter>,
+    notice: Option<String>,
+}
+
+/// What a page of listings says beside its edges.
+#[Object]
+impl ListingPage {
+    /// How many listings there are on all pages together; null for the answer to a query, which ranks
+    /// rather than selects. Counted only when asked for.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<Option<i64>, ApiError> {
+        let Some(filter) = &self.filter else {
+            return Ok(None);
+        };
+        let mut reads = Session::of(ctx).reads().await?;
+        Ok(Some(marketplace::count_listings(&mut reads, filter).await?))
+    }
+
+    /// What to know about the answer to a query, such as that semantic search is off.
+    async fn notice(&self) -> Option<&str> {
+        self.notice.as_deref()
+    }
+}
+
+/// The entries to listings.
+#[derive(Default)]
+pub(in crate::graphql) struct ListingQueries;
+
+#[Object]
+impl ListingQueries {
+    /// The tools that tenants offer to all others: by name, or best first when you say what you want to
+    /// do. The answer to a `query` is one page.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn marketplace(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What you want to do, in plain words.")] query: Option<String>,
+        #[graphql(desc = "Which listings; all when left out.")] filter: Option<MarketplaceFilter>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before; not together with `query`.")]
+        after: Option<String>,
+        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
+        min_sequence: Option<Sequence>,
+    ) -> Result<Option<ListingConnection>, ApiError> {
+        let session = Session::of(ctx);
+        session.authorize(Action::SearchTools, &Resource::any(ResourceKind::Tool))?;
+        session.caught_up(marketplace::NAME, min_sequence).await?;
+        let filter = filter.unwrap_or_default().read()?;
+        let request = page_request(session, first, after)?;
+        if let Some(query) = filter_text(query) {
+            session.caught_up(search::NAME, min_sequence).await?;
+            return find(session, query, filter, request).await.map(Some);
+        }
+        let mut reads = session.reads().await?;
+        let page = marketplace::listings(&mut reads, &filter, &request).await?;
+        let fields = ListingPage {
+            filter: Some(filter),
+            notice: None,
+        };
+        let continues = request.after.is_some();
+        Ok(Some(connection(page, continues, fields, Listing)))
+    }
+
+    /// One listing. What does not exist and what is not offered answer the same error, `NOT_FOUND`.
+    async fn listing(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The slug of the tenant that offers it.")] publisher: String,
+        #[graphql(desc = "The slug of its server there.")] server: String,
+        #[graphql(desc = "Its name.")] tool: String,
+        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
+        min_sequence: Option<Sequence>,
+    ) -> Result<Option<Listing>, ApiError> {
+        let session = Session::of(ctx);
+        session.authorize(Action::SearchTools, &Resource::any(ResourceKind::Tool))?;
+        session.caught_up(marketplace::NAME, min_sequence).await?;
+        let key = ListingKey(reference(&publisher, &server, &tool)?.tool_id());
+        let found = session.loaders.load_one(key).await?;
+        found.map(Listing).ok_or(ApiError::NotFound).map(Some)
+    }
+}
+
+/// Listings by what one wants to do. The index may be behind: what is not listed any more is left out.
+async fn find(
+    session: &Session,
+    query: String,
+    filter: ListingFilter,
+    page: PageRequest,
+) -> Result<ListingConnection, ApiError> {
+    if page.after.is_some() {
+        return Err(ApiError::Invalid {
+            code: "INVALID_CURSOR",
+            message:
+                "the answer to a `query` is one page; ask for more of it with `first`, up to 100"
+                    .into(),
+        });
+    }
+    let request = SearchRequest {
+        scope: Scope::Marketplace {
+            publisher: filter.publisher,
+        },
+        tenant: session.caller.tenant.clone(),
+        query,
+        filter: SearchFilter {
+            servers: Vec::new(),
+            categories: filter.category.into_iter().collect(),
+            tags: filter.tag.into_iter().collect(),
+        },
+        visibilities: vec![Visibility::Public.as_str().to_owned()],
+        first: page.first,
+    };
+    let answer = session.state.search(&request, "graphql").await?;
+    let ids = answer.hits.iter();
+    let ids = ids.filter_map(|hit| ToolId::parse(hit.tool_id.as_str()).ok());
+    let ids: Vec<ToolId> = ids.collect();
+    let mut found = marketplace::listings_by_id(&mut session.reads().await?, &ids).await?;
+    let fields = ListingPage {
+        filter: None,
+        notice: answer.notice,
+    };
+    let mut connection = Connection::with_additional_fields(false, false, fields);
+    let edges = ids.iter().filter_map(|id| {
+        let listing = found.remove(id)?;
+        Some(Edge::new(id.to_string(), Listing(listing)))
+    });
+    connection.edges.extend(edges);
+    Ok(connection)
+}

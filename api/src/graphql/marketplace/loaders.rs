@@ -1,0 +1,111 @@
+//! What nested fields of the marketplace need, gathered.
+
+use crate::error::ApiError;
+use crate::graphql::loaders::Loaders;
+use async_graphql::dataloader::Loader;
+use domain::id::{InstallationId, ToolId};
+use projections::marketplace::{
+    Dependent, Installation, ListedVersion, Listing, dependents_by_tool, installations_by_id,
+    listings_by_id, versions_by_listing,
+};
+use projections::{Page, PageRequest};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A listing by the id of its tool.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::graphql) struct ListingKey(pub(in crate::graphql) ToolId);
+
+/// The versions of a listing, highest first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ListedVersionsOf(pub(super) ToolId);
+
+/// An installation of the caller's tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::graphql) struct InstallationKey(pub(in crate::graphql) InstallationId);
+
+/// A part of the tenants that depend on a tool of the caller's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct DependentsOf {
+    pub(super) tool: ToolId,
+    pub(super) first: usize,
+    pub(super) after: Option<String>,
+}
+
+impl Loader<ListingKey> for Loaders {
+    type Value = Listing;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[ListingKey]) -> Result<HashMap<ListingKey, Listing>, ApiError> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+        let found = listings_by_id(&mut self.reads().await?, &ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|(id, listing)| (ListingKey(id), listing))
+            .collect())
+    }
+}
+
+impl Loader<ListedVersionsOf> for Loaders {
+    type Value = Arc<Vec<ListedVersion>>;
+    type Error = ApiError;
+
+    async fn load(
+        &self,
+        keys: &[ListedVersionsOf],
+    ) -> Result<HashMap<ListedVersionsOf, Self::Value>, ApiError> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+        let found = versions_by_listing(&mut self.reads().await?, &ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|(id, versions)| (ListedVersionsOf(id), Arc::new(versions)))
+            .collect())
+    }
+}
+
+impl Loader<InstallationKey> for Loaders {
+    type Value = Installation;
+    type Error = ApiError;
+
+    async fn load(
+        &self,
+        keys: &[InstallationKey],
+    ) -> Result<HashMap<InstallationKey, Installation>, ApiError> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+        let found = installations_by_id(&mut self.reads().await?, &ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|(id, installation)| (InstallationKey(id), installation))
+            .collect())
+    }
+}
+
+impl Loader<DependentsOf> for Loaders {
+    type Value = Arc<Page<Dependent>>;
+    type Error = ApiError;
+
+    /// One statement for each part of lists that a query names.
+    async fn load(
+        &self,
+        keys: &[DependentsOf],
+    ) -> Result<HashMap<DependentsOf, Self::Value>, ApiError> {
+        let mut parts: HashMap<(usize, &Option<String>), Vec<ToolId>> = HashMap::new();
+        for key in keys {
+            let part = parts.entry((key.first, &key.after)).or_default();
+            part.push(key.tool.clone());
+        }
+        let mut reads = self.reads().await?;
+        let mut pages = HashMap::with_capacity(keys.len());
+        for ((first, after), tools) in parts {
+            let after = after.clone();
+            let part = PageRequest { first, after };
+            let found = dependents_by_tool(&mut reads, &tools, &part).await?;
+            pages.extend(found.into_iter().map(|(tool, page)| {
+                let after = part.after.clone();
+                let key = DependentsOf { tool, first, after };
+                (key, Arc::new(page))
+            }));
+        }
+        Ok(pages)
+    }
+}

@@ -1,0 +1,228 @@
+//! Queries over listings. They see what is listed and nothing else, of every tenant: row-level security
+//! says so, and no statement here has to.
+
+use super::version;
+use crate::access::corrupt;
+use crate::error::QueryError;
+use crate::page::{Keyset, Page, PageRequest};
+use crate::store::TenantConnection;
+use chrono::{DateTime, Utc};
+use domain::id::{TenantId, ToolId};
+use domain::installation::{ForeignTool, Version};
+use serde_json::Value;
+use sqlx::postgres::PgRow;
+use sqlx::{Postgres, QueryBuilder, Row};
+use std::collections::HashMap;
+
+/// A tool that a tenant offers to all others, with one of its definitions: the highest version's, or the
+/// one that was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing {
+    /// The tool's id.
+    pub id: ToolId,
+    /// How it is named by other tenants.
+    pub reference: ForeignTool,
+    /// The server's name for people.
+    pub server_name: String,
+    /// A title for people.
+    pub title: Option<String>,
+    /// One word to group by.
+    pub category: Option<String>,
+    /// Words to filter by.
+    pub tags: Vec<String>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// The definition.
+    pub version: ListedVersion,
+}
+
+/// A published definition of a listing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedVersion {
+    /// Its version.
+    pub tool_version: Version,
+    /// What the tool does.
+    pub description: String,
+    /// JSON Schema of the arguments.
+    pub input_schema: Option<Value>,
+    /// JSON Schema of the structured result.
+    pub output_schema: Option<Value>,
+    /// Hints about its behaviour.
+    pub annotations: Option<Value>,
+    /// The definition's identity.
+    pub definition_hash: String,
+    /// When it was published.
+    pub published_at: DateTime<Utc>,
+}
+
+/// Which listings; all conditions together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListingFilter {
+    /// Of this tenant.
+    pub publisher: Option<TenantId>,
+    /// Of this category.
+    pub category: Option<String>,
+    /// With this tag.
+    pub tag: Option<String>,
+}
+
+impl ListingFilter {
+    fn push(&self, query: &mut QueryBuilder<'_, Postgres>) {
+        query.push(" WHERE listings.listed");
+        if let Some(publisher) = &self.publisher {
+            let publisher = publisher.as_str().to_owned();
+            query.push(" AND listings.tenant = ").push_bind(publisher);
+        }
+        if let Some(category) = &self.category {
+            query.push(" AND category = ").push_bind(category.clone());
+        }
+        if let Some(tag) = &self.tag {
+            query
+                .push(" AND tags @> ARRAY[")
+                .push_bind(tag.clone())
+                .push("]");
+        }
+    }
+}
+
+const COLUMNS: &str = "tool_id, listings.tenant, server, server_name, name, title, category, tags, updated_at, \
+                       versions.tool_version, description, input_schema, output_schema, annotations, \
+                       definition_hash, published_at";
+const CURRENT: &str =
+    "marketplace.listings JOIN marketplace.versions USING (tenant, tool_id, tool_version)";
+
+/// A page of listings by name.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn listings(
+    connection: &mut TenantConnection,
+    filter: &ListingFilter,
+    page: &PageRequest,
+) -> Result<Page<Listing>, QueryError> {
+    let mut query = QueryBuilder::new(format!("SELECT {COLUMNS} FROM {CURRENT}"));
+    filter.push(&mut query);
+    if let Some(after) = page.keyset()? {
+        query.push(" AND (name, tool_id) > (").push_bind(after.key);
+        query.push(", ").push_bind(after.id).push(")");
+    }
+    query.push(" ORDER BY name, tool_id LIMIT ");
+    query.push_bind(page.limit());
+    let rows = query.build().fetch_all(&mut **connection).await?;
+    let rows: Result<Vec<_>, _> = rows.iter().map(read).collect();
+    Ok(Page::cut(rows?, page.first, |listing| {
+        Keyset::encode(&listing.reference.name, listing.id.as_str())
+    }))
+}
+
+/// How many listings.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn count_listings(
+    connection: &mut TenantConnection,
+    filter: &ListingFilter,
+) -> Result<i64, QueryError> {
+    let mut query = QueryBuilder::new("SELECT count(*) FROM marketplace.listings");
+    filter.push(&mut query);
+    let count = query.build_query_scalar().fetch_one(&mut **connection);
+    Ok(count.await?)
+}
+
+/// Several listings in one statement; those that are not listed are absent.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn listings_by_id(
+    connection: &mut TenantConnection,
+    ids: &[ToolId],
+) -> Result<HashMap<ToolId, Listing>, QueryError> {
+    let ids: Vec<&str> = ids.iter().map(ToolId::as_str).collect();
+    let statement =
+        format!("SELECT {COLUMNS} FROM {CURRENT} WHERE listings.listed AND tool_id = ANY ($1)");
+    let query = sqlx::query(&statement).bind(ids);
+    by_id(&query.fetch_all(&mut **connection).await?)
+}
+
+/// Several listings, each with the definition of one version, in one statement.
+pub(super) async fn listings_at(
+    connection: &mut TenantConnection,
+    wanted: &[(&ToolId, &Version)],
+) -> Result<HashMap<ToolId, Listing>, QueryError> {
+    let ids: Vec<&str> = wanted.iter().map(|(id, _)| id.as_str()).collect();
+    let versions: Vec<String> = wanted.iter().map(|(_, v)| v.to_string()).collect();
+    let statement = format!(
+        "SELECT {COLUMNS} FROM marketplace.listings JOIN marketplace.versions USING (tenant, tool_id)
+         JOIN unnest($1::text[], $2::text[]) AS wanted (id, version)
+           ON tool_id = wanted.id AND versions.tool_version = wanted.version
+         WHERE listings.listed"
+    );
+    let query = sqlx::query(&statement).bind(ids).bind(versions);
+    by_id(&query.fetch_all(&mut **connection).await?)
+}
+
+/// The versions of several listings, highest first, in one statement.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn versions_by_listing(
+    connection: &mut TenantConnection,
+    listings: &[ToolId],
+) -> Result<HashMap<ToolId, Vec<ListedVersion>>, QueryError> {
+    let ids: Vec<&str> = listings.iter().map(ToolId::as_str).collect();
+    let rows = sqlx::query(
+        "SELECT versions.* FROM marketplace.listings JOIN marketplace.versions USING (tenant, tool_id)
+         WHERE listings.listed AND tool_id = ANY ($1)",
+    )
+    .bind(ids)
+    .fetch_all(&mut **connection)
+    .await?;
+    let mut by_listing: HashMap<ToolId, Vec<ListedVersion>> = HashMap::new();
+    for row in &rows {
+        let versions = by_listing.entry(tool_id(row)?).or_default();
+        versions.push(read_version(row)?);
+    }
+    for versions in by_listing.values_mut() {
+        versions.sort_by(|a, b| b.tool_version.cmp(&a.tool_version));
+    }
+    Ok(by_listing)
+}
+
+fn by_id(rows: &[PgRow]) -> Result<HashMap<ToolId, Listing>, QueryError> {
+    let read = |row| read(row).map(|listing| (listing.id.clone(), listing));
+    rows.iter().map(read).collect()
+}
+
+fn tool_id(row: &PgRow) -> Result<ToolId, QueryError> {
+    ToolId::parse(row.try_get::<String, _>("tool_id")?).map_err(corrupt)
+}
+
+fn read(row: &PgRow) -> Result<Listing, QueryError> {
+    let publisher: String = row.try_get("tenant")?;
+    Ok(Listing {
+        id: tool_id(row)?,
+        reference: ForeignTool {
+            publisher: publisher.try_into().map_err(corrupt)?,
+            server: row.try_get("server")?,
+            name: row.try_get("name")?,
+        },
+        server_name: row.try_get("server_name")?,
+        title: row.try_get("title")?,
+        category: row.try_get("category")?,
+        tags: row.try_get("tags")?,
+        updated_at: row.try_get("updated_at")?,
+        version: read_version(row)?,
+    })
+}
+
+fn read_version(row: &PgRow) -> Result<ListedVersion, QueryError> {
+    Ok(ListedVersion {
+        tool_version: version(row.try_get("tool_version")?)?,
+        description: row.try_get("description")?,
+        input_schema: row.try_get("input_schema")?,
+        output_schema: row.try_get("output_schema")?,
+        annotations: row.try_get("annotations")?,
+        definition_hash: row.try_get("definition_hash")?,
+        published_at: row.try_get("published_at")?,
+    })
+}

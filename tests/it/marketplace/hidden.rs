@@ -1,0 +1,165 @@
+//! The law of the marketplace: whatever becomes of the visibilities of a tenant's tools, another tenant
+//! sees the public ones and not a word of the others; and what is hidden answers as what is absent.
+
+use super::{errors, server, show, tool};
+use crate::mcp::{call, text};
+use crate::support::{Client, Installation, Live};
+use domain::principal::Role;
+use serde_json::{Value, json};
+
+const TOOLS: usize = 9;
+const VISIBILITIES: [&str; 3] = ["PRIVATE", "TENANT", "PUBLIC"];
+
+/// The word that only the tool with this number contains.
+fn word(n: usize) -> String {
+    format!(
+        "quux{}ly",
+        [
+            "alpha", "bravo", "carol", "delta", "echos", "fritz", "golfs", "hotel", "india"
+        ][n]
+    )
+}
+
+/// Everything that a client can ask for, in one text.
+async fn everything(client: &Client, head: u64) -> String {
+    let mut all = String::new();
+    let listing =
+        "name title description tags inputSchema versions { description } installation { range }";
+    let queries = [
+        "{ tools(first: 100) { totalCount nodes { name description } } servers { totalCount nodes { slug } } }".to_owned(),
+        format!("{{ marketplace(first: 20) {{ totalCount nodes {{ {listing} }} }} }}"),
+        "{ installations { nodes { reference listing { name } } } }".to_owned(),
+        "{ auditLog(first: 100) { nodes { type data } } }".to_owned(),
+    ];
+    for query in queries {
+        let (_, answer) = client.graphql(&query, json!({})).await;
+        all.push_str(&answer["data"].to_string());
+    }
+    for at in 1..=head {
+        let past = format!(
+            "{{ tools(asOf: {{ sequence: {at} }}) {{ totalCount nodes {{ name description }} }} }}"
+        );
+        let (_, answer) = client.graphql(&past, json!({})).await;
+        all.push_str(&answer["data"].to_string());
+    }
+    for n in 0..TOOLS {
+        // One common word, so that a search finds all that may be found, and the secret one.
+        let task = "search the catalogue of widgets";
+        let search = format!(
+            "{{ searchTools(query: \"{task}\") {{ hits {{ reference }} }}
+               own: searchTools(query: \"{secret}\") {{ hits {{ reference why {{ similarity }} }} }}
+               marketplace(query: \"{secret}\") {{ nodes {{ name description }} }} }}",
+            secret = word(n)
+        );
+        let (_, answer) = client.graphql(&search, json!({})).await;
+        all.push_str(&answer["data"].to_string());
+        let found = call(client, "search_tools", json!({ "query": task })).await;
+        all.push_str(text(&found));
+    }
+    all
+}
+
+fn name(n: usize) -> String {
+    format!("tool_{}", word(n))
+}
+
+/// A hidden tool and one that never was, asked for in the same way, answer the same bytes.
+async fn assert_hidden_as_absent(client: &Client, hidden: &str) {
+    let absent = "tool_never_was";
+    for mutation in [
+        "installTool(input: { publisher: \"acme\", server: \"lab\", tool: $name }) { sequence }",
+        "repinTool(input: { publisher: \"acme\", server: \"lab\", tool: $name, range: \"*\" }) { sequence }",
+        "uninstallTool(input: { publisher: \"acme\", server: \"lab\", tool: $name }) { sequence }",
+    ] {
+        let mutation = format!("mutation($name: String!) {{ {mutation} }}");
+        assert_same(client, &mutation, hidden, absent).await;
+    }
+    for query in [
+        "listing(publisher: \"acme\", server: \"lab\", tool: $name) { name }",
+        "tool(server: \"lab\", name: $name) { dependents { nodes { tenant } } history { nodes { type } } }",
+    ] {
+        let query = format!("query($name: String!) {{ {query} }}");
+        assert_same(client, &query, hidden, absent).await;
+    }
+    let described = |name: &str| {
+        let reference = json!({ "tool": format!("@acme/lab/{name}") });
+        async move { call(client, "describe_tool", reference).await.to_string() }
+    };
+    let told = described(hidden).await.replace(hidden, absent);
+    assert_eq!(told, described(absent).await);
+}
+
+async fn assert_same(client: &Client, query: &str, hidden: &str, absent: &str) {
+    let (status, told) = client.graphql(query, json!({ "name": hidden })).await;
+    let (expected, of_absent) = client.graphql(query, json!({ "name": absent })).await;
+    assert_eq!(
+        (status, errors(&told)),
+        (expected, errors(&of_absent)),
+        "{query}"
+    );
+    assert_eq!(
+        told["errors"][0]["extensions"]["code"], "NOT_FOUND",
+        "{query}"
+    );
+}
+
+/// The visibilities of a round: each tool takes each of them in some round, and its neighbours others.
+fn visibility(round: usize, n: usize) -> &'static str {
+    VISIBILITIES[(n * 7 + round * 5 + n / 3) % 3]
+}
+
+#[tokio::test]
+async fn another_tenant_sees_the_public_tools_and_not_a_word_of_the_others() {
+    let installation = Installation::start().await;
+    let acme = installation
+        .client("acme", "maker", &[Role::Publisher])
+        .await;
+    let beta = installation.client("beta", "owner", &[Role::Owner]).await;
+    let agent = installation.client("acme", "agent", &[Role::Agent]).await;
+    let events = "subscription { events { type data } }";
+    let mut live = Live::subscribed(&beta, events, json!({})).await;
+    server(&acme, "lab").await;
+    for n in 0..TOOLS {
+        let description = format!("Searches the catalogue of widgets {}", word(n));
+        tool(&acme, "lab", &name(n), &description, visibility(0, n)).await;
+    }
+    for round in 0..3 {
+        for n in
+            (0..TOOLS).filter(|n| round > 0 && visibility(round - 1, *n) != visibility(round, *n))
+        {
+            show(&acme, "lab", &name(n), visibility(round, n)).await;
+        }
+        let head = installation.settle().await;
+        let is = |n: &usize, wanted: &str| visibility(round, *n) == wanted;
+        let seen = everything(&beta, head).await;
+        for n in 0..TOOLS {
+            assert_eq!(
+                seen.contains(&word(n)),
+                is(&n, "PUBLIC"),
+                "round {round}: {}",
+                word(n)
+            );
+        }
+        let public = (0..TOOLS).filter(|n| is(n, "PUBLIC")).count();
+        let count = beta.data("{ marketplace { totalCount } }", json!({})).await;
+        assert_eq!(count["marketplace"]["totalCount"], public);
+        for n in (0..TOOLS).filter(|n| !is(n, "PUBLIC")) {
+            assert_hidden_as_absent(&beta, &name(n)).await;
+        }
+        // The tenant's own agents see all but the private ones.
+        let seen = everything(&agent, head).await;
+        for n in 0..TOOLS {
+            assert_eq!(
+                !seen.contains(&word(n)),
+                is(&n, "PRIVATE"),
+                "round {round}: {}",
+                word(n)
+            );
+        }
+    }
+    // All this time the other tenant's subscription has heard nothing of it.
+    server(&beta, "own").await;
+    let heard: Value = live.event().await;
+    assert_eq!(heard["type"], "server.registered", "{heard:#}");
+    assert_eq!(heard["data"]["slug"], "own");
+}
