@@ -1,5 +1,7 @@
-//! `describe_tool`: the whole definition of one tool.
+//! `describe_tool`: the whole definition of one tool; of several, `describe_many`.
 
+use super::budget;
+use super::describe_many::{self, Answer};
 use super::meta_tool::ToolAnswer;
 use super::text;
 use crate::authz::{Action, Resource};
@@ -17,19 +19,27 @@ use std::fmt::Write;
 const MAX_ECHO: usize = 200;
 
 /// What the model reads about the tool.
-pub(super) const DESCRIPTION: &str = "Reads the whole definition of one tool: description, input schema, \
-    output schema, version, definition hash and tags. Name it as search_tools lists it: \
-    {\"tool\": \"server/name\"}, or {\"server\": \"...\", \"name\": \"...\"}.";
+pub(super) const DESCRIPTION: &str = "Reads whole definitions of tools: description, input schema, \
+    output schema, version, definition hash and tags. Name up to 20 as search_tools lists them: \
+    {\"tools\": [\"server/name\", ...]}; or one: {\"tool\": \"server/name\"}, or \
+    {\"server\": \"...\", \"name\": \"...\"}.";
 
 /// How to call it, for the answer to wrong arguments.
-pub(super) const USAGE: &str =
-    r#"describe_tool takes {"tool": "server/name"}, or {"server": "...", "name": "..."}"#;
+pub(super) const USAGE: &str = r#"describe_tool takes {"tools": ["server/name", ...]} with 1 to 20 tools and, if wanted, "token_budget": 100 to 100000; or {"tool": "server/name"}; or {"server": "...", "name": "..."}"#;
 
-/// The arguments of `describe_tool`: `tool`, or `server` and `name`.
+/// The arguments of `describe_tool`: `tools`, or `tool`, or `server` and `name`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Arguments {
-    /// The tool as search_tools lists it: "server/name". Either this, or `server` and `name`.
+    /// Up to 20 tools as search_tools lists them: "server/name" or "server/name@version".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>", length(min = 1, max = describe_many::MOST))]
+    tools: Option<Vec<String>>,
+    /// About how many tokens the definitions of `tools` may take; 10000 when left out. What does not fit is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = budget::LEAST, max = budget::MOST))]
+    token_budget: Option<u32>,
+    /// One tool as search_tools lists it. Either this, or `tools`, or `server` and `name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     tool: Option<String>,
@@ -43,7 +53,7 @@ pub(super) struct Arguments {
     name: Option<String>,
 }
 
-/// The structured answer of `describe_tool`.
+/// The definition of a tool.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Described {
     /// The server's slug.
@@ -86,33 +96,63 @@ pub(super) struct Described {
     annotations: Option<Value>,
 }
 
-/// Answers one call. A tool that the caller may not see is as absent as one that does not exist.
+/// Answers one call.
 pub(super) async fn run(
     state: &AppState,
     caller: &Caller,
     arguments: Arguments,
 ) -> Result<ToolAnswer, ApiError> {
-    let (server, name) = arguments.server_and_name()?;
-    let id = ToolId::derive(&caller.tenant, &server, &name);
+    match arguments {
+        Arguments {
+            tools: Some(tools),
+            token_budget,
+            tool: None,
+            server: None,
+            name: None,
+        } => describe_many::run(state, caller, tools, token_budget).await,
+        Arguments { tools: Some(_), .. } => Err(invalid("name several tools or one")),
+        one => {
+            let wanted = one.server_and_name()?;
+            let mut found = read(state, caller, std::slice::from_ref(&wanted)).await?;
+            let described = found.pop().ok_or(ApiError::NotFound)??;
+            let (id, text) = (described.id(caller), described.render());
+            Ok(ToolAnswer::new(text, &Answer::one(described))?.using([id]))
+        }
+    }
+}
+
+/// The definitions of tools, each by server and name, in their order. A tool that the caller may not see is as
+/// absent as one that does not exist.
+pub(super) async fn read(
+    state: &AppState,
+    caller: &Caller,
+    wanted: &[(String, String)],
+) -> Result<Vec<Result<Described, ApiError>>, ApiError> {
+    let id = |server: &str, name: &str| ToolId::derive(&caller.tenant, server, name);
+    let ids: Vec<ToolId> = wanted
+        .iter()
+        .map(|(server, name)| id(server, name))
+        .collect();
     let visibilities = state.authorizer.visibilities(caller);
     let mut connection = state.reads.tenant(&caller.tenant).await?;
-    let mut found =
-        catalog::tools_by_id(&mut connection, std::slice::from_ref(&id), &visibilities).await?;
-    let absent = || not_found(&server, &name);
-    let tool = found.remove(&id).ok_or_else(absent)?;
-    let resource = Resource::tool(tool.visibility).named(tool.id.as_str());
-    state
-        .authorizer
-        .authorize(caller, Action::ReadTool, &resource)
-        .map_err(|denied| {
+    let found = catalog::tools_by_id(&mut connection, &ids, &visibilities).await?;
+    let described = wanted.iter().zip(&ids).map(|((server, name), id)| {
+        let absent = || not_found(server, name);
+        let tool = found.get(id).cloned().ok_or_else(absent)?;
+        let resource = Resource::tool(tool.visibility).named(tool.id.as_str());
+        let allowed = state
+            .authorizer
+            .authorize(caller, Action::ReadTool, &resource);
+        allowed.map_err(|denied| {
             if denied.hidden {
                 absent()
             } else {
                 ApiError::from(denied)
             }
         })?;
-    let described = Described::from(tool);
-    Ok(ToolAnswer::new(described.render(), &described)?.using([id]))
+        Ok(Described::from(tool))
+    });
+    Ok(described.collect())
 }
 
 fn not_found(server: &str, name: &str) -> ApiError {
@@ -123,20 +163,31 @@ fn not_found(server: &str, name: &str) -> ApiError {
     }
 }
 
+/// Server and name of a tool as search_tools lists it. A slug holds no slash, and a tool's name may: the first slash
+/// divides them. A version behind an at sign, which neither may hold, says what was found: the definition that is read
+/// is the one in force, and tells its version.
+pub(super) fn reference(tool: &str) -> Option<(String, String)> {
+    let named = tool.split_once('@').map_or(tool, |(named, _)| named);
+    let (server, name) = named.split_once('/')?;
+    let given = !server.is_empty() && !name.is_empty();
+    given.then(|| (server.to_owned(), name.to_owned()))
+}
+
 impl Arguments {
-    /// A slug holds no slash, and a tool's name may: the first slash divides them.
     fn server_and_name(self) -> Result<(String, String), ApiError> {
         let given = match (self.tool, self.server, self.name) {
-            (Some(tool), None, None) => tool
-                .split_once('/')
-                .map(|(server, name)| (server.to_owned(), name.to_owned())),
+            (Some(tool), None, None) => reference(&tool),
             (None, Some(server), Some(name)) => Some((server, name)),
             (Some(_), _, _) | (None, _, _) => None,
         };
         given
             .filter(|(server, name)| !server.is_empty() && !name.is_empty())
-            .ok_or_else(|| super::meta_tool::invalid("name one tool", USAGE))
+            .ok_or_else(|| invalid("name one tool"))
     }
+}
+
+pub(super) fn invalid(what: &str) -> ApiError {
+    super::meta_tool::invalid(what, USAGE)
 }
 
 impl From<catalog::Tool> for Described {
@@ -163,7 +214,11 @@ impl From<catalog::Tool> for Described {
 }
 
 impl Described {
-    fn render(&self) -> String {
+    pub(super) fn id(&self, caller: &Caller) -> ToolId {
+        ToolId::derive(&caller.tenant, &self.server, &self.name)
+    }
+
+    pub(super) fn render(&self) -> String {
         let mut out = format!("{}/{}", self.server, self.name);
         if let Some(title) = &self.title {
             let _ = write!(out, " — {}", text::label(title));
@@ -217,6 +272,7 @@ mod tests {
     fn a_tool_is_named_in_two_ways() {
         for (value, server, name) in [
             (json!({"tool": "git/git_log"}), "git", "git_log"),
+            (json!({"tool": "git/git_log@1.2.0"}), "git", "git_log"),
             (json!({"tool": "nasa/nasa/apod"}), "nasa", "nasa/apod"),
             (
                 json!({"server": "nasa", "name": "nasa/apod", "tool": null}),
