@@ -238,9 +238,9 @@ impl Found {
                 format!("No tool matches \"{query}\". Try other words, or drop the filters.\n")
             }
             (1, 0) => format!("1 tool matches \"{query}\".\n"),
-            (shown, 0) => format!("{shown} tools match \"{query}\", best first.\n"),
+            (shown, 0) => format!("{shown} tools match \"{query}\".\n"),
             (shown, more) => {
-                format!("{shown} tools for \"{query}\", best first, and {more} more.\n")
+                format!("{shown} tools for \"{query}\", and {more} more.\n")
             }
         };
         if let Some(notice) = &self.notice {

@@ -137,7 +137,7 @@ fn reads_as_one_line_for_each_tool() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
         lines[0],
-        "2 tools for \"history\", best first, and 45 more."
+        "2 tools for \"history\", and 45 more."
     );
     assert_eq!(lines[1], "Note: semantic search is off");
     assert!(
