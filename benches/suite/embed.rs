@@ -96,11 +96,13 @@ pub(crate) fn document(corpus: &Corpus, number: usize) -> Result<ToolDocument> {
         title: None,
         description: corpus.description(number).to_owned(),
         input_schema: corpus.schema(number).cloned().unwrap_or_default(),
+        annotations: None,
         category: None,
         tags: Vec::new(),
         tool_version: "1.0.0".to_owned(),
         visibility: "tenant".to_owned(),
         status: "active".to_owned(),
+        updated_at: chrono::DateTime::UNIX_EPOCH,
     })
 }
 

@@ -7,7 +7,7 @@ use crate::harness::{Goal, Report, Settings, both, median, millis, percentile};
 use anyhow::{Result, ensure};
 use projections::search::embed::{EmbedError, Embedder, MiniLm};
 use projections::search::query::Mode;
-use projections::search::{Scope, SearchFilter, SearchIndex, SearchRequest};
+use projections::search::{SearchIndex, SearchRequest};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -122,14 +122,9 @@ async fn measure(
 
 async fn one(index: &SearchIndex, query: &str, mode: Mode) -> Result<f64> {
     let request = SearchRequest {
-        scope: Scope::Tenant {
-            installed: Vec::new(),
-        },
-        tenant: crate::world::tenant()?,
-        query: query.to_owned(),
-        filter: SearchFilter::default(),
         visibilities: vec!["tenant".to_owned()],
         first: HITS,
+        ..SearchRequest::new(crate::world::tenant()?, query)
     };
     let begun = Instant::now();
     let answer = index.search_by(&request, mode).await?;

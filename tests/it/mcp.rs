@@ -152,7 +152,7 @@ async fn the_stateless_revision_is_spoken_without_a_handshake() {
         text(&found)
     );
     assert!(
-        text(&found).contains("1. git/git_log — git log"),
+        text(&found).contains("1. git/git_log@1.0.0 — git log: Shows"),
         "{}",
         text(&found)
     );

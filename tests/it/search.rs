@@ -1,5 +1,7 @@
 //! Search by meaning, with the real embedding model over the sample catalogue.
 
+mod surfaces;
+
 use crate::support::{Installation, model};
 use api::config::EmbedderKind;
 use domain::envelope::Actor;

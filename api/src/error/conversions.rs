@@ -7,7 +7,7 @@ use domain::aggregate::Rejection;
 use domain::principal::PrincipalError;
 use projections::QueryError;
 use projections::VaultError;
-use projections::search::SearchError;
+use projections::search::{LanguageError, SearchError};
 
 impl<E: Rejection> From<DispatchError<E>> for ApiError {
     fn from(error: DispatchError<E>) -> Self {
@@ -103,6 +103,18 @@ impl From<SearchError> for ApiError {
                 code: "EMPTY_QUERY",
                 message: error.to_string(),
             },
+            SearchError::Query(_) => Self::Invalid {
+                code: "INVALID_SEARCH_QUERY",
+                message: error.to_string(),
+            },
+            SearchError::InvalidCursor => Self::Invalid {
+                code: "INVALID_CURSOR",
+                message: error.to_string(),
+            },
+            SearchError::CursorExpired => Self::Invalid {
+                code: "CURSOR_EXPIRED",
+                message: error.to_string(),
+            },
             SearchError::Lance(_) => Self::unavailable("the search index", &error),
             SearchError::Embed(ref inner) if inner.is_temporary() => {
                 Self::unavailable("the embedder", &error)
@@ -113,6 +125,12 @@ impl From<SearchError> for ApiError {
             | SearchError::Damaged(_)
             | SearchError::File { .. } => Self::internal(&error),
         }
+    }
+}
+
+impl From<LanguageError> for ApiError {
+    fn from(error: LanguageError) -> Self {
+        SearchError::from(error).into()
     }
 }
 

@@ -3,7 +3,7 @@
 //! A further tool is one more variant, which the compiler then asks for everywhere, and one file with
 //! `Arguments`, an answer and `run`.
 
-use super::{describe_tool, search_tools};
+use super::{describe_many, describe_tool, search_tools};
 use crate::context::Caller;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -23,7 +23,7 @@ const MAX_ECHO: usize = 200;
 pub(super) enum MetaTool {
     /// Finds tools by describing a task.
     SearchTools,
-    /// Reads the whole definition of one tool.
+    /// Reads the whole definitions of tools.
     DescribeTool,
 }
 
@@ -56,10 +56,10 @@ impl MetaTool {
                 schema_for_output::<search_tools::Found>(),
             ),
             Self::DescribeTool => (
-                "Describe a tool",
+                "Describe tools",
                 describe_tool::DESCRIPTION,
                 schema_for_input::<describe_tool::Arguments>(),
-                schema_for_output::<describe_tool::Described>(),
+                schema_for_output::<describe_many::Answer>(),
             ),
         };
         // Only a type that is not a struct has no object schema; a test looks at each definition.

@@ -1,15 +1,17 @@
 //! `search_tools`: from a task in plain words to the tools that may do it.
 
+use super::budget::{self, Budget};
 use super::meta_tool::ToolAnswer;
+use super::receipt::Receipt;
 use super::text;
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::context::Caller;
 use crate::error::ApiError;
 use crate::state::AppState;
-use chrono::Utc;
 use domain::id::ToolId;
-use projections::catalog::{self, Status};
-use projections::search::{SearchFilter, SearchHit, SearchRequest};
+use projections::catalog;
+use projections::marketplace::{Installed, Listing};
+use projections::search::{Key, SearchAnswer, SearchFilter, SearchHit, SearchRequest, Sort};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -17,24 +19,29 @@ use std::fmt::Write;
 
 const DEFAULT_LIMIT: u32 = 10;
 const MAX_LIMIT: u32 = 50;
+/// Tokens of an answer when the call does not say: ten receipts, as a rule.
+const DEFAULT_BUDGET: u32 = 1_500;
 /// Characters of a query. A task is described in a sentence or two.
 const MAX_QUERY: usize = 1_000;
 const MAX_FILTER_TAGS: usize = 16;
 
 /// What the model reads about the tool.
 pub(super) const DESCRIPTION: &str = "Finds tools by what you want to do. Describe the task in plain \
-    words; the answer lists the best matching tools as `server/name`, each with a one-line description, \
-    its version, a score and why it matched. Read a tool with describe_tool before using it. \
+    words; the answer lists the best matching tools, one line each: `server/name@version` (`@publisher/server/name` for those of other publishers), what it does, hints and \
+    the beginning of its definition's hash. Read tools with describe_tool before using them. \
+    Filters may stand among the words: server:github category:databases tag:sql -tag:beta readonly:true \
+    destructive:false version:^1.2 +\"exact phrase\"; filters without words list what they let through. \
     If nothing fits, try other words or drop the filters.";
 
 /// How to call it, for the answer to wrong arguments.
-pub(super) const USAGE: &str = r#"search_tools takes {"query": "what you want to do"} and, if wanted, "server", "category", "tags": ["..."], "limit": 1 to 50"#;
+pub(super) const USAGE: &str = r#"search_tools takes {"query": "what you want to do"} and, if wanted, "server", "category", "tags": ["..."], "sort": "relevance", "name" or "updated", "limit": 1 to 50, "token_budget": 100 to 100000, "cursor": "...""#;
 
 /// The arguments of `search_tools`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Arguments {
-    /// What you want to do, in plain words, for example "create a ticket in the issue tracker".
+    /// What you want to do, in plain words, for example "create a ticket in the issue tracker". Filters such as
+    /// server:github or readonly:true may stand among them.
     #[schemars(length(min = 1, max = MAX_QUERY))]
     query: String,
     /// Only tools of this server: the part before the slash in `server/name`.
@@ -49,17 +56,35 @@ pub(super) struct Arguments {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<String>", length(max = MAX_FILTER_TAGS))]
     tags: Option<Vec<String>>,
+    /// In which order: "relevance" (the best first, as when left out), "name", or "updated" (the last changed first).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    sort: Option<String>,
     /// Most tools to return; 10 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
+    /// About how many tokens the answer may take; 1500 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = budget::LEAST, max = budget::MOST))]
+    token_budget: Option<u32>,
+    /// Where to go on: the `cursor` of the answer before, with the same query, filters and sort.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    cursor: Option<String>,
 }
 
 /// The structured answer of `search_tools`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Found {
-    /// The tools, best first.
-    tools: Vec<FoundTool>,
+    /// The tools, best first unless sorted otherwise.
+    tools: Vec<Receipt>,
+    /// How many more there are behind these.
+    more: usize,
+    /// Gets the next ones; absent when there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    cursor: Option<String>,
     /// Whether meaning was searched. If false, only tools that share words with the query were found.
     semantic: bool,
     /// What to know about this answer, such as that semantic search is off.
@@ -68,50 +93,9 @@ pub(super) struct Found {
     notice: Option<String>,
 }
 
-/// One found tool.
-#[derive(Debug, Serialize, JsonSchema)]
-struct FoundTool {
-    /// The server's slug.
-    server: String,
-    /// The tool's name on that server.
-    name: String,
-    /// A title for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
-    title: Option<String>,
-    /// What the tool does, shortened; describe_tool has the whole text. Written by the server's maker.
-    description: String,
-    /// The semantic version of the definition.
-    version: String,
-    /// The category.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
-    category: Option<String>,
-    /// The tags.
-    tags: Vec<String>,
-    /// Higher is better; comparable within this answer only.
-    score: f64,
-    /// Why it was found.
-    why: Why,
-    /// That it is deprecated, what to use instead and until when; absent when it is not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
-    warning: Option<String>,
-}
-
-/// Why a tool was found.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Why {
-    /// Words of the query that the tool's text contains.
-    matched_words: Vec<String>,
-    /// Nearness of meaning, from -1 to 1; absent when the tool was found by words alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "f64")]
-    similarity: Option<f64>,
-}
-
 /// Answers one call. The index filters by what the caller may see before it ranks; the catalogue, which
-/// is ahead of the index after a change, has the last word on what is shown.
+/// is ahead of the index after a change, has the last word on what is shown; on installed tools, the
+/// marketplace has.
 pub(super) async fn run(
     state: &AppState,
     caller: &Caller,
@@ -128,7 +112,10 @@ pub(super) async fn run(
         .iter()
         .map(|visibility| visibility.as_str().to_owned())
         .collect();
-    let request = arguments.into_request(caller, visible)?;
+    let mut budget = Budget::of(arguments.token_budget, DEFAULT_BUDGET, USAGE)?;
+    let mut request = arguments.into_request(caller, visible)?;
+    let installed = Installed::all(&mut state.reads.tenant(&caller.tenant).await?).await?;
+    request.scope = installed.scope();
     let answer = state.search(&request, "mcp").await?;
     let ids: Vec<ToolId> = answer
         .hits
@@ -141,16 +128,29 @@ pub(super) async fn run(
         .iter()
         .map(|(id, tool)| (id.as_str(), tool))
         .collect();
-    let tools = answer.hits.iter().filter_map(|hit| {
-        let tool = catalogue.get(hit.tool_id.as_str())?;
-        matches!(tool.status, Status::Active).then(|| FoundTool::new(hit, tool))
-    });
-    let found = Found {
-        tools: tools.collect(),
-        semantic: answer.semantic,
-        notice: answer.notice,
-    };
+    let listings = installed.listings(&mut connection, &ids).await?;
+    let listings: HashMap<&str, &Listing> = listings
+        .iter()
+        .map(|(id, listing)| (id.as_str(), listing))
+        .collect();
+    let receipt = |hit: &_| Receipt::shown(hit, &catalogue, &listings);
+    let found = Found::within(&mut budget, answer, receipt);
     ToolAnswer::new(found.render(&query), &found)
+}
+
+impl Receipt {
+    /// The receipt of a hit; none when the catalogue does not show the tool any more, or in another state.
+    fn shown(
+        hit: &SearchHit,
+        catalogue: &HashMap<&str, &catalog::Tool>,
+        listings: &HashMap<&str, &Listing>,
+    ) -> Option<Self> {
+        let id = hit.tool_id.as_str();
+        match catalogue.get(id) {
+            Some(tool) => (tool.status.as_str() == hit.status).then(|| Self::of(hit, tool)),
+            None => Some(Self::installed(hit, listings.get(id)?)),
+        }
+    }
 }
 
 impl Arguments {
@@ -174,34 +174,45 @@ impl Arguments {
                 "`query` has {length} characters, the most is {MAX_QUERY}: describe the task in a sentence"
             )));
         }
-        let tags = self.tags.unwrap_or_default();
-        if tags.len() > MAX_FILTER_TAGS {
-            return Err(invalid(&format!(
-                "`tags` has {} entries, the most is {MAX_FILTER_TAGS}",
-                tags.len()
-            )));
-        }
-        let filter = SearchFilter {
-            servers: self
-                .server
-                .into_iter()
-                .filter(|server| !server.is_empty())
-                .collect(),
-            categories: self
-                .category
-                .into_iter()
-                .filter(|category| !category.is_empty())
-                .collect(),
-            tags,
-        };
-        let first = usize::try_from(limit).unwrap_or_default();
         Ok(SearchRequest {
-            tenant: caller.tenant.clone(),
-            query: self.query,
-            filter,
+            filter: filter(self.server, self.category, self.tags.unwrap_or_default())?,
             visibilities,
-            first,
+            sort: sort(self.sort.as_deref())?,
+            first: usize::try_from(limit).unwrap_or_default(),
+            after: self.cursor,
+            ..SearchRequest::new(caller.tenant.clone(), &self.query)
         })
+    }
+}
+
+fn filter(
+    server: Option<String>,
+    category: Option<String>,
+    tags: Vec<String>,
+) -> Result<SearchFilter, ApiError> {
+    if tags.len() > MAX_FILTER_TAGS {
+        return Err(invalid(&format!(
+            "`tags` has {} entries, the most is {MAX_FILTER_TAGS}",
+            tags.len()
+        )));
+    }
+    let given = |value: Option<String>| value.filter(|value| !value.is_empty());
+    let server = given(server).map(|server| (Key::Server, server));
+    let category = given(category).map(|category| (Key::Category, category));
+    let tags = tags.into_iter().map(|tag| (Key::Tag, tag));
+    let mut filter = SearchFilter::default();
+    for (key, value) in server.into_iter().chain(category).chain(tags) {
+        filter.add(key, &value, false)?;
+    }
+    Ok(filter)
+}
+
+fn sort(name: Option<&str>) -> Result<Sort, ApiError> {
+    match name {
+        None | Some("relevance") => Ok(Sort::Relevance),
+        Some("name") => Ok(Sort::Name),
+        Some("updated") => Ok(Sort::Updated),
+        Some(_) => Err(invalid("`sort` is \"relevance\", \"name\" or \"updated\"")),
     }
 }
 
@@ -209,74 +220,68 @@ fn invalid(what: &str) -> ApiError {
     super::meta_tool::invalid(what, USAGE)
 }
 
-impl FoundTool {
-    fn new(hit: &SearchHit, tool: &catalog::Tool) -> Self {
-        Self {
-            server: tool.server.clone(),
-            name: tool.name.clone(),
-            title: tool.title.as_deref().map(text::label),
-            description: text::summary(&tool.description),
-            version: tool.tool_version.clone(),
-            category: tool.category.as_deref().map(text::label),
-            tags: tool.tags.iter().map(|tag| text::label(tag)).collect(),
-            score: rounded(hit.score),
-            why: Why {
-                matched_words: hit.why.matched_terms.clone(),
-                similarity: hit.why.similarity.map(rounded),
-            },
-            warning: tool
-                .current_deprecation()
-                .map(|deprecation| text::summary(&deprecation.told(Utc::now().date_naive()))),
-        }
-    }
-
-    fn render(&self, place: usize, out: &mut String) {
-        let _ = write!(out, "\n{place}. {}/{}", self.server, self.name);
-        if let Some(title) = &self.title {
-            let _ = write!(out, " — {title}");
-        }
-        let _ = write!(
-            out,
-            "\n   {}\n   version {} · score {}",
-            self.description, self.version, self.score
-        );
-        let mut why = Vec::new();
-        if !self.why.matched_words.is_empty() {
-            why.push(format!("words {}", self.why.matched_words.join(", ")));
-        }
-        if let Some(similarity) = self.why.similarity {
-            why.push(format!("meaning {similarity}"));
-        }
-        if !why.is_empty() {
-            let _ = write!(out, " · matched by {}", why.join("; "));
-        }
-        if let Some(warning) = &self.warning {
-            let _ = write!(out, "\n   Warning: {warning}");
-        }
-        out.push('\n');
-    }
-}
-
 impl Found {
+    /// As many receipts as fit the budget. The cursor stands behind the last hit that was looked at, shown or not.
+    fn within(
+        budget: &mut Budget,
+        answer: SearchAnswer,
+        receipt: impl Fn(&SearchHit) -> Option<Receipt>,
+    ) -> Self {
+        let (mut tools, mut passed, mut cursor) = (Vec::new(), 0, None);
+        for hit in &answer.hits {
+            if let Some(receipt) = receipt(hit) {
+                if !budget.takes(&receipt.render(tools.len() + 1), &receipt) {
+                    break;
+                }
+                tools.push(receipt);
+            }
+            passed += 1;
+            cursor = Some(hit.cursor.clone());
+        }
+        let goes_on = answer.has_next || passed < answer.hits.len();
+        Self {
+            tools,
+            more: answer.found.saturating_sub(answer.before + passed),
+            cursor: cursor.filter(|_| goes_on),
+            semantic: answer.semantic,
+            notice: answer.notice,
+        }
+    }
+
     fn render(&self, query: &str) -> String {
-        let mut out = match self.tools.len() {
-            0 => format!("No tool matches \"{query}\". Try other words, or drop the filters.\n"),
-            1 => format!("1 tool matches \"{query}\".\n"),
-            found => format!("{found} tools match \"{query}\", best first.\n"),
+        let mut out = match (self.tools.len(), self.more) {
+            (0, 0) => {
+                format!("No tool matches \"{query}\". Try other words, or drop the filters.\n")
+            }
+            (1, 0) => format!("1 tool matches \"{query}\".\n"),
+            (shown, 0) => format!("{shown} tools match \"{query}\".\n"),
+            (shown, more) => {
+                format!("{shown} tools for \"{query}\", and {more} more.\n")
+            }
         };
         if let Some(notice) = &self.notice {
             let _ = writeln!(out, "Note: {}", text::line(notice, MAX_QUERY));
         }
         for (index, tool) in self.tools.iter().enumerate() {
-            tool.render(index + 1, &mut out);
+            out.push_str(&tool.render(index + 1));
+        }
+        if let Some(first) = self.tools.first() {
+            let _ = writeln!(
+                out,
+                "Read them: describe_tool {{\"tools\": [\"{}\", …]}}",
+                first.reference()
+            );
+        }
+        if let Some(cursor) = &self.cursor {
+            let _ = writeln!(
+                out,
+                "The next ones: the same call with \"cursor\": \"{cursor}\""
+            );
+        } else if self.more > 0 {
+            out.push_str("The others are too deep to page to: narrow the search.\n");
         }
         out
     }
-}
-
-/// Four digits are what a reader can use, and what is stable.
-fn rounded(score: f32) -> f64 {
-    (f64::from(score) * 10_000.0).round() / 10_000.0
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use super::super::receipt;
 use super::*;
 use domain::id::{PrincipalId, TenantId};
 use domain::principal::PrincipalKind;
@@ -25,15 +26,18 @@ fn request(arguments: Value) -> Result<SearchRequest, ApiError> {
 
 #[test]
 fn arguments_become_a_request_of_the_callers_tenant() {
-    let request =
-        request(json!({"query": "log", "server": "git", "category": null, "tags": ["vcs"]}))
-            .unwrap();
+    let request = request(json!({
+        "query": "log", "server": "git", "category": null, "tags": ["vcs"], "sort": "updated", "cursor": "c",
+    }))
+    .unwrap();
     assert_eq!(request.tenant.as_str(), "acme");
     assert_eq!((request.query.as_str(), request.first), ("log", 10));
-    assert_eq!(request.filter.servers, ["git"]);
-    assert!(request.filter.categories.is_empty());
-    assert_eq!(request.filter.tags, ["vcs"]);
+    assert_eq!(request.filter.to_string(), "server:git tag:vcs");
     assert_eq!(request.visibilities, ["tenant"]);
+    assert_eq!(
+        (request.sort, request.after.as_deref()),
+        (Sort::Updated, Some("c"))
+    );
 }
 
 #[test]
@@ -46,6 +50,7 @@ fn refuses_what_is_out_of_bounds_and_says_how_it_would_be_right() {
         ),
         (json!({"query": "a", "limit": 0}), "1 to 50"),
         (json!({"query": "a", "limit": 51}), "1 to 50"),
+        (json!({"query": "a", "sort": "size"}), "`sort`"),
         (
             json!({"query": "a", "tags": vec!["t"; MAX_FILTER_TAGS + 1]}),
             "17 entries",
@@ -60,70 +65,97 @@ fn refuses_what_is_out_of_bounds_and_says_how_it_would_be_right() {
     }
 }
 
-fn found_tool() -> FoundTool {
-    FoundTool {
-        warning: None,
+fn answer(hits: usize, has_next: bool) -> SearchAnswer {
+    let hit = |place: usize| SearchHit {
+        tool_id: String::new(),
+        server_id: String::new(),
         server: "git".into(),
-        name: "git_log".into(),
-        title: Some("Git log".into()),
-        description: "Shows the history.".into(),
-        version: "1.2.0".into(),
+        server_name: "Git".into(),
+        name: format!("t{place}"),
+        title: None,
+        description: String::new(),
+        tool_version: "1.2.0".into(),
+        status: "active".into(),
         category: None,
         tags: vec![],
-        score: rounded(0.032_786_883),
-        why: Why {
-            matched_words: vec!["history".into()],
-            similarity: Some(rounded(0.712_34)),
-        },
+        score: 1.0,
+        cursor: format!("cursor-{place}"),
+        why: projections::search::query::Why::default(),
+    };
+    SearchAnswer {
+        hits: (0..hits).map(hit).collect(),
+        before: 10,
+        found: 57,
+        has_next,
+        facets: None,
+        semantic: true,
+        notice: None,
     }
 }
 
+fn within(tokens: u32, answer: SearchAnswer) -> Found {
+    let mut budget = Budget::of(Some(tokens), DEFAULT_BUDGET, USAGE).unwrap();
+    // The catalogue does not show the third any more.
+    Found::within(&mut budget, answer, |hit| {
+        (hit.name != "t2").then(|| receipt::example(&hit.name))
+    })
+}
+
+fn shown(found: &Found) -> usize {
+    found.tools.len()
+}
+
 #[test]
-fn reads_as_one_block_for_each_tool() {
-    let bare = FoundTool {
-        title: None,
-        why: Why {
-            matched_words: vec![],
-            similarity: None,
-        },
-        ..found_tool()
-    };
-    let notice = Some("semantic search is off".to_owned());
-    let found = Found {
-        tools: vec![found_tool(), bare],
-        semantic: false,
-        notice,
-    };
-    let expected = "2 tools match \"history\", best first.\n\
-        Note: semantic search is off\n\
-        \n\
-        1. git/git_log — Git log\n   Shows the history.\n   \
-        version 1.2.0 · score 0.0328 · matched by words history; meaning 0.7123\n\
-        \n\
-        2. git/git_log\n   Shows the history.\n   version 1.2.0 · score 0.0328\n";
-    assert_eq!(found.render("history"), expected);
+fn as_many_receipts_as_fit_and_a_cursor_to_the_others() {
+    let all = within(10_000, answer(10, true));
+    assert_eq!(
+        (shown(&all), all.more, all.cursor.as_deref()),
+        (9, 37, Some("cursor-9"))
+    );
+    let last = within(10_000, answer(10, false));
+    assert_eq!((shown(&last), last.cursor), (9, None));
+    let small = within(200, answer(10, false));
+    let place = shown(&small);
+    assert!((1..9).contains(&place) && small.more > 37);
+    assert!(small.cursor.is_some());
+    let spent: usize = small
+        .tools
+        .iter()
+        .map(|tool| {
+            let data = serde_json::to_string(tool).unwrap();
+            budget::tokens(&data)
+        })
+        .sum();
+    assert!(spent <= 200, "{spent}");
+}
+
+#[test]
+fn reads_as_one_line_for_each_tool() {
+    let mut found = within(10_000, answer(2, true));
+    found.notice = Some("semantic search is off".to_owned());
+    let text = found.render("history");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "2 tools for \"history\", and 45 more.");
+    assert_eq!(lines[1], "Note: semantic search is off");
+    assert!(
+        lines[2].starts_with("1. git/t0@1.2.0 — ") && lines[3].starts_with("2. git/t1@1.2.0 — ")
+    );
+    assert!(lines[4].contains("describe_tool {\"tools\": [\"git/t0\""));
+    assert!(lines[5].contains("\"cursor\": \"cursor-1\""));
+    assert_eq!(lines.len(), 6);
 }
 
 #[test]
 fn says_when_nothing_is_found() {
     let found = Found {
         tools: vec![],
+        more: 0,
+        cursor: None,
         semantic: true,
         notice: None,
     };
     assert_eq!(
         found.render("x"),
         "No tool matches \"x\". Try other words, or drop the filters.\n"
-    );
-}
-
-#[test]
-fn the_structured_answer_leaves_out_what_is_absent() {
-    let value = serde_json::to_value(found_tool()).unwrap();
-    assert_eq!(value["score"], json!(0.0328));
-    assert!(value.get("category").is_none());
-    assert_eq!(
-        value["why"],
-        json!({"matched_words": ["history"], "similarity": 0.7123})
     );
 }

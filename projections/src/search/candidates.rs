@@ -1,6 +1,7 @@
 //! Reading candidates from one version of the table: by words, by meaning, and the rows of the best.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use arrow_array::{Array, RecordBatch};
 use futures::TryStreamExt;
@@ -13,22 +14,38 @@ use lancedb::{DistanceType, Table};
 use super::error::SearchError;
 use super::index::SearchIndex;
 use super::query::{SearchHit, Why};
-use super::rank::{Candidate, Fused, best_of};
 use super::rows;
 
 /// Candidates that each list contributes.
 pub(super) const DEPTH: usize = 100;
+/// Rows that are read at most to tell equal scores at a list's end apart.
+const MOST_TIED: usize = 50_000;
 
-/// The table as it stood when a query began.
+/// One version of the table.
 pub(super) struct Reader {
     table: Table,
+    /// Which one.
+    pub(super) version: u64,
+}
+
+/// A row that one measure found.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) row: u64,
+    pub(super) tool_id: String,
+    /// BM25 or cosine.
+    pub(super) score: f32,
 }
 
 impl SearchIndex {
-    pub(super) async fn reader(&self) -> Result<Reader, SearchError> {
-        Ok(Reader {
-            table: self.table.query_snapshot().await?,
-        })
+    /// Reads the table as it is now, or as it was at a version that a cursor names.
+    pub(super) async fn reader(&self, version: Option<u64>) -> Result<Reader, SearchError> {
+        let table = self.table.query_snapshot().await?;
+        if let Some(version) = version {
+            table.checkout(version).await?;
+        }
+        let version = table.version().await?;
+        Ok(Reader { table, version })
     }
 }
 
@@ -38,106 +55,147 @@ impl Reader {
         &self,
         terms: &[String],
         filter: &DfExpr,
-    ) -> Result<Vec<Candidate>, SearchError> {
+    ) -> Result<Vec<Found>, SearchError> {
         if terms.is_empty() {
             return Ok(Vec::new());
         }
         let terms = MatchQuery::new(terms.join(" ")).with_column(Some("text".to_owned()));
-        let query = self
-            .table
-            .query()
-            .full_text_search(FullTextSearchQuery::new_query(FtsQuery::Match(terms)))
-            .only_if_expr(filter.clone())
-            .with_row_id()
-            .select(Select::columns(&["_score"]))
-            .limit(DEPTH);
-        let batches: Vec<_> = query.execute().await?.try_collect().await?;
-        candidates(&batches, "_score", |score| score)
+        let terms = FullTextSearchQuery::new_query(FtsQuery::Match(terms));
+        let mut limit = DEPTH + 1;
+        loop {
+            let query = self
+                .table
+                .query()
+                .full_text_search(terms.clone())
+                .only_if_expr(filter.clone())
+                .with_row_id()
+                .select(Select::columns(&["tool_id", "_score"]))
+                .limit(limit);
+            let batches: Vec<_> = query.execute().await?.try_collect().await?;
+            match best(candidates(&batches, "_score", |score| score)?, limit) {
+                ControlFlow::Break(best) => return Ok(best),
+                ControlFlow::Continue(more) => limit = more,
+            }
+        }
     }
 
-    /// The rows nearest to any of the vectors; none when there is no vector.
+    /// The rows nearest to each of the vectors.
     pub(super) async fn vector_candidates(
         &self,
         vectors: &[Vec<f32>],
         filter: &DfExpr,
-    ) -> Result<Vec<Candidate>, SearchError> {
-        let lists = vectors.iter().map(|vector| self.nearest(vector, filter));
-        Ok(best_of(try_join_all(lists).await?, DEPTH))
+    ) -> Result<Vec<Vec<Found>>, SearchError> {
+        try_join_all(vectors.iter().map(|vector| self.nearest(vector, filter))).await
     }
 
     /// The nearest rows by cosine, by an exact scan.
-    async fn nearest(
+    async fn nearest(&self, vector: &[f32], filter: &DfExpr) -> Result<Vec<Found>, SearchError> {
+        let mut limit = DEPTH + 1;
+        loop {
+            let query = self
+                .table
+                .query()
+                .nearest_to(vector)?
+                .column("vector")
+                .distance_type(DistanceType::Cosine)
+                .bypass_vector_index()
+                .only_if_expr(filter.clone())
+                .with_row_id()
+                .select(Select::columns(&["tool_id", "_distance"]))
+                .limit(limit);
+            let batches: Vec<_> = query.execute().await?.try_collect().await?;
+            let found = candidates(&batches, "_distance", |distance| 1.0 - distance)?;
+            match best(found, limit) {
+                ControlFlow::Break(best) => return Ok(best),
+                ControlFlow::Continue(more) => limit = more,
+            }
+        }
+    }
+
+    /// Columns of all rows that fulfil a filter, in no order.
+    pub(super) async fn all(
         &self,
-        vector: &[f32],
         filter: &DfExpr,
-    ) -> Result<Vec<Candidate>, SearchError> {
+        columns: &[&str],
+    ) -> Result<Vec<RecordBatch>, SearchError> {
         let query = self
             .table
             .query()
-            .nearest_to(vector)?
-            .column("vector")
-            .distance_type(DistanceType::Cosine)
-            .bypass_vector_index()
             .only_if_expr(filter.clone())
             .with_row_id()
-            .select(Select::columns(&["_distance"]))
-            .limit(DEPTH);
-        let batches: Vec<_> = query.execute().await?.try_collect().await?;
-        candidates(&batches, "_distance", |distance| 1.0 - distance)
+            .select(Select::columns(columns));
+        Ok(query.execute().await?.try_collect().await?)
     }
 
-    /// The rows of fused candidates, in their order, each with its indexed text.
-    pub(super) async fn shown(
+    /// Columns of some rows, in no order.
+    pub(super) async fn take(
         &self,
-        fused: &[Fused],
-    ) -> Result<Vec<(SearchHit, String)>, SearchError> {
-        if fused.is_empty() {
+        rows: Vec<u64>,
+        columns: &[&str],
+    ) -> Result<Vec<RecordBatch>, SearchError> {
+        if rows.is_empty() {
             return Ok(Vec::new());
         }
         let query = self
             .table
-            .take_row_ids(fused.iter().map(|fused| fused.row).collect())
-            .select(Select::columns(rows::SHOWN))
+            .take_row_ids(rows)
+            .select(Select::columns(columns))
             .with_row_id();
-        let batches: Vec<RecordBatch> = query.execute().await?.try_collect().await?;
+        Ok(query.execute().await?.try_collect().await?)
+    }
+
+    /// What an answer shows of rows, in their order, each with its indexed text.
+    pub(super) async fn shown(
+        &self,
+        wanted: &[u64],
+    ) -> Result<Vec<(SearchHit, String)>, SearchError> {
         let mut found = HashMap::new();
-        for batch in &batches {
+        for batch in &self.take(wanted.to_vec(), rows::SHOWN).await? {
             let ids = rows::row_ids(batch)?;
             for row in 0..batch.num_rows() {
-                found.insert(
-                    ids.value(row),
-                    (
-                        hit(batch, row)?,
-                        rows::strings(batch, "text")?.value(row).to_owned(),
-                    ),
-                );
+                let text = rows::strings(batch, "text")?.value(row).to_owned();
+                found.insert(ids.value(row), (hit(batch, row)?, text));
             }
         }
         let gone = || SearchError::Damaged("a candidate's row is missing".to_owned());
-        fused
+        wanted
             .iter()
-            .map(|fused| found.remove(&fused.row).ok_or_else(gone))
+            .map(|row| found.remove(row).ok_or_else(gone))
             .collect()
     }
+}
+
+/// The best [`DEPTH`] of the rows that were found with a limit above it, equal ones by tool id. Where rows below the
+/// cut fit as well as the last one above it, which of them LanceDB answers is chance: then the answer is how many to
+/// read, so that all equal ones are there to choose from.
+fn best(mut found: Vec<Found>, limit: usize) -> ControlFlow<Vec<Found>, usize> {
+    found.sort_by(|a, b| {
+        let by_score = b.score.total_cmp(&a.score);
+        by_score.then_with(|| a.tool_id.cmp(&b.tool_id))
+    });
+    let score = |place: usize| found.get(place).map(|found| found.score);
+    let tied = found.len() >= limit && score(limit - 1) == score(DEPTH - 1);
+    if tied && limit < MOST_TIED {
+        return ControlFlow::Continue(limit * 8);
+    }
+    found.truncate(DEPTH);
+    ControlFlow::Break(found)
 }
 
 fn candidates(
     batches: &[RecordBatch],
     score: &str,
     convert: fn(f32) -> f32,
-) -> Result<Vec<Candidate>, SearchError> {
+) -> Result<Vec<Found>, SearchError> {
     let mut out = Vec::new();
     for batch in batches {
         let (ids, scores) = (rows::row_ids(batch)?, rows::floats(batch, score)?);
-        out.extend(
-            ids.values()
-                .iter()
-                .zip(scores.values())
-                .map(|(row, value)| Candidate {
-                    row: *row,
-                    score: convert(*value),
-                }),
-        );
+        let tools = rows::strings(batch, "tool_id")?;
+        out.extend((0..batch.num_rows()).map(|row| Found {
+            row: ids.value(row),
+            tool_id: tools.value(row).to_owned(),
+            score: convert(scores.value(row)),
+        }));
     }
     Ok(out)
 }
@@ -157,9 +215,11 @@ fn hit(batch: &RecordBatch, row: usize) -> Result<SearchHit, SearchError> {
         title: optional("title")?,
         description: text("description")?,
         tool_version: text("tool_version")?,
+        status: text("status")?,
         category: optional("category")?,
         tags: rows::tags(&text("tags")?),
         score: 0.0,
+        cursor: String::new(),
         why: Why::default(),
     })
 }

@@ -6,7 +6,7 @@ use super::embed::Embedder;
 use super::error::SearchError;
 use super::index::SearchIndex;
 use super::query::{SearchAnswer, SearchRequest};
-use super::replaced::Replaced;
+use super::replaced::{Replaced, checkpoint};
 use super::rows::model_mark;
 use super::similar::{Similar, SimilarRequest};
 use crate::error::ProjectionError;
@@ -182,9 +182,15 @@ impl CurrentIndex {
         });
     }
 
-    /// Lets go of a replaced table when the new one is filled.
+    /// Lets go of a replaced table, and of one that gives its vectors, when the new one is filled.
     async fn retire_replaced(&self, connection: &mut PgConnection) -> Result<(), ProjectionError> {
         let live = self.live();
+        if live.index.donor.is_some() && !is_filling(connection).await? {
+            let mut current = self.live.write().unwrap_or_else(PoisonError::into_inner);
+            if current.name == live.name {
+                current.index.donor = None;
+            }
+        }
         let Some(replaced) = &live.replaced else {
             return Ok(());
         };
@@ -217,7 +223,11 @@ impl Live {
         embedder: &Arc<dyn Embedder>,
         connection: &mut PgConnection,
     ) -> Result<Self, ProjectionError> {
-        let index = SearchIndex::open(uri, &name, Arc::clone(embedder)).await?;
+        let mut index = SearchIndex::open(uri, &name, Arc::clone(embedder)).await?;
+        if is_filling(connection).await? {
+            // After a change of layout, the texts are the old ones, and so are their vectors.
+            index.donor = SearchIndex::older(uri, other_table(&name), embedder.as_ref()).await?;
+        }
         let replaced = Replaced::find(uri, (&name, &index), connection).await?;
         Ok(Self {
             name,
@@ -225,6 +235,12 @@ impl Live {
             replaced,
         })
     }
+}
+
+/// Whether the index holds less than the catalogue does.
+async fn is_filling(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let at = checkpoint(connection, super::NAME).await?;
+    Ok(at < checkpoint(connection, crate::catalog::NAME).await?)
 }
 
 /// Makes a table of the configured model the live one and sends the projector back to the beginning.

@@ -1,6 +1,7 @@
 //! A tool as search sees it, and the two texts that stand for it: one for the full-text index, one for
 //! the embedding model.
 
+use chrono::{DateTime, Utc};
 use domain::id::TenantId;
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ const MAX_SCHEMA_DEPTH: usize = 8;
 /// Most words of one tool in the full-text index; a longer schema is cut, names and descriptions come first.
 const MAX_WORDS: usize = 4_000;
 
-/// The status of a tool that search may find. Every other status is indexed and filtered out.
+/// The status of a tool that search finds unless the query asks for another.
 pub const ACTIVE: &str = "active";
 
 /// One tool of one tenant: the key is (`tenant`, `tool_id`).
@@ -44,6 +45,8 @@ pub struct ToolDocument {
     pub description: String,
     /// JSON schema of the arguments; names and descriptions of parameters are searchable, nested ones too.
     pub input_schema: Value,
+    /// Hints about its behaviour, which queries filter by.
+    pub annotations: Option<Value>,
     /// The server's category.
     pub category: Option<String>,
     /// Labels to filter by.
@@ -52,8 +55,10 @@ pub struct ToolDocument {
     pub tool_version: String,
     /// Who may see it; a query names the visibilities that its caller may see.
     pub visibility: String,
-    /// Only [`ACTIVE`] tools are found.
+    /// [`ACTIVE`] tools are found, unless the query asks for others.
     pub status: String,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
 }
 
 impl ToolDocument {

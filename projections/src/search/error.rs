@@ -1,6 +1,7 @@
 //! What can go wrong in search, and what the caller should do about it.
 
 use super::embed::EmbedError;
+use super::language::LanguageError;
 
 /// A failure of the search index or of a query.
 #[derive(Debug, thiserror::Error)]
@@ -30,9 +31,20 @@ pub enum SearchError {
         /// The layout of this program.
         expected: String,
     },
-    /// The query holds nothing to search for. The caller's mistake.
-    #[error("the search query is empty")]
+    /// The query holds nothing to search for: neither words nor a filter. The caller's mistake.
+    #[error("the search query is empty: say what you want to do, or give a filter")]
     EmptyQuery,
+    /// A filter of the query is wrong. The caller's mistake.
+    #[error(transparent)]
+    Query(#[from] LanguageError),
+    /// The cursor is not one that this search gave to this caller. The caller's mistake.
+    #[error(
+        "the cursor was not given by this search: send it with the query, filter and sort that it came from"
+    )]
+    InvalidCursor,
+    /// The version of the index that the cursor belongs to is gone: search again without the cursor.
+    #[error("the cursor has expired; search again without it for a fresh first page")]
+    CursorExpired,
     /// The embedder failed while documents were indexed. Whether a retry helps is told by the source.
     #[error("the documents could not be embedded")]
     Embed(#[from] EmbedError),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::DateTime;
 use domain::id::TenantId;
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,7 +15,7 @@ use super::document::{ACTIVE, ToolDocument};
 use super::embed::Embedder;
 use super::error::SearchError;
 use super::index::SearchIndex;
-use super::query::{Mode, Scope, SearchFilter, SearchRequest};
+use super::query::{Mode, SearchRequest};
 
 const TENANT: &str = "benchmark";
 const TABLE: &str = "tools";
@@ -131,14 +132,9 @@ pub async fn evaluate(
 
 fn request(tenant: &TenantId, query: &str) -> SearchRequest {
     SearchRequest {
-        scope: Scope::Tenant {
-            installed: Vec::new(),
-        },
-        tenant: tenant.clone(),
-        query: query.to_owned(),
-        filter: SearchFilter::default(),
         visibilities: vec![VISIBILITY.to_owned()],
         first: HITS,
+        ..SearchRequest::new(tenant.clone(), query)
     }
 }
 
@@ -154,11 +150,13 @@ fn document(tenant: &TenantId, tool: Tool) -> ToolDocument {
         title: tool.title,
         description: tool.description.unwrap_or_default(),
         input_schema: tool.input_schema,
+        annotations: None,
         category: tool.category,
         tags: tool.tags,
         tool_version: "1.0.0".to_owned(),
         visibility: VISIBILITY.to_owned(),
         status: ACTIVE.to_owned(),
+        updated_at: DateTime::UNIX_EPOCH,
     }
 }
 

@@ -23,6 +23,7 @@ use super::document::ToolDocument;
 use super::embed::{Embedder, NoEmbedder};
 use super::error::SearchError;
 use super::rows;
+use super::upkeep::Last;
 use super::vectors::Source;
 
 /// Columns by which queries are filtered, each with an index, so that a filter reads no rows.
@@ -35,6 +36,7 @@ pub struct SearchIndex {
     pub(super) embedder: Arc<dyn Embedder>,
     schema: SchemaRef,
     pub(super) donor: Option<Table>,
+    pub(super) pruned: Last,
 }
 
 impl SearchIndex {
@@ -81,6 +83,7 @@ impl SearchIndex {
             embedder,
             schema,
             donor: None,
+            pruned: Last::default(),
         })
     }
 
@@ -115,8 +118,33 @@ impl SearchIndex {
             embedder: Arc::new(NoEmbedder),
             schema,
             donor: None,
+            pruned: Last::default(),
         };
         Ok(Some((index, model)))
+    }
+
+    /// A table of an older layout, for its vectors. `None` when there is no such table, or when the vectors of this
+    /// embedder would be others.
+    ///
+    /// # Errors
+    /// [`SearchError::Lance`] when it cannot be reached.
+    pub(super) async fn older(
+        uri: &str,
+        table: &str,
+        embedder: &dyn Embedder,
+    ) -> Result<Option<Table>, SearchError> {
+        let database = lancedb::connect(uri).execute().await?;
+        let table = match database.open_table(table).execute().await {
+            Ok(opened) => opened,
+            Err(lancedb::Error::TableNotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let schema = table.schema().await?;
+        let found = |key: &str| schema.metadata().get(key).map_or("", String::as_str);
+        let same = rows::SAME_VECTORS.contains(&found(rows::META_LAYOUT))
+            && embedder.dimensions().is_some()
+            && found(rows::META_MODEL) == rows::model_mark(embedder);
+        Ok(same.then_some(table))
     }
 
     /// Takes vectors of unchanged texts from another table of the same model instead of making them

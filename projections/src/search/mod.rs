@@ -3,7 +3,8 @@
 //! **What.** [`ToolDocument`]s go in through [`SearchIndex::upsert`] and [`SearchIndex::delete`]; a
 //! [`SearchRequest`] comes back as a [`SearchAnswer`] that says for each hit why it was found.
 //!
-//! **Invariants.** Every read is filtered by tenant, visibility and status before ranking. A caller's text
+//! **Invariants.** Every read is filtered by tenant, visibility and status before ranking. One version of the table
+//! has one order: what fits equally well stands by tool id, and pages are cut from it. A caller's text
 //! never becomes SQL. A table belongs to one embedding model. Without an embedder every answer says that
 //! semantic search is off.
 //!
@@ -12,14 +13,24 @@
 //!
 //! Reading order: [`document`] and [`words`] (what is indexed), [`embed`], `vectors`, [`index`] and [`upkeep`]
 //! (the table), [`query`], `steps` and [`rank`] (the search), [`similar`], [`evaluate`] (its quality, measured).
+//! (the table), [`language`] (what can be asked), [`query`], `order`, `steps` and [`rank`] (the search), `cursor`
+//! (its pages), [`facets`] and [`highlight`] (what is said of it), [`evaluate`] (its quality, measured).
 
 mod candidates;
 mod current;
+mod cursor;
 pub mod document;
 pub mod embed;
 pub mod error;
 pub mod evaluate;
+pub mod facets;
+pub mod highlight;
+pub mod hints;
 pub mod index;
+pub mod language;
+mod order;
+#[cfg(test)]
+mod page_tests;
 mod projector;
 pub mod query;
 pub mod rank;
@@ -39,9 +50,13 @@ pub mod words;
 pub use current::CurrentIndex;
 pub use document::ToolDocument;
 pub use error::SearchError;
+pub use facets::{Facet, Facets};
+pub use highlight::{Fragment, highlight};
+pub use hints::Hint;
 pub use index::SearchIndex;
+pub use language::{Key, LanguageError, SearchFilter};
 pub use projector::{NAME, SearchProjector};
-pub use query::{Scope, SearchAnswer, SearchFilter, SearchHit, SearchRequest};
+pub use query::{Scope, SearchAnswer, SearchHit, SearchRequest, Sort};
 pub use similar::{MAX_SIMILAR, Similar, SimilarRequest};
 
 pub(crate) use current::{REBUILD, live_table, other_table};

@@ -221,7 +221,8 @@ async fn wait_for_catalog(
 }
 
 const DOCUMENT: &str = "SELECT t.tenant, t.tool_id, t.server_id, t.server, s.name AS server_name, t.name,
-        t.title, t.description, t.input_schema, t.category, t.tags, t.tool_version, t.visibility, t.status
+        t.title, t.description, t.input_schema, t.annotations, t.category, t.tags, t.tool_version, t.visibility,
+        t.status, t.updated_at
      FROM catalog.tools t JOIN catalog.servers s USING (tenant, server_id)";
 const BY_TOOL: &str =
     "JOIN unnest($1::text[], $2::text[]) AS wanted (x, y) ON t.tenant = x AND t.tool_id = y";
@@ -276,10 +277,12 @@ fn read_document(row: &sqlx::postgres::PgRow) -> Result<ToolDocument, sqlx::Erro
         title: row.try_get("title")?,
         description: row.try_get("description")?,
         input_schema: schema.unwrap_or(Value::Null),
+        annotations: row.try_get("annotations")?,
         category: row.try_get("category")?,
         tags: row.try_get("tags")?,
         tool_version: row.try_get("tool_version")?,
         visibility: row.try_get("visibility")?,
         status: row.try_get("status")?,
+        updated_at: row.try_get("updated_at")?,
     })
 }

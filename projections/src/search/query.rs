@@ -8,18 +8,20 @@ use std::collections::HashSet;
 
 use domain::id::TenantId;
 use domain::tool::Visibility;
-use futures::future::try_join_all;
-use lancedb::expr::{DfExpr, col, contains, is_in, lit};
+use lancedb::expr::{DfExpr, col, is_in, lit};
 
-use super::candidates::{DEPTH, Reader};
+use super::candidates::Reader;
+use super::cursor::{Bound, Place};
 use super::document::ACTIVE;
 use super::error::SearchError;
+use super::facets::Facets;
 use super::index::SearchIndex;
-use super::rank::{self, Fused, List};
-use super::rows;
+use super::language::{Key, SearchFilter, SearchQuery};
+use super::order::{Ranked, Wanted};
 use super::stems::Stems;
-use super::steps::steps;
 use super::words::words;
+
+pub use super::order::MAX_DEPTH;
 
 /// Most hits of one answer.
 pub const MAX_HITS: usize = 100;
@@ -27,25 +29,50 @@ pub const MAX_HITS: usize = 100;
 const MAX_QUERY_CHARS: usize = 4_000;
 /// Different words of a query that are looked up.
 const MAX_QUERY_WORDS: usize = 64;
-
-const OFF: &str = "semantic search is off: no embedding model is configured";
-const UNAVAILABLE: &str = "semantic search is unavailable at the moment: results match words only";
+/// Hits of an answer when the request does not say.
+const DEFAULT_HITS: usize = 10;
 
 /// One search.
 #[derive(Debug, Clone)]
 pub struct SearchRequest {
-    /// Which tools are reached.
-    pub scope: Scope,
     /// Whose tools: taken from the verified token, never from the caller's input.
     pub tenant: TenantId,
-    /// What is wanted, in plain words.
+    /// Which tools are reached.
+    pub scope: Scope,
+    /// What is wanted, as a line of the [query language](super::language).
     pub query: String,
-    /// Narrows the search.
+    /// Narrows the search beside the filters of the line.
     pub filter: SearchFilter,
     /// The visibilities that the caller may see; with none, nothing is found.
     pub visibilities: Vec<String>,
+    /// In which order.
+    pub sort: Sort,
     /// Number of hits wanted, at most [`MAX_HITS`].
     pub first: usize,
+    /// The cursor of the hit after which the page begins.
+    pub after: Option<String>,
+    /// Whether to count facets.
+    pub facets: bool,
+}
+
+impl SearchRequest {
+    /// A search for the best hits, which finds nothing until its `visibilities` are given.
+    #[must_use]
+    pub fn new(tenant: TenantId, query: &str) -> Self {
+        Self {
+            tenant,
+            scope: Scope::Tenant {
+                installed: Vec::new(),
+            },
+            query: query.to_owned(),
+            filter: SearchFilter::default(),
+            visibilities: Vec::new(),
+            sort: Sort::Relevance,
+            first: DEFAULT_HITS,
+            after: None,
+            facets: false,
+        }
+    }
 }
 
 /// Which tools a search reaches. Everything else is filtered out before ranking.
@@ -63,15 +90,16 @@ pub enum Scope {
     },
 }
 
-/// Narrows a search. An empty list does not narrow; several values of one list mean any of them.
-#[derive(Debug, Clone, Default)]
-pub struct SearchFilter {
-    /// Slugs of servers.
-    pub servers: Vec<String>,
-    /// Categories.
-    pub categories: Vec<String>,
-    /// Tags.
-    pub tags: Vec<String>,
+/// In which order hits stand; equal ones stand by tool id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sort {
+    /// The best first; without words, by name.
+    #[default]
+    Relevance,
+    /// By name.
+    Name,
+    /// The last changed first.
+    Updated,
 }
 
 /// What is searched. A caller leaves the choice to [`SearchIndex::search`]; benchmarks compare the parts.
@@ -104,12 +132,17 @@ pub struct SearchHit {
     pub description: String,
     /// The version that was indexed.
     pub tool_version: String,
+    /// The status that was indexed.
+    pub status: String,
     /// The category.
     pub category: Option<String>,
     /// The tags.
     pub tags: Vec<String>,
-    /// From 0 to 1, the share of the best hit's points; comparable within one answer only.
+    /// From 0 to 1, the share of the best hit's points; comparable within one search only. In a list without
+    /// words, 1 for all.
     pub score: f32,
+    /// Where the page behind this hit begins.
+    pub cursor: String,
     /// Why it was found.
     pub why: Why,
 }
@@ -132,8 +165,16 @@ pub struct Why {
 /// The answer to one search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchAnswer {
-    /// Best first.
+    /// One page, in the order that was asked for.
     pub hits: Vec<SearchHit>,
+    /// How many hits stand on the pages before.
+    pub before: usize,
+    /// How many hits there are on all pages; of a list without words, how many match the filter.
+    pub found: usize,
+    /// Whether a page follows.
+    pub has_next: bool,
+    /// The counts, where they were asked for.
+    pub facets: Option<Facets>,
     /// Whether meaning was searched, and not only words.
     pub semantic: bool,
     /// What the reader should know about this answer, such as that semantic search is off.
@@ -145,7 +186,8 @@ impl SearchIndex {
     /// is by words alone and says so.
     ///
     /// # Errors
-    /// [`SearchError::EmptyQuery`], or [`SearchError::Lance`] when the table cannot be read.
+    /// [`SearchError::EmptyQuery`], [`SearchError::Query`], [`SearchError::InvalidCursor`],
+    /// [`SearchError::CursorExpired`], or [`SearchError::Lance`] when the table cannot be read.
     pub async fn search(&self, request: &SearchRequest) -> Result<SearchAnswer, SearchError> {
         self.search_by(request, Mode::Hybrid).await
     }
@@ -159,92 +201,145 @@ impl SearchIndex {
         request: &SearchRequest,
         mode: Mode,
     ) -> Result<SearchAnswer, SearchError> {
-        let query = request.query.trim();
-        if query.is_empty() {
-            return Err(SearchError::EmptyQuery);
-        }
-        let query = query
-            .char_indices()
-            .nth(MAX_QUERY_CHARS)
-            .map_or(query, |(end, _)| &query[..end]);
+        let asked = Asked::of(request)?;
+        let bound = Bound::to(self.table.name(), &asked.binding(request.sort, mode));
+        let place = request.after.as_deref().map(|cursor| bound.read(cursor));
+        let place = place.transpose()?;
         if request.visibilities.is_empty() || request.first == 0 {
-            let semantic = mode != Mode::Text && self.embedder.dimensions().is_some();
-            return Ok(SearchAnswer {
-                hits: Vec::new(),
-                semantic,
-                notice: self.standing_notice(mode),
-            });
+            return Ok(self.nothing(mode));
         }
-        let words = distinct_words(query);
-        let filter = filter(request);
-        let reader = self.reader().await?;
-        // Words are looked up while the query is embedded.
-        let by_words = async {
-            let words = if mode == Mode::Vector {
-                &[]
-            } else {
-                words.as_slice()
-            };
-            reader.text_candidates(words, &filter).await
-        };
-        let by_meaning = async {
-            let (vectors, notice) = self.query_vectors(query, mode).await;
-            let found = reader.vector_candidates(&vectors, &filter).await?;
-            Ok((found, !vectors.is_empty(), notice))
-        };
-        let (text, (vector, semantic, notice)) = futures::try_join!(by_words, by_meaning)?;
-        let mut fused = rank::fuse(
-            List {
-                found: &text,
-                depth: DEPTH,
-            },
-            List {
-                found: &vector,
-                depth: DEPTH,
-            },
-        );
-        fused.truncate(request.first.min(MAX_HITS));
-        let hits = hits(&reader, &fused, words).await?;
-        Ok(SearchAnswer {
-            hits,
-            semantic,
-            notice,
+        let answer = self
+            .page(request, mode, &asked, (&bound, place.as_ref()))
+            .await;
+        answer.map_err(|error| match error {
+            SearchError::Lance(error) if place.is_some() => {
+                tracing::debug!(%error, "the version of a cursor cannot be read any more");
+                SearchError::CursorExpired
+            }
+            error => error,
         })
     }
 
-    /// The vectors of the query's steps, and what the reader should know when there are none.
-    async fn query_vectors(&self, query: &str, mode: Mode) -> (Vec<Vec<f32>>, Option<String>) {
-        if mode == Mode::Text || self.embedder.dimensions().is_none() {
-            return (Vec::new(), self.standing_notice(mode));
+    async fn page(
+        &self,
+        request: &SearchRequest,
+        mode: Mode,
+        asked: &Asked,
+        (bound, place): (&Bound, Option<&Place>),
+    ) -> Result<SearchAnswer, SearchError> {
+        let reader = self.reader(place.map(|place| place.version)).await?;
+        let wanted = Wanted {
+            text: &asked.text,
+            words: &asked.words,
+            filter: &asked.filter,
+            sort: request.sort,
+            mode,
+            facets: request.facets,
+        };
+        let order = self.order(&reader, &wanted).await?;
+        let from = place.map_or(0, |place| place.position);
+        let last = from.checked_sub(1).and_then(|last| order.tools.get(last));
+        if place.is_some_and(|place| !place.follows(last.map(|last| last.tool_id.as_str()))) {
+            return Err(SearchError::CursorExpired);
         }
-        let steps = steps(query).into_iter();
-        match try_join_all(steps.map(|step| self.embedder.embed_query(step))).await {
-            Ok(vectors) => (vectors, None),
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "query not embedded, searching by words alone"
-                );
-                (Vec::new(), Some(UNAVAILABLE.to_owned()))
-            }
+        let tools = order.tools.get(from..).unwrap_or_default();
+        let tools = &tools[..tools.len().min(request.first).min(MAX_HITS)];
+        let mut hits = hits(&reader, tools, &asked.words).await?;
+        for (position, hit) in (from + 1..).zip(&mut hits) {
+            let place = Place::behind(reader.version, position, &hit.tool_id);
+            hit.cursor = bound.write(&place);
         }
+        Ok(SearchAnswer {
+            has_next: from + hits.len() < order.tools.len(),
+            hits,
+            before: from,
+            found: order.found,
+            facets: order.facets,
+            semantic: order.semantic,
+            notice: asked.with_notice(order.notice),
+        })
     }
 
-    /// What every answer of this index says.
-    fn standing_notice(&self, mode: Mode) -> Option<String> {
-        let off = mode != Mode::Text && self.embedder.dimensions().is_none();
-        off.then(|| OFF.to_owned())
+    /// The answer to those who may see nothing.
+    fn nothing(&self, mode: Mode) -> SearchAnswer {
+        SearchAnswer {
+            hits: Vec::new(),
+            before: 0,
+            found: 0,
+            has_next: false,
+            facets: None,
+            semantic: mode != Mode::Text && self.embedder.dimensions().is_some(),
+            notice: self.standing_notice(mode),
+        }
+    }
+}
+
+/// A request, read.
+struct Asked {
+    text: String,
+    words: Vec<String>,
+    filter: DfExpr,
+    unknown: Vec<String>,
+}
+
+impl Asked {
+    fn of(request: &SearchRequest) -> Result<Self, SearchError> {
+        let line = request.query.trim();
+        let line = line
+            .char_indices()
+            .nth(MAX_QUERY_CHARS)
+            .map_or(line, |(end, _)| &line[..end]);
+        let query = SearchQuery::parse(line)?;
+        let narrowed = query.filter.and(request.filter.clone())?;
+        if query.text.is_empty() && narrowed.is_empty() {
+            return Err(SearchError::EmptyQuery);
+        }
+        // A phrase alone narrows and ranks.
+        let text = if query.text.is_empty() {
+            narrowed.phrases().collect::<Vec<_>>().join(" ")
+        } else {
+            query.text
+        };
+        Ok(Self {
+            words: distinct_words(&text),
+            filter: filter(request, &narrowed),
+            text,
+            unknown: query.unknown,
+        })
+    }
+
+    /// All that decides on what is found: the filter holds the caller's tenant and rights, too.
+    fn binding(&self, sort: Sort, mode: Mode) -> [String; 3] {
+        let filter = format!("{:?}", self.filter);
+        [self.text.clone(), filter, format!("{sort:?} {mode:?}")]
+    }
+
+    fn with_notice(&self, notice: Option<String>) -> Option<String> {
+        let unknown = (!self.unknown.is_empty()).then(|| {
+            let names = self.unknown.join(":`, `");
+            let keys = Key::ALL.iter().filter(|key| **key != Key::Phrase);
+            let keys: Vec<&str> = keys.map(|key| key.name()).collect();
+            format!(
+                "`{names}:` is no filter and was searched as text; filters are {}",
+                keys.join(", ")
+            )
+        });
+        match (notice, unknown) {
+            (Some(notice), Some(unknown)) => Some(format!("{notice}; {unknown}")),
+            (notice, unknown) => notice.or(unknown),
+        }
     }
 }
 
 async fn hits(
     reader: &Reader,
-    fused: &[Fused],
-    words: Vec<String>,
+    tools: &[Ranked],
+    words: &[String],
 ) -> Result<Vec<SearchHit>, SearchError> {
-    let stems = Stems::of(words)?;
-    let mut hits = Vec::with_capacity(fused.len());
-    for (fused, (mut hit, text)) in fused.iter().zip(reader.shown(fused).await?) {
+    let stems = Stems::of(words.to_vec())?;
+    let rows: Vec<u64> = tools.iter().map(|tool| tool.row).collect();
+    let mut hits = Vec::with_capacity(tools.len());
+    for (Ranked { fused, .. }, (mut hit, text)) in tools.iter().zip(reader.shown(&rows).await?) {
         hit.score = fused.score;
         hit.why = Why {
             text_rank: fused.text.map(|place| place.rank),
@@ -269,7 +364,7 @@ fn distinct_words(query: &str) -> Vec<String> {
 }
 
 /// What may be found at all, as an expression and never as SQL text: nothing a caller sends is parsed.
-fn filter(request: &SearchRequest) -> DfExpr {
+fn filter(request: &SearchRequest, narrowed: &SearchFilter) -> DfExpr {
     let any = |column: &str, values: &[String]| {
         is_in(
             col(column),
@@ -278,7 +373,7 @@ fn filter(request: &SearchRequest) -> DfExpr {
     };
     let public = || col("visibility").eq(lit(Visibility::Public.as_str()));
     let of = |tenant: &TenantId| col("tenant").eq(lit(tenant.as_str()));
-    let reached = match &request.scope {
+    let mut filter = match &request.scope {
         Scope::Tenant { installed } => {
             let own = of(&request.tenant).and(any("visibility", &request.visibilities));
             if installed.is_empty() {
@@ -292,22 +387,11 @@ fn filter(request: &SearchRequest) -> DfExpr {
             publisher: Some(publisher),
         } => of(publisher).and(public()),
     };
-    let mut filter = reached.and(col("status").eq(lit(ACTIVE)));
-    let narrow = &request.filter;
-    for (column, values) in [
-        ("server", &narrow.servers),
-        ("category", &narrow.categories),
-    ] {
-        if !values.is_empty() {
-            filter = filter.and(any(column, values));
-        }
+    if !narrowed.has(Key::Status) {
+        filter = filter.and(col("status").eq(lit(ACTIVE)));
     }
-    let tags = narrow
-        .tags
-        .iter()
-        .map(|tag| contains(col("tags"), lit(rows::marked(tag))));
-    match tags.reduce(DfExpr::or) {
-        Some(tags) => filter.and(tags),
+    match narrowed.condition() {
+        Some(condition) => filter.and(condition),
         None => filter,
     }
 }

@@ -69,7 +69,10 @@ impl Replaced {
     }
 }
 
-async fn checkpoint(connection: &mut PgConnection, projector: &str) -> Result<i64, sqlx::Error> {
+pub(super) async fn checkpoint(
+    connection: &mut PgConnection,
+    projector: &str,
+) -> Result<i64, sqlx::Error> {
     let at: Option<i64> =
         sqlx::query_scalar("SELECT stream_sequence FROM metamcp.checkpoints WHERE projector = $1")
             .bind(projector)

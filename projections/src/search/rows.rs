@@ -7,19 +7,24 @@ use arrow_array::{
     Array, ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt64Array,
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use chrono::SecondsFormat;
 use sha2::{Digest, Sha256};
 
 use super::document::ToolDocument;
 use super::embed::Embedder;
 use super::error::SearchError;
+use super::hints::Hint;
+use super::language::version_key;
 
 /// Changes whenever the columns, the words, the weights or what a vector is made of change: an older table asks for a rebuild.
-pub(super) const LAYOUT: &str = "3";
+pub(super) const LAYOUT: &str = "4";
+/// Older layouts whose vectors are made of the same texts in the same way, and are named by the same digests.
+pub(super) const SAME_VECTORS: &[&str] = &["2", "3"];
 pub(super) const META_LAYOUT: &str = "metamcp.layout";
 pub(super) const META_MODEL: &str = "metamcp.embedding_model";
 
-/// Stands around every tag in the column `tags`, so that a filter finds whole tags only. A control
-/// character, which is stripped from tags.
+/// Stands around every tag in the column `tags`, and around every hint in `hints`, so that a filter finds whole
+/// ones only. A control character, which is stripped from tags.
 const TAG_MARK: char = '\u{1f}';
 
 /// The text columns in their order; `vector` follows where there is an embedder.
@@ -37,6 +42,9 @@ const COLUMNS: &[(&str, bool)] = &[
     ("tool_version", false),
     ("visibility", false),
     ("status", false),
+    ("hints", false),
+    ("version_key", false),
+    ("updated_at", false),
     ("text", false),
     ("embedded", false),
 ];
@@ -53,6 +61,7 @@ pub(super) const SHOWN: &[&str] = &[
     "category",
     "tags",
     "tool_version",
+    "status",
     "text",
 ];
 
@@ -106,7 +115,7 @@ pub(super) fn marked(tag: &str) -> String {
     format!("{TAG_MARK}{tag}{TAG_MARK}")
 }
 
-/// The tags of a row.
+/// The tags, or the hints, of a row.
 pub(super) fn tags(column: &str) -> Vec<String> {
     column
         .split(TAG_MARK)
@@ -164,6 +173,12 @@ pub(super) fn batch(
         text(|d| &d.tool_version),
         text(|d| &d.visibility),
         text(|d| &d.status),
+        made(|d| {
+            let hints = Hint::of(d.annotations.as_ref());
+            hints.map(|hint| marked(hint.name())).collect()
+        }),
+        made(|d| version_key(&d.tool_version)),
+        made(|d| d.updated_at.to_rfc3339_opts(SecondsFormat::Micros, true)),
         made(ToolDocument::full_text),
         Arc::new(StringArray::from_iter_values(digests)),
     ];

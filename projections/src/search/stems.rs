@@ -16,6 +16,11 @@ impl Stems {
         Ok(Self(words.into_iter().map(stem).collect::<Result<_, _>>()?))
     }
 
+    /// The stems of all words.
+    pub(super) fn all(self) -> HashSet<String> {
+        self.0.into_iter().flat_map(|(_, stems)| stems).collect()
+    }
+
     /// The words whose stem occurs in an indexed text.
     pub(super) fn matched(&self, text: &str) -> Result<Vec<String>, SearchError> {
         let text: HashSet<String> = stems(text)?.collect();
@@ -36,4 +41,13 @@ fn stems(text: &str) -> Result<impl Iterator<Item = String> + use<>, SearchError
     let words: Vec<&str> = words.into_iter().collect();
     let tokens = tokenize(&words.join(" "), &full_text_settings())?;
     Ok(tokens.into_iter().map(|token| token.text))
+}
+
+/// The stems of words, each with its word's place. A word that the index would not keep has none.
+pub(super) fn stems_by_word(words: &[&str]) -> Result<Vec<(usize, String)>, SearchError> {
+    let tokens = tokenize(&words.join(" "), &full_text_settings())?;
+    let placed = tokens
+        .into_iter()
+        .filter_map(|token| Some((usize::try_from(token.position).ok()?, token.text)));
+    Ok(placed.collect())
 }

@@ -22,11 +22,13 @@ pub(super) fn document(tenant: &str, name: &str, description: &str) -> ToolDocum
         title: None,
         description: description.into(),
         input_schema: Value::Null,
+        annotations: None,
         category: Some("work".into()),
         tags: vec!["daily".into()],
         tool_version: "1.0.0".into(),
         visibility: "public".into(),
         status: ACTIVE.into(),
+        updated_at: chrono::DateTime::UNIX_EPOCH,
     }
 }
 

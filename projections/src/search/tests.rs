@@ -8,19 +8,22 @@ use domain::id::TenantId;
 use tempfile::TempDir;
 
 use super::document::ToolDocument;
-use super::embed::{Embedder, NoEmbedder};
+use super::embed::{EmbedError, Embedder, NoEmbedder};
 use super::error::SearchError;
 use super::index::SearchIndex;
-use super::query::{Scope, SearchAnswer, SearchFilter, SearchRequest};
+use super::language::{Key, SearchFilter};
+use super::query::{SearchAnswer, SearchRequest};
+use super::rows;
 use super::testing::{Letters, document};
+use super::vectors::Source;
 
-async fn index(embedder: impl Embedder + 'static) -> (SearchIndex, TempDir) {
+pub(super) async fn index(embedder: impl Embedder + 'static) -> (SearchIndex, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let index = open(&folder, "tools", embedder).await.unwrap();
     (index, folder)
 }
 
-async fn open(
+pub(super) async fn open(
     folder: &TempDir,
     table: &str,
     embedder: impl Embedder + 'static,
@@ -28,24 +31,18 @@ async fn open(
     SearchIndex::open(folder.path().to_str().unwrap(), table, Arc::new(embedder)).await
 }
 
-async fn put(index: &SearchIndex, documents: &[ToolDocument]) {
+pub(super) async fn put(index: &SearchIndex, documents: &[ToolDocument]) {
     index.upsert(documents, &|_| ()).await.unwrap();
 }
 
-fn request(tenant: &str, query: &str) -> SearchRequest {
+pub(super) fn request(tenant: &str, query: &str) -> SearchRequest {
     SearchRequest {
-        scope: Scope::Tenant {
-            installed: Vec::new(),
-        },
-        tenant: TenantId::new(tenant).unwrap(),
-        query: query.into(),
-        filter: SearchFilter::default(),
         visibilities: vec!["public".into()],
-        first: 10,
+        ..SearchRequest::new(TenantId::new(tenant).unwrap(), query)
     }
 }
 
-fn names(answer: &SearchAnswer) -> Vec<&str> {
+pub(super) fn names(answer: &SearchAnswer) -> Vec<&str> {
     answer.hits.iter().map(|hit| hit.name.as_str()).collect()
 }
 
@@ -148,68 +145,40 @@ async fn filters_narrow_by_server_category_and_tag() {
         ..document("acme", "send_letter", "send mail")
     };
     put(&index, &[other, document("acme", "send_mail", "send mail")]).await;
-    let cases: [(SearchFilter, &[&str]); 7] = [
+    type Case = (&'static [(Key, &'static str)], &'static [&'static str]);
+    let cases: [Case; 8] = [
+        (&[(Key::Server, "post")], &["send_letter"]),
+        (&[(Key::Category, "work")], &["send_mail"]),
+        (&[(Key::Tag, "daily")], &["send_mail"]),
+        (&[(Key::Tag, "ab")], &["send_letter"]),
+        (&[(Key::Tag, "dail")], &[]),
+        (&[(Key::Tag, "week"), (Key::Tag, "a")], &["send_letter"]),
         (
-            SearchFilter {
-                servers: vec!["post".into()],
-                ..Default::default()
-            },
+            &[
+                (Key::Tag, "daily"),
+                (Key::Tag, "week"),
+                (Key::Server, "post"),
+            ],
             &["send_letter"],
         ),
-        (
-            SearchFilter {
-                categories: vec!["work".into()],
-                ..Default::default()
-            },
-            &["send_mail"],
-        ),
-        (
-            SearchFilter {
-                tags: vec!["daily".into()],
-                ..Default::default()
-            },
-            &["send_mail"],
-        ),
-        (
-            SearchFilter {
-                tags: vec!["ab".into()],
-                ..Default::default()
-            },
-            &["send_letter"],
-        ),
-        (
-            SearchFilter {
-                tags: vec!["dail".into()],
-                ..Default::default()
-            },
-            &[],
-        ),
-        (
-            SearchFilter {
-                tags: vec!["daily".into(), "week".into()],
-                servers: vec!["post".into()],
-                ..Default::default()
-            },
-            &["send_letter"],
-        ),
-        (
-            SearchFilter {
-                servers: vec!["none".into()],
-                ..Default::default()
-            },
-            &[],
-        ),
+        (&[(Key::Server, "none")], &[]),
     ];
-    for (filter, expected) in cases {
-        let answer = index
-            .search(&SearchRequest {
-                filter,
-                ..request("acme", "send mail")
-            })
-            .await
-            .unwrap();
+    for (terms, expected) in cases {
+        let request = SearchRequest {
+            filter: filter(terms),
+            ..request("acme", "send mail")
+        };
+        let answer = index.search(&request).await.unwrap();
         assert_eq!(names(&answer), expected);
     }
+}
+
+fn filter(terms: &[(Key, &str)]) -> SearchFilter {
+    let mut filter = SearchFilter::default();
+    for (key, value) in terms {
+        filter.add(*key, value, false).unwrap();
+    }
+    filter
 }
 
 #[tokio::test]
@@ -229,13 +198,14 @@ async fn hostile_texts_are_values_and_never_code() {
     wanted.query.push_str(" mail");
     assert_eq!(names(&index.search(&wanted).await.unwrap()), ["read_mail"]);
     wanted.visibilities = vec![hostile.into()];
-    wanted.filter = SearchFilter {
-        servers: vec![hostile.into()],
-        categories: vec![hostile.into()],
-        tags: vec![hostile.into()],
-    };
+    wanted.filter = filter(&[
+        (Key::Server, hostile),
+        (Key::Category, hostile),
+        (Key::Tag, hostile),
+        (Key::Phrase, hostile),
+    ]);
     assert_eq!(names(&index.search(&wanted).await.unwrap()), ["send_mail"]);
-    wanted.filter.tags = vec!["' OR true OR '".into()];
+    wanted.filter = filter(&[(Key::Tag, "' OR true OR '")]);
     assert!(index.search(&wanted).await.unwrap().hits.is_empty());
     index
         .delete(&TenantId::new("acme").unwrap(), &[hostile.into()])
@@ -323,6 +293,77 @@ async fn a_rebuild_beside_takes_the_vectors_and_has_the_same_checksum() {
     SearchIndex::drop(folder.path().to_str().unwrap(), "tools_2")
         .await
         .unwrap();
+}
+
+/// The model of [`Letters`], which embeds nothing any more.
+struct Spent;
+
+#[async_trait::async_trait]
+impl Embedder for Spent {
+    fn model(&self) -> &str {
+        Letters.model()
+    }
+    fn dimensions(&self) -> Option<usize> {
+        Letters.dimensions()
+    }
+    async fn embed_documents(
+        &self,
+        _texts: &[String],
+        _progress: &(dyn Fn(usize) + Send + Sync),
+    ) -> Result<Vec<Vec<f32>>, EmbedError> {
+        Err(EmbedError::None)
+    }
+    async fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+        Letters.embed_query(text).await
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_layout_makes_no_vector_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let uri = folder.path().to_str().unwrap();
+    let tools = [document("acme", "send_mail", "Sends mail.")];
+    let sources: Vec<Source> = tools.iter().map(Source::of).collect();
+    let vectors = {
+        let scratch = open(&folder, "scratch", Letters).await.unwrap();
+        scratch.vectors(&sources, &|_| ()).await.unwrap()
+    };
+    let digests: Vec<String> = sources.into_iter().map(|source| source.digest).collect();
+    let mut metadata = rows::schema(&Letters).metadata().clone();
+    metadata.insert(rows::META_LAYOUT.into(), rows::SAME_VECTORS[0].into());
+    let schema = Arc::new(
+        rows::schema(&Letters)
+            .as_ref()
+            .clone()
+            .with_metadata(metadata),
+    );
+    let batch = rows::batch(&schema, &[&tools[0]], &digests, Some(&vectors)).unwrap();
+    let database = lancedb::connect(uri).execute().await.unwrap();
+    database
+        .create_table("tools", batch)
+        .execute()
+        .await
+        .unwrap();
+
+    let found = open(&folder, "tools", Spent).await;
+    assert!(matches!(found, Err(SearchError::OtherLayout { .. })));
+    let mut fresh = open(&folder, "tools_b", Spent).await.unwrap();
+    assert!(fresh.upsert(&tools, &|_| ()).await.is_err());
+    fresh.donor = SearchIndex::older(uri, "tools", &Spent).await.unwrap();
+    put(&fresh, &tools).await;
+    assert_eq!(
+        names(&fresh.search(&request("acme", "mail")).await.unwrap()),
+        ["send_mail"]
+    );
+    // A table of this layout is a rebuild's, and not an older one.
+    assert!(
+        SearchIndex::older(uri, "tools_b", &Spent)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    SearchIndex::drop(uri, "tools").await.unwrap();
+    put(&fresh, &tools).await;
 }
 
 #[tokio::test]

@@ -44,9 +44,14 @@ impl SearchIndex {
         progress: &(dyn Fn(usize) + Send + Sync),
     ) -> Result<Vec<Vec<f32>>, SearchError> {
         let mut known = HashMap::new();
-        for table in self.donor.iter().chain([&self.table]) {
-            known.extend(known_vectors(table, sources).await?);
+        if let Some(donor) = &self.donor {
+            match known_vectors(donor, sources).await {
+                Ok(given) => known.extend(given),
+                // It only saves work: a rebuild may have dropped it.
+                Err(error) => tracing::debug!(%error, "no vectors from the other table"),
+            }
         }
+        known.extend(known_vectors(&self.table, sources).await?);
         let mut asked = HashSet::new();
         let wanted: Vec<&Source> = sources
             .iter()

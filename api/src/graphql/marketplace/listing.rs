@@ -17,7 +17,7 @@ use domain::id::{TenantId, ToolId};
 use domain::tool::Visibility;
 use projections::PageRequest;
 use projections::marketplace::{self, ListingFilter};
-use projections::search::{self, Scope, SearchFilter, SearchRequest};
+use projections::search::{self, Key, Scope, SearchFilter, SearchHit, SearchRequest};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -282,41 +282,35 @@ async fn find(
     filter: ListingFilter,
     page: PageRequest,
 ) -> Result<ListingConnection, ApiError> {
-    if page.after.is_some() {
-        return Err(ApiError::Invalid {
-            code: "INVALID_CURSOR",
-            message:
-                "the answer to a `query` is one page; ask for more of it with `first`, up to 100"
-                    .into(),
-        });
+    let mut narrowed = SearchFilter::default();
+    let category = filter.category.map(|category| (Key::Category, category));
+    let tag = filter.tag.map(|tag| (Key::Tag, tag));
+    for (key, value) in category.into_iter().chain(tag) {
+        narrowed.add(key, &value, false)?;
     }
     let request = SearchRequest {
         scope: Scope::Marketplace {
             publisher: filter.publisher,
         },
-        tenant: session.caller.tenant.clone(),
-        query,
-        filter: SearchFilter {
-            servers: Vec::new(),
-            categories: filter.category.into_iter().collect(),
-            tags: filter.tag.into_iter().collect(),
-        },
+        filter: narrowed,
         visibilities: vec![Visibility::Public.as_str().to_owned()],
         first: page.first,
+        after: page.after,
+        ..SearchRequest::new(session.caller.tenant.clone(), &query)
     };
     let answer = session.state.search(&request, "graphql").await?;
-    let ids = answer.hits.iter();
-    let ids = ids.filter_map(|hit| ToolId::parse(hit.tool_id.as_str()).ok());
-    let ids: Vec<ToolId> = ids.collect();
+    let id = |hit: &SearchHit| ToolId::parse(hit.tool_id.as_str()).ok();
+    let ids: Vec<ToolId> = answer.hits.iter().filter_map(id).collect();
     let mut found = marketplace::listings_by_id(&mut session.reads().await?, &ids).await?;
     let fields = ListingPage {
         filter: None,
         notice: answer.notice,
     };
-    let mut connection = Connection::with_additional_fields(false, false, fields);
-    let edges = ids.iter().filter_map(|id| {
-        let listing = found.remove(id)?;
-        Some(Edge::new(id.to_string(), Listing(listing)))
+    let mut connection =
+        Connection::with_additional_fields(answer.before > 0, answer.has_next, fields);
+    let edges = answer.hits.iter().filter_map(|hit| {
+        let listing = found.remove(&id(hit)?)?;
+        Some(Edge::new(hit.cursor.clone(), Listing(listing)))
     });
     connection.edges.extend(edges);
     Ok(connection)

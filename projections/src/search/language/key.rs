@@ -1,0 +1,152 @@
+//! What can be filtered by. A further key is a further variant: its name, its values, its condition.
+
+use domain::tool::Visibility;
+use lancedb::expr::{DfExpr, col, contains, is_in, lit, lower};
+
+use super::super::hints::Hint;
+use super::super::rows;
+use super::version;
+use crate::catalog::Status;
+
+/// Longest value of a filter, in characters: longer than any name, category or tag.
+const MAX_VALUE: usize = 200;
+
+/// What a search is narrowed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// The server's slug.
+    Server,
+    /// The category.
+    Category,
+    /// A tag.
+    Tag,
+    /// Whether in use; [`Status::Active`] when no filter says otherwise.
+    Status,
+    /// Who may see it; narrows what the caller may see, and never widens it.
+    Visibility,
+    /// A hint about the tool's behaviour, as its maker gives it.
+    Hint(Hint),
+    /// A range of semantic versions.
+    Version,
+    /// Words that stand one after the other in name, title or description, in whatever case.
+    Phrase,
+}
+
+impl Key {
+    /// Every key.
+    pub const ALL: &'static [Self] = &[
+        Self::Server,
+        Self::Category,
+        Self::Tag,
+        Self::Status,
+        Self::Visibility,
+        Self::Hint(Hint::ReadOnly),
+        Self::Hint(Hint::Destructive),
+        Self::Hint(Hint::Idempotent),
+        Self::Hint(Hint::OpenWorld),
+        Self::Version,
+        Self::Phrase,
+    ];
+
+    /// How it is written before the colon; a phrase is written in quotes instead.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Category => "category",
+            Self::Tag => "tag",
+            Self::Status => "status",
+            Self::Visibility => "visibility",
+            Self::Hint(hint) => hint.name(),
+            Self::Version => "version",
+            Self::Phrase => "phrase",
+        }
+    }
+
+    /// The key of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let written = Self::ALL.iter().filter(|key| **key != Self::Phrase);
+        written.copied().find(|key| key.name() == name)
+    }
+
+    /// What its value can be, in words.
+    #[must_use]
+    pub const fn allowed(self) -> &'static str {
+        match self {
+            Self::Server | Self::Category | Self::Tag | Self::Phrase => {
+                "a text of 1 to 200 characters"
+            }
+            Self::Status => "`active` or `retired`",
+            Self::Visibility => "`private`, `tenant` or `public`",
+            Self::Hint(_) => "`true` or `false`",
+            Self::Version => {
+                "a range such as `^1.2`, `~1.2.3`, `\">=1.2, <2\"` or `=1.2.3`; a pre-release only after `=`"
+            }
+        }
+    }
+
+    /// Whether a second value could only contradict the first.
+    pub(super) const fn is_single(self) -> bool {
+        match self {
+            Self::Hint(_) | Self::Version => true,
+            Self::Server
+            | Self::Category
+            | Self::Tag
+            | Self::Status
+            | Self::Visibility
+            | Self::Phrase => false,
+        }
+    }
+
+    /// The value in its one form; `None` when it is not allowed.
+    pub(super) fn canonical(self, value: &str) -> Option<String> {
+        let value = value.trim();
+        match self {
+            Self::Server | Self::Category | Self::Tag | Self::Phrase => {
+                let fits = !value.is_empty() && value.chars().nth(MAX_VALUE).is_none();
+                fits.then(|| value.to_owned())
+            }
+            Self::Status => [Status::Active, Status::Retired]
+                .iter()
+                .find(|status| status.as_str() == value)
+                .map(|status| status.as_str().to_owned()),
+            Self::Visibility => {
+                let visibility: Visibility = value.parse().ok()?;
+                Some(visibility.as_str().to_owned())
+            }
+            Self::Hint(_) => matches!(value, "true" | "false").then(|| value.to_owned()),
+            Self::Version => version::canonical(value),
+        }
+    }
+
+    /// What a tool fulfils that has one of these values.
+    pub(super) fn condition(self, values: &[&str]) -> DfExpr {
+        let any = |column: &str| is_in(col(column), values.iter().map(|v| lit(*v)).collect());
+        match self {
+            Self::Server => any("server"),
+            // A tool without a category is of none: null would be neither of this one nor of another.
+            Self::Category => col("category").is_not_null().and(any("category")),
+            Self::Status => any("status"),
+            Self::Visibility => any("visibility"),
+            Self::Tag => either(values, |tag| contains(col("tags"), lit(rows::marked(tag)))),
+            Self::Hint(hint) => either(values, |value| {
+                let given = contains(col("hints"), lit(rows::marked(hint.name())));
+                if value == "true" { given } else { !given }
+            }),
+            Self::Version => either(values, version::condition),
+            Self::Phrase => either(values, |phrase| {
+                let phrase = phrase.to_lowercase();
+                let holds = |column: &str| contains(lower(col(column)), lit(phrase.as_str()));
+                holds("name")
+                    .or(holds("description"))
+                    .or(col("title").is_not_null().and(holds("title")))
+            }),
+        }
+    }
+}
+
+/// One of several conditions; false for none.
+fn either(values: &[&str], condition: impl Fn(&str) -> DfExpr) -> DfExpr {
+    let conditions = values.iter().map(|value| condition(value));
+    conditions.reduce(DfExpr::or).unwrap_or_else(|| lit(false))
+}

@@ -1,0 +1,166 @@
+//! The rules of the language.
+
+use proptest::prelude::*;
+
+use super::{Key, LanguageError, SearchFilter, SearchQuery};
+
+fn read(line: &str) -> (String, String) {
+    let query = SearchQuery::parse(line).unwrap();
+    (query.text, query.filter.to_string())
+}
+
+fn is(line: &str, text: &str, filter: &str) {
+    assert_eq!(read(line), (text.to_owned(), filter.to_owned()), "{line}");
+}
+
+#[test]
+fn filters_are_taken_out_of_the_text() {
+    is(
+        "delete rows server:github tag:sql in a table -tag:beta readonly:false",
+        "delete rows in a table",
+        "server:github tag:sql -tag:beta readonly:false",
+    );
+    is(
+        "category:\"data bases\" +\"row by row\" -\"drop table\" copy",
+        "copy",
+        "category:\"data bases\" +\"row by row\" -\"drop table\"",
+    );
+    is(
+        "version:1.2 status:retired",
+        "",
+        "version:^1.2 status:retired",
+    );
+    is(
+        "first\n  second tag:a third",
+        "first\nsecond third",
+        "tag:a",
+    );
+    is("tag:a tag:a", "", "tag:a");
+}
+
+#[test]
+fn a_sentence_with_colons_is_text() {
+    for sentence in [
+        "note: do x",
+        "meet at 12:30, room b:2",
+        "read https://example.org/a?server=x:1",
+        "use std::vec",
+        "the version: 2 of the api",
+        "what is a tag:",
+        "Server:x and Tag:y",
+        "C:\\temp\\new and \\\\host\\share",
+    ] {
+        is(sentence, sentence, "");
+    }
+}
+
+#[test]
+fn quotes_in_a_sentence_are_text_and_alone_a_filter() {
+    let sentence = "send \"see you\" to Anna, -not \"later";
+    is(sentence, sentence, "");
+    is("say \"see\t \nyou\"", "say \"see\nyou\"", "");
+    is("\"pull request\"", "", "+\"pull request\"");
+    is("\"pull request\" tag:a", "", "tag:a +\"pull request\"");
+    is("\"\" \" \" \"a\"b", "\"\" \" \" \"a\"b", "");
+}
+
+#[test]
+fn a_backslash_makes_a_filter_text() {
+    is("\\tag:a \\-tag:b \\\"c\\\"", "tag:a -tag:b \"c\\\"", "");
+    is("\\\\tag:a", "\\tag:a", "");
+    is("\\note:x", "\\note:x", "");
+}
+
+#[test]
+fn what_looks_like_a_filter_and_is_none_is_told() {
+    let query = SearchQuery::parse("find owner:acme at https://x.y note: a -colour:red").unwrap();
+    assert_eq!(query.unknown, ["owner", "colour"]);
+    assert!(query.filter.is_empty());
+}
+
+#[test]
+fn a_value_that_a_key_cannot_have_is_refused_with_its_place() {
+    let refused = |line: &str| SearchQuery::parse(line).unwrap_err();
+    for (line, at, name) in [
+        ("größer readonly:maybe", 8, "readonly"),
+        ("version:new", 1, "version"),
+        ("a status:gone", 3, "status"),
+        ("visibility:all", 1, "visibility"),
+    ] {
+        let error = refused(line);
+        assert!(
+            matches!(&error, LanguageError::BadValue { position, key, .. } if *position == at && *key == name),
+            "{line}: {error}"
+        );
+    }
+    assert!(matches!(
+        refused("readonly:true readonly:false"),
+        LanguageError::Twice { position: 15, .. }
+    ));
+    let many: String = (0..65).map(|n| format!("tag:{n} ")).collect();
+    assert!(matches!(refused(&many), LanguageError::TooMany { .. }));
+    assert!(matches!(
+        refused(&format!("tag:{}", "x".repeat(201))),
+        LanguageError::BadValue { .. }
+    ));
+}
+
+#[test]
+fn a_key_is_given_in_one_place() {
+    let mut filter = SearchFilter::default();
+    filter.add(Key::Tag, "b", false).unwrap();
+    let line = SearchQuery::parse("tag:a").unwrap().filter;
+    assert_eq!(
+        line.clone().and(filter),
+        Err(LanguageError::BothPlaces { key: "tag" })
+    );
+    let mut other = SearchFilter::default();
+    other.add(Key::Server, "git", true).unwrap();
+    assert_eq!(line.and(other).unwrap().to_string(), "tag:a -server:git");
+    let mut wrong = SearchFilter::default();
+    assert!(wrong.add(Key::Version, "new", false).is_err());
+}
+
+/// Lines in which filters, quotes, backslashes and white space are as frequent as letters.
+fn lines() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        prop::sample::select(vec![
+            "tag:",
+            "server:",
+            "version:^1.2",
+            "readonly:true",
+            "status:active",
+            "-",
+            "+",
+            "\"",
+            "\\",
+            " ",
+            "\n",
+            ":",
+            "\t",
+            "\u{a0}",
+            "é",
+            "a b",
+            "owner:",
+        ])
+        .prop_map(str::to_owned),
+        "[a-c0-9.]{1,3}",
+        any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn reading_never_panics_and_what_is_printed_is_read_as_the_same(line in lines()) {
+        if let Ok(query) = SearchQuery::parse(&line) {
+            let printed = query.to_string();
+            let again = SearchQuery::parse(&printed);
+            prop_assert_eq!(
+                again.map(|again| (again.text, again.filter)),
+                Ok((query.text, query.filter)),
+                "{:?} printed {:?}", line, printed
+            );
+        }
+    }
+}
