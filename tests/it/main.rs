@@ -30,6 +30,7 @@ mod registry;
 mod reviews;
 mod search;
 mod similar;
+mod story;
 mod support;
 mod taxonomy;
 mod up;

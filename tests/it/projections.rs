@@ -106,6 +106,17 @@ async fn a_query_sees_its_tenant_only_and_cannot_write() {
 async fn a_rebuilt_model_equals_the_live_one_and_is_swapped_in() {
     let installation = Installation::start().await;
     fill(&installation, "acme").await;
+    // Something of each read model.
+    let admin = installation.client("acme", "admin", &[Role::Admin]).await;
+    for change in [
+        "claimNamespace(input: { namespace: \"com.example\" })",
+        "addCategory(input: { slug: \"counting\", title: \"Counting\" })",
+        "reviewTool(input: { server: \"one\", name: \"tool_0\", rating: 5 })",
+    ] {
+        let change = format!("mutation {{ {change} {{ sequence }} }}");
+        admin.data(&change, json!({})).await;
+    }
+    installation.settle().await;
     let (log, database) = (&installation.app.state.log, &installation.app.database);
     for projector in registry::relational() {
         let name = projector.name();

@@ -44,7 +44,7 @@ async fn similar_tools_are_told_with_their_reason_and_hidden_ones_are_not() {
 
     let described = agent.describe("mail/send_mail_later").await;
     assert!(
-        described.contains("similar tools mail/send_mail\n"),
+        described.contains("Similar tools: mail/send_mail\n"),
         "{described}"
     );
     let described = agent.describe("mail/send_mail").await;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Which read model, and what to do with the new one.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// `catalog`, `access`, `archive`, `search` or `all`; or `drop-old`: remove what earlier rebuilds have
+    /// A read model, such as `catalog`, or `all`; or `drop-old`: remove what earlier rebuilds have
     /// replaced, and build nothing.
     #[arg(default_value = "all")]
     projection: String,

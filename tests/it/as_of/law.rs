@@ -50,7 +50,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         detail,
         skew_millis,
     });
-    prop::collection::vec(step, 70..120)
+    prop::collection::vec(step, 40..80)
 }
 
 #[test]
