@@ -227,14 +227,7 @@ impl Dispatcher {
                             None => back_off(attempt).await,
                         }
                     } else if fresh {
-                        let done = |event: &A::Event| A::is_done_by(&command, event);
-                        let first = store.first_commit(aggregate_id, done).await?;
-                        let (commit, events) = first.ok_or(DispatchError::Conflict)?;
-                        return Ok(committed(Appended::<A> {
-                            commit,
-                            events,
-                            next: None,
-                        }));
+                        return done_before(&store, aggregate_id, &command).await;
                     }
                 }
             }
@@ -305,6 +298,22 @@ fn cache_key<A: AggregateRoot>(tenant: &TenantId, aggregate_id: &str) -> String 
 async fn back_off(attempt: u32) {
     let spread = u64::from(Uuid::now_v7().as_bytes()[15]) % 8;
     tokio::time::sleep(Duration::from_millis(u64::from(attempt) * spread)).await;
+}
+
+/// The answer to a command that decides on nothing, because what it asks for was done before: that commit.
+async fn done_before<A: AggregateRoot>(
+    store: &JetStreamEventStore<A>,
+    aggregate_id: &str,
+    command: &A::Command,
+) -> Result<Committed<A::Event>, DispatchError<A::Error>> {
+    let done = |event: &A::Event| A::is_done_by(command, event);
+    let first = store.first_commit(aggregate_id, done).await?;
+    let (commit, events) = first.ok_or(DispatchError::Conflict)?;
+    Ok(committed(Appended::<A> {
+        commit,
+        events,
+        next: None,
+    }))
 }
 
 /// The answer to a command that the aggregate has seen before.

@@ -30,7 +30,7 @@ pub(super) const DESCRIPTION: &str = "Reads whole definitions of tools: descript
     output schema, version, definition hash and tags. Name up to 20 as search_tools lists them: \
     {\"tools\": [\"server/name\", ...]}; or one: {\"tool\": \"server/name\"}, or \
     {\"server\": \"...\", \"name\": \"...\"}. A version follows the name: server/name@1.2.3, @^1.2, @stable; \
-    without one it is @latest. A tool of another publisher is @publisher/server/name.";
+    without one it is @latest. A tool of another publisher is @publisher/server/name, in the version that is installed.";
 
 /// How to call it, for the answer to wrong arguments.
 pub(super) const USAGE: &str = r#"describe_tool takes {"tools": ["server/name", ...]} with 1 to 20 tools and, if wanted, "token_budget": 100 to 100000; or {"tool": "server/name"}; or {"server": "...", "name": "..."}; a version follows the name: "server/name@^1.2""#;
@@ -179,6 +179,14 @@ impl Wanted {
     /// them.
     pub(super) fn parse(tool: &str) -> Result<Self, ApiError> {
         if let Some(foreign) = ForeignTool::parse(tool) {
+            if foreign.name.contains('@') {
+                return Err(ApiError::Rejected {
+                    code: "INVALID_REFERENCE",
+                    message: "the version of an installed tool follows from the range that it is \
+                              installed in: name it without one"
+                        .to_owned(),
+                });
+            }
             return Ok(Self::Foreign(foreign));
         }
         let (server, name) = tool
@@ -269,8 +277,10 @@ mod tests {
             let error = wanted(value.clone()).unwrap_err();
             assert_eq!(error.code(), "INVALID_ARGUMENTS", "{value}");
         }
-        let refused = wanted(json!({"tool": "git/git_log@"})).unwrap_err();
-        assert_eq!(refused.code(), "INVALID_REFERENCE");
+        for value in ["git/git_log@", "@globex/git/git_log@^1.2"] {
+            let refused = wanted(json!({ "tool": value })).unwrap_err();
+            assert_eq!(refused.code(), "INVALID_REFERENCE", "{value}");
+        }
     }
 
     #[test]

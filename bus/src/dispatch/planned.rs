@@ -73,9 +73,17 @@ impl Dispatcher {
             return Err(PlannedError::Moved);
         }
         let sink = EventSink::default();
-        let decided = aggregate.aggregate.handle(command, &(), &sink).await;
+        let decided = aggregate
+            .aggregate
+            .handle(command.clone(), &(), &sink)
+            .await;
         decided.map_err(|rejection| PlannedError::Dispatch(DispatchError::Rejected(rejection)))?;
-        let appended = store.append(aggregate, sink.collect().await, context).await;
+        let events = sink.collect().await;
+        if events.is_empty() {
+            let done = super::done_before(&store, aggregate_id, &command).await;
+            return done.map_err(PlannedError::Dispatch);
+        }
+        let appended = store.append(aggregate, events, context).await;
         self.cache
             .invalidate(&cache_key::<A>(&context.tenant, aggregate_id));
         match appended {

@@ -64,6 +64,27 @@ pub enum ToolCommand {
     },
 }
 
+impl ToolCommand {
+    /// The category that the command names, if any.
+    #[must_use]
+    pub fn category(&self) -> Option<&str> {
+        match self {
+            Self::Register(register) => register.profile.category.as_deref(),
+            Self::Describe(profile) => profile.category.as_deref(),
+            Self::PublishVersion(_)
+            | Self::Retire { .. }
+            | Self::Restore
+            | Self::MoveAlias { .. }
+            | Self::RollbackAlias { .. }
+            | Self::RemoveAlias { .. }
+            | Self::Deprecate { .. }
+            | Self::Undeprecate { .. }
+            | Self::YankVersion { .. }
+            | Self::UnyankVersion { .. } => None,
+        }
+    }
+}
+
 /// Begin a tool. That its server is registered and in use is looked up where the command is made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegisterTool {

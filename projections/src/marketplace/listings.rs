@@ -14,7 +14,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Postgres, QueryBuilder, Row};
 use std::collections::HashMap;
 
-/// A tool that a tenant offers to all others, with one of its definitions: the highest version's, or the
+/// A tool that a tenant offers to all others, with one of its definitions: the current version's, or the
 /// one that was asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listing {

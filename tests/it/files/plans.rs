@@ -3,8 +3,9 @@
 use super::{World, actor, codes, registry};
 use crate::support::PATIENCE;
 use bus::CommandContext;
-use domain::id::{ServerId, ToolId};
+use domain::id::{ServerId, TaxonomyId, ToolId};
 use domain::server::{Server, ServerCommand};
+use domain::taxonomy::{Category, Taxonomy, TaxonomyCommand};
 use domain::tool::{Tool, ToolCommand, ToolProfile};
 use metamcp::plan::{Object, Plan, RegistrySpec, RehearsalError};
 use std::error::Error;
@@ -209,4 +210,55 @@ async fn a_plan_that_is_carried_out_again_or_twice_at_once_doubles_nothing() {
     let third = world.carry_out(&planned).await;
     assert_eq!(third.last_stream_sequence, Some(head + 41));
     assert_eq!(world.head().await, head + 41);
+}
+
+#[tokio::test]
+async fn what_was_published_before_is_not_recorded_again() {
+    let world = World::start().await;
+    let tenant = world.tenant("acme").await;
+    let first = registry("git", &[("add", "1.0.0", "Adds")]);
+    world.apply(&tenant, &first, false).await;
+    // A pre-release is published and does not become the current version, so the files still differ from it.
+    let next = registry("git", &[("add", "2.0.0-rc.1", "Adds more")]);
+    world.apply(&tenant, &next, false).await;
+    let head = world.head().await;
+    world.apply(&tenant, &next, false).await;
+    assert_eq!(world.head().await, head);
+}
+
+#[tokio::test]
+async fn a_plan_keeps_to_the_taxonomy() {
+    let world = World::start().await;
+    let tenant = world.tenant("acme").await;
+    let mut wanted = registry("git", &[("add", "1.0.0", "Adds")]);
+    wanted.servers.get_mut("git").unwrap().category = Some("free".to_owned());
+    world.apply(&tenant, &wanted, false).await;
+    let known = Category {
+        slug: "known".to_owned(),
+        title: "Known".to_owned(),
+        description: String::new(),
+        parent: None,
+    };
+    let context = CommandContext::new(tenant.clone(), actor());
+    let id = TaxonomyId::derive(&tenant);
+    let add = TaxonomyCommand::Add(known);
+    let dispatcher = &world.backend.dispatcher;
+    let added = dispatcher.dispatch::<Taxonomy>(&context, id.as_str(), add);
+    added.await.unwrap();
+    // What was free before stays as it is; what is set from now on has to be known.
+    assert!(world.plan(&tenant, &wanted, false).await.plan().is_empty());
+    for (category, refused) in [("other", true), ("known", false)] {
+        let server = wanted.servers.get_mut("git").unwrap();
+        server.tools.get_mut("add").unwrap().category = Some(category.to_owned());
+        let observed = world.observe(&tenant).await;
+        let plan = Plan::make(&tenant, &wanted, &observed, false).unwrap();
+        match plan.rehearse(dispatcher).await {
+            Err(RehearsalError::Refused(problems)) => {
+                assert_eq!(codes(&problems), ["CATEGORY_NOT_FOUND"]);
+                assert!(refused, "{category}");
+            }
+            Ok(_) => assert!(!refused, "{category}"),
+            Err(other) => panic!("{other}"),
+        }
+    }
 }

@@ -56,7 +56,7 @@ pub(crate) struct ApplyArgs {
     /// With --dry-run: exit with 2 when there is something to change.
     #[arg(long, requires = "dry_run")]
     detailed_exitcode: bool,
-    /// Take out of use, for good, what the files do not name.
+    /// Take out of use what the files do not name.
     #[arg(long)]
     prune: bool,
     /// Do not ask.

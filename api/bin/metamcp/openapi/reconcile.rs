@@ -1,12 +1,13 @@
 //! What a document does not know: how the registry has called, grouped and shown its tools since.
 
 use super::Translation;
-use crate::plan::{Observed, RegistrySpec, suggested_version};
+use crate::plan::{Observed, RegistrySpec, is_permitted, suggested_version};
 
 /// The registry that the document asks for, given what is there. An operation whose tool has the same definition
 /// keeps its version, whatever the document's is; a changed one gets the document's version where that is above
-/// the latest, else the next patch version. Category and visibility, and of the server licence, transport, category
-/// and registry name where the document says nothing, stay as they are.
+/// the latest and says enough of the change, else the version that the change calls for. Category and visibility,
+/// and of the server licence, transport, category and registry name where the document says nothing, stay as they
+/// are.
 #[must_use]
 pub fn reconcile(translation: &Translation, observed: &Observed) -> RegistrySpec {
     let Translation { slug, server, .. } = translation;
@@ -28,8 +29,8 @@ pub fn reconcile(translation: &Translation, observed: &Observed) -> RegistrySpec
         let hash = tool.definition().checked_hash(name);
         if hash.is_ok_and(|hash| hash == there.definition_hash) {
             tool.version = latest.clone();
-        } else if tool.version <= *latest {
-            tool.version = suggested_version(latest);
+        } else if tool.version <= *latest || !is_permitted(&there.spec, tool) {
+            tool.version = suggested_version(&there.spec, tool);
         }
     }
     RegistrySpec {

@@ -4,6 +4,7 @@ use super::{
     Action, Commands, Object, Observed, ObservedTool, Plan, Problem, RegistrySpec, ServerSpec,
     Step, ToolSpec,
 };
+use domain::compatibility::compare;
 use domain::diff::diff;
 use domain::id::{ServerId, TenantId};
 use domain::server::{RegisterServer, ServerCommand};
@@ -97,7 +98,7 @@ impl Making<'_> {
             self.problem(
                 &object,
                 "SERVER_RETIRED",
-                "the server is retired, and its slug stays taken: remove it from the files, or choose another slug",
+                "the server is retired: restore it with `restoreServer`, or remove it from the files",
             );
             return;
         }
@@ -130,7 +131,7 @@ impl Making<'_> {
             self.problem(
                 &object,
                 "TOOL_RETIRED",
-                "the tool is retired, and its name stays taken: remove it from the files, or choose another name",
+                "the tool is retired: restore it with `restoreTool`, or remove it from the files",
             );
             return;
         }
@@ -226,7 +227,7 @@ fn tool_commands(
         return Err(("DEFINITION_UNCHANGED", message));
     }
     if version <= latest {
-        let suggested = suggested_version(latest);
+        let suggested = suggested_version(&current.spec, wanted);
         let message = format!(
             "the definition differs from that of version {latest}, so `version` must be above it, for example {suggested}; found {version}"
         );
@@ -239,13 +240,24 @@ fn tool_commands(
     Ok(commands)
 }
 
-/// The version above `latest` that changes least.
-pub(crate) fn suggested_version(latest: &Version) -> Version {
-    if latest.pre.is_empty() {
-        Version::new(latest.major, latest.minor, latest.patch.saturating_add(1))
-    } else {
-        Version::new(latest.major, latest.minor, latest.patch)
+/// The version that a changed definition should have, by what the change means for those who use the tool.
+pub(crate) fn suggested_version(current: &ToolSpec, wanted: &ToolSpec) -> Version {
+    let latest = &current.version;
+    if !latest.pre.is_empty() {
+        return Version::new(latest.major, latest.minor, latest.patch);
     }
+    let suggested = compare(&current.definition(), &wanted.definition()).suggested_version(latest);
+    // Two ways to write the same schema have two hashes, and so need two numbers.
+    suggested.max(Version::new(
+        latest.major,
+        latest.minor,
+        latest.patch.saturating_add(1),
+    ))
+}
+
+/// Whether the wanted version's number promises no more than the change keeps.
+pub(crate) fn is_permitted(current: &ToolSpec, wanted: &ToolSpec) -> bool {
+    compare(&current.definition(), &wanted.definition()).permits(&current.version, &wanted.version)
 }
 
 /// Texts, numbers and schemas, for which JSON cannot fail.

@@ -20,7 +20,7 @@ mod show;
 mod spec;
 
 pub use carry_out::{Applied, ApplyError};
-pub(crate) use difference::suggested_version;
+pub(crate) use difference::{is_permitted, suggested_version};
 pub use observed::{Observed, ObservedTool, Reader};
 pub use rehearsal::{RehearsalError, Rehearsed};
 pub use spec::{RegistrySpec, ServerSpec, ToolSpec};

@@ -1,12 +1,13 @@
 //! Every command of a plan is decided once before the first one is sent: by the domain, on the log as it is.
 
-use super::{Commands, Object, Plan, Problem, Step};
+use super::{Action, Commands, Object, Plan, Problem, Step};
 use bus::{BusError, DispatchError, Dispatcher};
 use domain::aggregate::AggregateRoot;
-use domain::id::TenantId;
-use domain::server::Server;
+use domain::id::{TaxonomyId, TenantId};
+use domain::server::{Server, ServerCommand};
+use domain::taxonomy::Taxonomy;
 use domain::tenant::Tenant;
-use domain::tool::Tool;
+use domain::tool::{Tool, ToolCommand};
 use futures::stream::{self, StreamExt};
 
 /// Objects that are looked at at once.
@@ -55,6 +56,7 @@ impl Plan {
     /// # Errors
     /// [`RehearsalError`]; all refusals together.
     pub async fn rehearse(self, dispatcher: &Dispatcher) -> Result<Rehearsed, RehearsalError> {
+        let taxonomy = taxonomy(dispatcher, &self.tenant).await?;
         let found: Vec<Result<Found, BusError>> = stream::iter(&self.steps)
             .map(|step| rehearse(dispatcher, &self.tenant, step))
             .buffered(IN_FLIGHT)
@@ -62,6 +64,10 @@ impl Plan {
             .await;
         let (mut positions, mut refused) = (Vec::with_capacity(found.len()), Vec::new());
         for (step, found) in self.steps.iter().zip(found) {
+            if let Some(problem) = unknown_category(step, &taxonomy) {
+                refused.push(problem);
+                continue;
+            }
             match found? {
                 Found::At(position) if position > self.position => {
                     return Err(RehearsalError::Moved(step.object.clone()));
@@ -79,6 +85,37 @@ impl Plan {
             Err(RehearsalError::Refused(refused))
         }
     }
+}
+
+/// The categories of the tenant, which objects may name.
+async fn taxonomy(dispatcher: &Dispatcher, tenant: &TenantId) -> Result<Taxonomy, BusError> {
+    let id = TaxonomyId::derive(tenant);
+    let found = dispatcher.load::<Taxonomy>(tenant, id.as_str()).await?;
+    Ok(found.unwrap_or_default())
+}
+
+/// The refusal of a category that the step would set and the taxonomy does not have.
+fn unknown_category(step: &Step, taxonomy: &Taxonomy) -> Option<Problem> {
+    let changes = match &step.action {
+        Action::Create => true,
+        Action::Update(changes) => changes.iter().any(|change| change.path == "/category"),
+        Action::Retire => false,
+    };
+    let category = match &step.commands {
+        Commands::Server(commands) => commands.iter().find_map(|command| match command {
+            ServerCommand::Register(register) => register.profile.category.as_deref(),
+            ServerCommand::Describe(profile) => profile.category.as_deref(),
+            ServerCommand::Retire { .. }
+            | ServerCommand::Restore
+            | ServerCommand::PublishManifest(_)
+            | ServerCommand::SetManifestStatus(_) => None,
+        }),
+        Commands::Tool(commands) => commands.iter().find_map(ToolCommand::category),
+        Commands::Tenant(_) => None,
+    };
+    let category = category.filter(|_| changes)?;
+    let error = taxonomy.check(category).err()?;
+    Some(Problem::rejected(step.object.to_string(), &error))
 }
 
 async fn rehearse(
