@@ -89,20 +89,19 @@ async fn tools_that_agents_use_together_are_recommended_with_the_reason() {
     let begun = Instant::now();
     let seen = loop {
         let seen = ask(&agent, "find").await;
-        let counted = seen["usedTogether"][0]["reason"]
-            .as_str()
-            .unwrap_or_default();
-        if counted.contains("3 of the 5 sessions") {
+        // The last step that the sessions above make.
+        let counted = seen["comesNext"][0]["reason"].as_str();
+        if counted == Some("came next after this tool 3 of 6 times") {
             break seen;
         }
         assert!(begun.elapsed() < PATIENCE, "{seen:#}");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     };
     assert_eq!(names(&seen["usedTogether"]), ["cart", "pay"]);
+    let reason = seen["usedTogether"][0]["reason"].as_str().unwrap();
+    assert_eq!(reason, "used in 3 of the 5 sessions that used this tool");
     // `pay` came behind `find` once only, and once says nothing.
     assert_eq!(names(&seen["comesNext"]), ["cart"]);
-    let reason = seen["comesNext"][0]["reason"].as_str().unwrap();
-    assert_eq!(reason, "came next after this tool 3 of 6 times");
 
     // What an agent may not see is not recommended to it, and is to those who may.
     let maintainer = installation.client("acme", "admin", &[Role::Admin]).await;
