@@ -98,14 +98,11 @@ async fn a_hanging_or_killed_server_is_answered_in_bounded_time_and_survived() {
     .await;
 
     // The database dies and comes back.
-    signal(pids.borrow().postgres, Signal::KILL);
-    eventually("queries work again", async || {
-        client
-            .graphql(SERVERS, json!({}))
-            .await
-            .1
-            .get("errors")
-            .is_none()
+    let killed = pids.borrow().postgres;
+    signal(killed, Signal::KILL);
+    // Backends outlive their postmaster for a moment: until there is another one, an answer proves nothing.
+    eventually("there is another postmaster", async || {
+        pids.borrow().postgres != killed
     })
     .await;
     let head = app.state.log.head().await.unwrap();
@@ -115,11 +112,13 @@ async fn a_hanging_or_killed_server_is_answered_in_bounded_time_and_survived() {
         .wait_for("catalog", head, PATIENCE)
         .await;
     assert!(caught_up.is_ok(), "{:#?}", app.state.positions.health());
-    let found = client.data(SERVERS, json!({})).await.to_string();
-    assert!(
-        found.contains("before") && found.contains("after-nats"),
-        "{found}"
-    );
+    // Refusals meanwhile are right: what decides permissions may have missed a revocation.
+    eventually("what was acknowledged is answered again", async || {
+        let (status, answer) = client.graphql(SERVERS, json!({})).await;
+        let found = answer.to_string();
+        status == 200 && found.contains("\"before\"") && found.contains("\"after-nats\"")
+    })
+    .await;
     eventually("all is green", async || {
         client.get("/readyz").await.status() == 200
     })
