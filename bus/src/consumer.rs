@@ -32,7 +32,7 @@ pub struct LogEntry {
     pub subject: String,
     /// The commit's body as it was published.
     pub body: Bytes,
-    headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
 }
 
 impl LogEntry {

@@ -128,8 +128,8 @@ impl std::fmt::Debug for Dispatcher {
 
 /// How an attempt got its aggregate, and hence whether a refusal can be believed.
 enum Loaded<A> {
-    Fresh(AggregateContext<A>),
-    Assumed(AggregateContext<A>),
+    Fresh(Arc<AggregateContext<A>>),
+    Assumed(Arc<AggregateContext<A>>),
 }
 
 impl Dispatcher {
@@ -214,7 +214,7 @@ impl Dispatcher {
             if let Some(first) = first_answer(&store, &aggregate, context).await? {
                 return Ok(first);
             }
-            let mut decided = aggregate.clone();
+            let mut decided = AggregateContext::clone(&aggregate);
             let sink = EventSink::default();
             match decided.aggregate.handle(command.clone(), &(), &sink).await {
                 Err(rejection) if fresh => return Err(DispatchError::Rejected(rejection)),
@@ -232,7 +232,7 @@ impl Dispatcher {
                 }
             }
             self.cache.invalidate(&key);
-            loaded = Loaded::Fresh(store.load(aggregate_id).await?);
+            loaded = Loaded::Fresh(Arc::new(store.load(aggregate_id).await?));
         }
         Err(DispatchError::Conflict)
     }
@@ -248,8 +248,8 @@ impl Dispatcher {
         let key = cache_key::<A>(&context.tenant, decided.aggregate_id());
         match store.append(decided, events, context).await {
             Ok(appended) => {
-                if let Some(next) = &appended.next {
-                    self.cache.insert(key, Arc::new(next.clone()));
+                if let Some(next) = appended.next.clone() {
+                    self.cache.insert(key, next);
                 }
                 tracing::Span::current().record("stream_sequence", appended.commit.stream_sequence);
                 Ok(Some(appended))
@@ -276,15 +276,13 @@ impl Dispatcher {
         command: &A::Command,
     ) -> Result<Loaded<A>, BusError> {
         let cached = self.cache.get(key);
-        if let Some(cached) = cached
-            .as_ref()
-            .and_then(|c| c.downcast_ref::<AggregateContext<A>>())
-        {
-            Ok(Loaded::Assumed(cached.clone()))
+        if let Some(Ok(cached)) = cached.map(|cached| cached.downcast::<AggregateContext<A>>()) {
+            Ok(Loaded::Assumed(cached))
         } else if A::is_creation(command) {
-            Ok(Loaded::Assumed(AggregateContext::empty(aggregate_id)))
+            let empty = AggregateContext::empty(aggregate_id);
+            Ok(Loaded::Assumed(Arc::new(empty)))
         } else {
-            Ok(Loaded::Fresh(store.load(aggregate_id).await?))
+            Ok(Loaded::Fresh(Arc::new(store.load(aggregate_id).await?)))
         }
     }
 }

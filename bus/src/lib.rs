@@ -7,7 +7,8 @@
 //! # Reading order
 //! 1. [`subject`]: where a commit lies. 2. [`stream`]: connecting, and the stream's asserted configuration.
 //! 3. [`event_store`]: load and append one aggregate. 4. [`dispatch`]: from a command to a commit.
-//! 5. [`consumer`]: reading the whole log in order. 6. [`feed`]: its live end, shared by a process.
+//! 5. [`consumer`]: reading the whole log in order. 6. [`tail`] and [`feed`]: its live end, read once for those in a
+//!    process who keep read models, and for those who follow a tenant.
 //! 7. [`tree_heads`]: the signed tree heads beside it. 8. [`restore`]: filling an empty log with what another one held.
 
 pub mod consumer;
@@ -18,6 +19,7 @@ pub mod feed;
 pub mod restore;
 pub mod stream;
 pub mod subject;
+pub mod tail;
 mod trace;
 pub mod tree_heads;
 pub mod usage;
@@ -28,5 +30,6 @@ pub use error::BusError;
 pub use feed::Feed;
 pub use restore::{RestoreError, RestoredCommit};
 pub use stream::{Log, LogOptions};
+pub use tail::Tail;
 pub use tree_heads::{SignerAnswer, StoredHead, TreeHeads};
 pub use usage::{Usage, UsageRecorder, Use};

@@ -1,5 +1,9 @@
-//! Whether bytes are canonical JSON (RFC 8785), told in one pass and without building a value: what a
-//! verifier asks of every commit.
+//! Canonical JSON (RFC 8785): written by [`to_vec`]; and whether bytes are it, told in one pass and without
+//! building a value, which is what a verifier asks of every commit.
+
+mod write;
+
+pub use write::to_vec;
 
 use std::cmp::Ordering;
 
@@ -167,7 +171,9 @@ fn units(name: &[u8]) -> Vec<u16> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::{Map, Value};
+    use serde::Serialize;
+    use serde_json::{Map, Value, json};
+    use std::collections::BTreeMap;
 
     fn written_again(bytes: &[u8]) -> bool {
         let value = serde_json::from_slice::<Value>(bytes);
@@ -206,12 +212,62 @@ mod tests {
         ) {
             let Ok(canonical) = serde_json_canonicalizer::to_vec(&value) else { return Ok(()) };
             prop_assert_eq!(is_canonical(&canonical), written_again(&canonical));
+            prop_assert_eq!(to_vec(&value).ok(), Some(canonical.clone()));
             let mut other = canonical;
             let place = place.index(other.len());
             if cut { other.remove(place); } else { other[place] = byte; }
             // Two members of one name are read as the last of them; canonical are they never.
             prop_assert_eq!(is_canonical(&other), written_again(&other), "{:?}", String::from_utf8_lossy(&other));
         }
+    }
+
+    #[derive(Serialize)]
+    struct Kinds {
+        zebra: Option<u8>,
+        apple: char,
+        #[serde(flatten)]
+        more: BTreeMap<String, Value>,
+        unit: (),
+        tuple: (i8, u64, f32),
+        variants: Vec<Variant>,
+    }
+
+    #[derive(Serialize)]
+    enum Variant {
+        Unit,
+        Newtype(i64),
+        Tuple(bool, u32),
+        Struct { z: i16, a: &'static str },
+    }
+
+    #[test]
+    fn every_kind_of_data_is_written_as_the_library_writes_it() {
+        let kinds = |more: Value| Kinds {
+            zebra: None,
+            apple: '"',
+            more: serde_json::from_value(more).unwrap(),
+            unit: (),
+            tuple: (-8, u64::MAX, 0.1),
+            variants: vec![
+                Variant::Unit,
+                Variant::Newtype(i64::MIN),
+                Variant::Tuple(true, 7),
+                Variant::Struct {
+                    z: 1, a: "é\u{1f}"
+                },
+            ],
+        };
+        let sound =
+            kinds(json!({ "b": -0.0, "\u{10000}": 1e21, "\u{fffd}": [9_007_199_254_740_993_u64] }));
+        let expected = serde_json_canonicalizer::to_vec(&sound).unwrap();
+        assert_eq!(to_vec(&sound).unwrap(), expected);
+        assert!(is_canonical(&expected));
+
+        assert!(to_vec(&kinds(json!({ "apple": 1 }))).is_err());
+        assert!(to_vec(&f64::NAN).is_err());
+        assert!(to_vec(&BTreeMap::from([((), 1)])).is_err());
+        let raw = serde_json::value::RawValue::from_string("1.0".into()).unwrap();
+        assert!(to_vec(&raw).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The body is canonical JSON (RFC 8785), so that its SHA-256 is reproducible in any language. Each
 //! commit carries the hash of its aggregate's previous one: a chain per aggregate.
 
+use crate::canonical;
 use crate::event::WireEvent;
 use crate::id::{CommandId, CommitId, CorrelationId, TenantId};
 use crate::named::named;
@@ -121,7 +122,7 @@ impl<E: Serialize> Commit<E> {
     /// # Errors
     /// When a number in the data cannot be represented (RFC 8785 section 3.2.2.3).
     pub fn to_canonical(&self) -> Result<Vec<u8>, NotACommit> {
-        serde_json_canonicalizer::to_vec(self).map_err(NotACommit)
+        canonical::to_vec(self).map_err(NotACommit)
     }
 }
 

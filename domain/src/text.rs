@@ -27,7 +27,9 @@ pub fn is_hidden(c: char) -> bool {
 /// True when the text holds no hidden character.
 #[must_use]
 pub fn is_clean(text: &str) -> bool {
-    !text.chars().any(is_hidden)
+    // Nearly every text is of printable ASCII, which is told a byte at a time.
+    let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
+    text.bytes().all(plain) || !text.chars().any(is_hidden)
 }
 
 /// Removes hidden characters and surrounding white space. CR LF becomes LF and is not counted.

@@ -10,9 +10,6 @@ pub(crate) struct Checkpoint {
     pub(crate) commit_hash: Option<String>,
 }
 
-/// The channel on which positions are announced: `<projector>:<stream_sequence>`.
-pub(crate) const CHANNEL: &str = "metamcp_position";
-
 /// Reads a checkpoint, and begins one at zero where there is none.
 pub(crate) async fn read(
     connection: &mut PgConnection,
@@ -60,7 +57,7 @@ pub(crate) async fn fence(
 /// What [`enter`] found.
 pub(crate) struct Entered {
     /// Where the projector stands.
-    pub(crate) stream_sequence: u64,
+    pub(crate) at: Checkpoint,
     /// Whether commits are parked, behind which those of the same object have to wait.
     pub(crate) has_parked: bool,
 }
@@ -74,8 +71,8 @@ pub(crate) async fn enter(
     schema: &str,
     durable: bool,
 ) -> Result<Entered, ProjectionError> {
-    let found: Option<(i64, bool, String, String)> = sqlx::query_as(
-        "SELECT stream_sequence,
+    let found: Option<(i64, Option<String>, bool, String, String)> = sqlx::query_as(
+        "SELECT stream_sequence, commit_hash,
                 EXISTS (SELECT FROM metamcp.dead_letters d WHERE d.projector = $1),
                 set_config('search_path', quote_ident($2) || ', public', true),
                 set_config('synchronous_commit',
@@ -87,31 +84,30 @@ pub(crate) async fn enter(
     .bind(durable)
     .fetch_optional(connection)
     .await?;
-    let (at, has_parked, _, _) = found.ok_or(ProjectionError::Deposed)?;
+    let (at, commit_hash, has_parked, _, _) = found.ok_or(ProjectionError::Deposed)?;
     Ok(Entered {
-        stream_sequence: to_u64(at),
+        at: Checkpoint {
+            stream_sequence: to_u64(at),
+            commit_hash,
+        },
         has_parked,
     })
 }
 
-/// Moves a fenced checkpoint and announces it when the transaction commits.
+/// Moves a fenced checkpoint.
 pub(crate) async fn advance(
     connection: &mut PgConnection,
     projector: &str,
     to: &Checkpoint,
 ) -> Result<(), ProjectionError> {
     sqlx::query(
-        "WITH moved AS (
-             UPDATE metamcp.checkpoints
-             SET stream_sequence = $2, commit_hash = $3, updated_at = now()
-             WHERE projector = $1 RETURNING 1
-         )
-         SELECT pg_notify($4, $1 || ':' || $2::text) FROM moved",
+        "UPDATE metamcp.checkpoints
+         SET stream_sequence = $2, commit_hash = $3, updated_at = now()
+         WHERE projector = $1",
     )
     .bind(projector)
     .bind(to_i64(to.stream_sequence))
     .bind(to.commit_hash.as_deref())
-    .bind(CHANNEL)
     .execute(connection)
     .await?;
     Ok(())

@@ -1,13 +1,17 @@
 //! How far each projector is: for reading one's own writes, and for health.
 //!
-//! Positions are announced by `NOTIFY` in the transaction that moves a checkpoint, so every instance hears
-//! of them, whoever leads. A monitor compares them with the head of the log and also heals a missed
+//! The process that runs a projector knows its position as soon as it is on disk, and tells the other instances
+//! by `NOTIFY`: after the commit and apart from it, because PostgreSQL lets only one transaction at a time
+//! commit with a notification. A monitor compares positions with the head of the log and also heals a missed
 //! announcement.
 
-use crate::checkpoint::{CHANNEL, to_u64};
+mod announce;
+
+use crate::checkpoint::to_u64;
 use crate::error::QueryError;
 use crate::registry::NAMES;
 use crate::store::Database;
+use announce::{CHANNEL, News, announce};
 use bus::Log;
 use sqlx::postgres::{PgListener, PgPool};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,6 +72,7 @@ pub struct Positions {
 struct Inner {
     projectors: Vec<(&'static str, watch::Sender<u64>, Mutex<Seen>)>,
     head: watch::Sender<u64>,
+    news: News,
 }
 
 #[derive(Debug, Clone)]
@@ -97,16 +102,20 @@ impl Positions {
         let inner = Inner {
             projectors: NAMES.into_iter().map(entry).collect(),
             head: watch::Sender::new(0),
+            news: News::default(),
         };
         let positions = Self {
             inner: Arc::new(inner),
         };
-        let pool = database.owner_pool(2);
+        // One connection each for those who listen, look and announce.
+        let pool = database.owner_pool(3);
         tokio::spawn(
             positions
                 .clone()
                 .until(stop.clone(), listen(positions.clone(), pool.clone())),
         );
+        let announcing = announce(positions.clone(), pool.clone());
+        tokio::spawn(positions.clone().until(stop.clone(), announcing));
         let monitor = monitor(positions.clone(), pool, log.clone());
         tokio::spawn(positions.clone().until(stop.clone(), monitor));
         positions
@@ -196,6 +205,13 @@ impl Positions {
         if let Some((_, position, _)) = self.entry(projector) {
             position.send_replace(stream_sequence);
         }
+    }
+
+    /// A projector that runs here shows everything up to a position: told at once to those who wait here, and
+    /// then to the other instances.
+    pub(crate) fn shows(&self, projector: &'static str, stream_sequence: u64) {
+        self.reached(projector, stream_sequence);
+        self.inner.news.add(projector, stream_sequence);
     }
 
     /// While a projector runs its position only grows, whoever reports it; where another process runs it,

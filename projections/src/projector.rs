@@ -101,6 +101,22 @@ pub trait Projector: Send + Sync {
         batch: &[Recorded],
     ) -> Result<(), ProjectionError>;
 
+    /// The statement that writes what a few commits change, over parameters that are JSON arrays of rows. With it
+    /// they are written in one call; without it, always by [`apply`](Self::apply), which must do the same.
+    fn statement(&self) -> Option<String> {
+        None
+    }
+
+    /// What the [statement](Self::statement) writes for a batch: a document for each parameter, none where there
+    /// is no row. It may read the model, outside of any transaction.
+    async fn documents(
+        &self,
+        _connection: &mut PgConnection,
+        _batch: &[Recorded],
+    ) -> Result<Vec<Option<String>>, ProjectionError> {
+        Ok(Vec::new())
+    }
+
     /// Whether its commits are decoded first. A model of the log's bytes takes also what nobody can read.
     fn decodes(&self) -> bool {
         true

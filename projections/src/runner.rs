@@ -7,6 +7,8 @@
 //! instead of skipping events. A leader that is silent for longer than its lease loses its connection, and
 //! with it lock and transaction (`lease.rs`). Commits of an object wait behind a parked one of it.
 
+mod lead;
+
 use crate::checkpoint::{self, Checkpoint};
 use crate::dead_letter;
 use crate::error::ProjectionError;
@@ -15,12 +17,12 @@ use crate::position::{Positions, ProjectorState};
 use crate::projector::{OnPoison, Projector, Recorded};
 use crate::store::Database;
 use crate::vault::open_personal_fields;
-use bus::{Log, LogEntry};
+use bus::{Log, LogEntry, Tail};
 use sqlx::{Connection, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// How often a follower asks whether it may lead.
@@ -37,6 +39,8 @@ pub struct Runner {
     schema: String,
     checkpoint: String,
     log: Log,
+    /// Where it reads once it stands at the end of the log.
+    tail: Option<Tail>,
     database: Database,
 }
 
@@ -49,13 +53,22 @@ pub fn spawn(
     positions: &Positions,
     stop: &CancellationToken,
 ) -> Vec<tokio::task::JoinHandle<()>> {
+    let (tail, reading) = Tail::start(log);
+    let stopped = stop.clone();
+    let reading = tokio::spawn(async move {
+        stopped.cancelled().await;
+        reading.abort();
+    });
     let start = |projector: Arc<dyn Projector>| {
-        let runner = Runner::live(projector, log.clone(), database.clone());
+        let runner = Runner {
+            tail: Some(tail.clone()),
+            ..Runner::live(projector, log.clone(), database.clone())
+        };
         let span = tracing::info_span!("projector", projector = runner.projector.name());
         let (positions, stop) = (positions.clone(), stop.clone());
         tokio::spawn(async move { runner.run(&positions, &stop).await }.instrument(span))
     };
-    projectors.into_iter().map(start).collect()
+    projectors.into_iter().map(start).chain([reading]).collect()
 }
 
 impl Runner {
@@ -68,6 +81,7 @@ impl Runner {
             schema: name.clone(),
             checkpoint: name,
             log,
+            tail: None,
             database,
         }
     }
@@ -84,6 +98,7 @@ impl Runner {
             checkpoint: schema.clone(),
             schema,
             log,
+            tail: None,
             database,
         }
     }
@@ -137,48 +152,6 @@ impl Runner {
         }
     }
 
-    /// Leads until something fails; returns at once when another instance leads.
-    async fn lead(&self, positions: &Positions) -> Result<(), ProjectionError> {
-        let mut connection = self.database.connect().await?;
-        if !self.take_lead(&mut connection).await? {
-            return Ok(());
-        }
-        lease::begin(&mut connection).await?;
-        let name = self.projector.name();
-        let mut at = checkpoint::read(&mut connection, &self.checkpoint).await?;
-        let mut log_seen = self.log.connections();
-        self.check_log(&at).await?;
-        positions.begins_at(name, at.stream_sequence);
-        let mut reader = self.log.read_from(at.stream_sequence + 1).await?;
-        positions.set_state(name, ProjectorState::Running);
-        tracing::info!(stream_sequence = at.stream_sequence, "the projector runs");
-        loop {
-            let arrived = reader.next_batch(self.projector.batch_size());
-            let Ok(batch) = tokio::time::timeout(QUIET, arrived).await else {
-                lease::renew(&mut connection).await?;
-                // Nothing came. When there is something, the reader has died quietly, or its batch was
-                // cut off by this very time-out: begin again from the checkpoint either way.
-                if self.log.head().await? != at.stream_sequence {
-                    self.check_log(&at).await?;
-                    reader = self.log.read_from(at.stream_sequence + 1).await?;
-                }
-                continue;
-            };
-            let batch = batch?;
-            if self.log.connections() != log_seen {
-                log_seen = self.log.connections();
-                self.check_log(&at).await?;
-            }
-            at = self.apply(&mut connection, &at, &batch).await?;
-            // Others hear of it by the announcement; here it is known already.
-            positions.reached(name, at.stream_sequence);
-            positions.set_state(name, ProjectorState::Running);
-            if batch.len() < self.projector.batch_size() {
-                tokio::time::sleep(self.projector.gathers()).await;
-            }
-        }
-    }
-
     /// The lock belongs to the connection that also writes: when it is lost, so is the transaction.
     pub(crate) async fn take_lead(
         &self,
@@ -199,19 +172,25 @@ impl Runner {
         from: &Checkpoint,
         batch: &[LogEntry],
     ) -> Result<Checkpoint, ProjectionError> {
-        let span = tracing::info_span!(
-            "apply",
-            projector = self.projector.name(),
-            commits = batch.len()
-        );
-        if let [entry] = batch {
-            // One commit belongs to one trace: request, commit, projection.
-            let _ = span.set_parent(entry.trace_context());
-        }
-        let applied = self
-            .transact(connection, from, batch)
-            .instrument(span)
-            .await;
+        self.apply_decoded(connection, from, batch, self.decode(batch))
+            .await
+    }
+
+    async fn apply_decoded(
+        &self,
+        connection: &mut PgConnection,
+        from: &Checkpoint,
+        batch: &[LogEntry],
+        decoded: Result<Option<Vec<Recorded>>, ProjectionError>,
+    ) -> Result<Checkpoint, ProjectionError> {
+        let applied = match decoded {
+            Ok(decoded) => {
+                let span = apply_span(&self.projector, batch);
+                let applied = self.transact(connection, from, batch, decoded);
+                applied.instrument(span).await
+            }
+            Err(error) => Err(error),
+        };
         match applied {
             Err(error) if error.is_poison() => {
                 let mut at = from.clone();
@@ -230,10 +209,12 @@ impl Runner {
         from: &Checkpoint,
         entry: &LogEntry,
     ) -> Result<Checkpoint, ProjectionError> {
-        match self
-            .transact(connection, from, std::slice::from_ref(entry))
-            .await
-        {
+        let batch = std::slice::from_ref(entry);
+        let applied = match self.decode(batch) {
+            Ok(decoded) => self.transact(connection, from, batch, decoded).await,
+            Err(error) => Err(error),
+        };
+        match applied {
             Err(error) if error.is_poison() && self.projector.on_poison() == OnPoison::Park => {
                 self.park(connection, from, entry, &error).await
             }
@@ -241,33 +222,38 @@ impl Runner {
         }
     }
 
+    /// The commits as the projector gets them; none when it takes them as the log has them.
+    fn decode(&self, batch: &[LogEntry]) -> Result<Option<Vec<Recorded>>, ProjectionError> {
+        let decoded = || batch.iter().map(Recorded::decode).collect();
+        self.projector.decodes().then(decoded).transpose()
+    }
+
+    fn is_concerned(&self, recorded: &[Recorded]) -> bool {
+        let mut events = recorded.iter().flat_map(|one| &one.events);
+        events.any(|event| self.projector.listens_to(event))
+    }
+
     async fn transact(
         &self,
         connection: &mut PgConnection,
         from: &Checkpoint,
         batch: &[LogEntry],
+        mut recorded: Option<Vec<Recorded>>,
     ) -> Result<Checkpoint, ProjectionError> {
-        let mut recorded = match self.projector.decodes() {
-            true => Some(decode_all(batch)?),
-            false => None,
-        };
         let Some(last) = batch.last() else {
             return Ok(from.clone());
         };
-        let to = Checkpoint {
+        let to = recorded.as_deref().and_then(position);
+        let to = to.unwrap_or_else(|| Checkpoint {
             stream_sequence: last.stream_sequence,
             commit_hash: Some(last.hash()),
-        };
+        });
         let mut transaction = connection.begin().await?;
-        let concerned = recorded.iter().flatten().flat_map(|one| &one.events);
-        let concerned = recorded.is_none()
-            || concerned
-                .into_iter()
-                .any(|event| self.projector.listens_to(event));
+        let concerned = recorded.as_deref().is_none_or(|all| self.is_concerned(all));
         // A checkpoint that moves alone need not wait for the disk: it comes again from the log.
         let entered =
             checkpoint::enter(&mut transaction, &self.checkpoint, &self.schema, concerned).await?;
-        if entered.stream_sequence != from.stream_sequence {
+        if entered.at != *from {
             return Err(ProjectionError::Deposed);
         }
         if concerned && entered.has_parked {
@@ -319,8 +305,21 @@ impl Runner {
     }
 }
 
-fn decode_all(batch: &[LogEntry]) -> Result<Vec<Recorded>, ProjectionError> {
-    batch.iter().map(Recorded::decode).collect()
+fn apply_span(projector: &Arc<dyn Projector>, batch: &[LogEntry]) -> Span {
+    let span = tracing::info_span!("apply", projector = projector.name(), commits = batch.len());
+    if let [entry] = batch {
+        // One commit belongs to one trace: request, commit, projection.
+        let _ = span.set_parent(entry.trace_context());
+    }
+    span
+}
+
+/// Where a model stands that shows these commits.
+fn position(recorded: &[Recorded]) -> Option<Checkpoint> {
+    recorded.last().map(|last| Checkpoint {
+        stream_sequence: last.stream_sequence,
+        commit_hash: Some(last.hash.clone()),
+    })
 }
 
 /// Compares the log with a checkpoint: it must hold the very commit that was applied there.

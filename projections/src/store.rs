@@ -1,11 +1,14 @@
 //! Connections. Projectors and migrations use the owner's; queries use one that is bound to a tenant by
 //! row-level security.
 
+mod kept;
+
 use crate::checkpoint::to_u64;
 use crate::error::QueryError;
 use crate::moment::Moment;
 use crate::vault::KeyFolder;
 use domain::id::TenantId;
+use kept::{Bound, Kept};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -13,7 +16,9 @@ use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres}
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
@@ -130,7 +135,13 @@ impl Database {
                 })
             })
             .connect_lazy_with(self.options.clone());
-        ReadPool { pool }
+        ReadPool {
+            pool,
+            kept: Arc::default(),
+            permits: Arc::new(Semaphore::new(
+                usize::try_from(connections).unwrap_or(usize::MAX),
+            )),
+        }
     }
 }
 
@@ -138,6 +149,9 @@ impl Database {
 #[derive(Debug, Clone)]
 pub struct ReadPool {
     pool: PgPool,
+    kept: Arc<Kept>,
+    /// As many as the pool has connections: who holds one finds a connection that is kept, or room for one.
+    permits: Arc<Semaphore>,
 }
 
 impl ReadPool {
@@ -146,21 +160,33 @@ impl ReadPool {
     /// # Errors
     /// [`QueryError::Unavailable`] within a bounded time.
     pub async fn tenant(&self, tenant: &TenantId) -> Result<TenantConnection, QueryError> {
+        let permit = self.permit().await?;
+        let bound = match self.kept.of(tenant) {
+            Some(bound) => bound,
+            None => self.bind(tenant).await?,
+        };
+        Ok(TenantConnection {
+            bound,
+            moment: Moment::Now,
+            kept: Arc::clone(&self.kept),
+            _permit: permit,
+        })
+    }
+
+    async fn bind(&self, tenant: &TenantId) -> Result<Bound, QueryError> {
         let mut failure = sqlx::Error::PoolTimedOut;
         for _ in 0..ATTEMPTS {
-            let mut connection = self.pool.acquire().await?;
+            let mut connection = self.any().await?;
             let bound = sqlx::query("SELECT set_config('metamcp.tenant', $1, false)")
                 .bind(tenant.as_str())
                 .execute(&mut *connection)
                 .await;
             match bound {
-                Ok(_) => {
-                    let moment = Moment::Now;
-                    return Ok(TenantConnection { connection, moment });
-                }
+                Ok(_) => return Ok(Bound::new(connection, tenant)),
                 Err(error) => {
-                    // It is dead: do not give it back.
+                    // It is dead: do not give it back. Those that are kept most likely are, too.
                     drop(connection.detach());
+                    self.kept.clear();
                     failure = error;
                 }
             }
@@ -168,13 +194,34 @@ impl ReadPool {
         Err(QueryError::Unavailable(failure))
     }
 
+    async fn any(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        match self.kept.any() {
+            Some(connection) => Ok(connection),
+            None => self.pool.acquire().await,
+        }
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, sqlx::Error> {
+        let permit = Arc::clone(&self.permits).acquire_owned();
+        match tokio::time::timeout(CONNECT, permit).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(sqlx::Error::PoolClosed),
+            Err(_elapsed) => Err(sqlx::Error::PoolTimedOut),
+        }
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors
     /// [`QueryError::Unavailable`] within a bounded time.
     pub async fn ping(&self) -> Result<(), QueryError> {
-        let mut connection = self.pool.acquire().await?;
-        sqlx::query("SELECT 1").execute(&mut *connection).await?;
+        let _permit = self.permit().await?;
+        let mut connection = self.any().await?;
+        if let Err(error) = sqlx::query("SELECT 1").execute(&mut *connection).await {
+            drop(connection.detach());
+            self.kept.clear();
+            return Err(error.into());
+        }
         Ok(())
     }
 }
@@ -182,8 +229,10 @@ impl ReadPool {
 /// A connection that sees the rows of one tenant at one moment. The only thing that queries accept.
 #[derive(Debug)]
 pub struct TenantConnection {
-    connection: PoolConnection<Postgres>,
+    bound: Bound,
     moment: Moment,
+    kept: Arc<Kept>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl TenantConnection {
@@ -198,17 +247,23 @@ impl TenantConnection {
     pub fn moment(&self) -> Moment {
         self.moment
     }
+
+    /// Gives it back bound, for the tenant's next query. For those whose queries have been answered; who just
+    /// drops it gives it back, too, but it has to be looked at and bound anew.
+    pub fn keep(self) {
+        self.kept.keep(self.bound);
+    }
 }
 
 impl Deref for TenantConnection {
     type Target = PgConnection;
     fn deref(&self) -> &PgConnection {
-        &self.connection
+        &self.bound.connection
     }
 }
 
 impl DerefMut for TenantConnection {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.connection
+        &mut self.bound.connection
     }
 }

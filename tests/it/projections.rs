@@ -100,6 +100,59 @@ async fn a_query_sees_its_tenant_only_and_cannot_write() {
             .await
             .is_err()
     );
+    // One that stays bound is handed to its tenant only.
+    connection.keep();
+    let other = domain::id::TenantId::new("other").unwrap();
+    for tenant in [&acme, &other, &other, &acme, &other] {
+        let mut connection = installation.app.state.reads.tenant(tenant).await.unwrap();
+        let statement = "SELECT DISTINCT tenant FROM catalog.tools";
+        let rows = connection.fetch_all(statement).await.unwrap();
+        let seen: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        assert_eq!(seen, [tenant.as_str()]);
+        connection.keep();
+    }
+}
+
+/// What a leader does in one call is done at the place where it left the model, or not at all.
+#[tokio::test]
+async fn a_batch_is_written_at_its_place_and_on_its_model_only() {
+    let installation = Installation::start().await;
+    fill(&installation, "acme").await;
+    let mut connection = installation.app.database.connect().await.unwrap();
+    let standing = "SELECT stream_sequence, commit_hash, 'catalog'::regnamespace::oid
+                    FROM metamcp.checkpoints WHERE projector = 'catalog'";
+    let row = connection.fetch_one(standing).await.unwrap();
+    let (at, hash): (i64, Option<String>) = (row.get(0), row.get(1));
+    let sqlx::postgres::types::Oid(model) = row.get(2);
+    connection
+        .execute("PREPARE forget AS DELETE FROM catalog.tools WHERE name <> $1::text")
+        .await
+        .unwrap();
+    let mut call = async |at: i64, hash: Option<&str>, model: u32| {
+        let written = sqlx::query(
+            "SELECT metamcp.write_batch('catalog', $1, $2, $1 + 1, 'x', 'catalog', $3, 'forget', ARRAY[''])",
+        )
+        .bind(at)
+        .bind(hash)
+        .bind(sqlx::postgres::types::Oid(model))
+        .execute(&mut connection)
+        .await;
+        let code = |error: &sqlx::Error| error.as_database_error()?.code().map(|c| c.into_owned());
+        written.err().as_ref().and_then(code)
+    };
+    let hash = hash.as_deref();
+    assert_eq!(call(at - 1, hash, model).await.as_deref(), Some("MM001"));
+    assert_eq!(
+        call(at, Some("another"), model).await.as_deref(),
+        Some("MM001")
+    );
+    assert_eq!(call(at, hash, model + 1).await.as_deref(), Some("MM002"));
+    let mut connection = installation.app.database.connect().await.unwrap();
+    let row = connection.fetch_one(standing).await.unwrap();
+    assert_eq!(row.get::<i64, _>(0), at);
+    let tools = "SELECT count(*) FROM catalog.tools";
+    let row = connection.fetch_one(tools).await.unwrap();
+    assert_eq!(row.get::<i64, _>(0), 6);
 }
 
 #[tokio::test]

@@ -3,17 +3,16 @@
 //! Refused before anything is executed: what is not JSON (forms and `text/plain` are what a foreign page can
 //! make a browser send without asking), batches, and documents above a limit. There are no GET queries.
 
-use super::error::{code, finish, parse_failed, refusal};
-use super::limits;
+use super::documents::Documents;
+use super::error::{code, finish, refusal};
 use super::nulls::settle;
-use super::schema::Schema;
+use super::schema::{Schema, Schemas};
 use super::session::Session;
 use crate::config::LimitsConfig;
 use crate::context::Caller;
 use crate::error::ApiError;
 use crate::state::AppState;
 use crate::telemetry::GRAPHQL_SECONDS;
-use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType};
 use async_graphql::{Request, Response};
 use axum::Extension;
@@ -29,11 +28,27 @@ use tracing::Instrument;
 /// do not ask for it.
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 
+/// What executes operations.
+#[derive(Clone)]
+pub(super) struct Endpoint {
+    schemas: Schemas,
+    documents: Documents,
+}
+
+impl Endpoint {
+    pub(super) fn new(limits: &LimitsConfig) -> Self {
+        Self {
+            schemas: Schemas::build(limits),
+            documents: Documents::new(),
+        }
+    }
+}
+
 /// Executes one operation.
 pub(super) async fn execute(
     State(state): State<AppState>,
     caller: Caller,
-    Extension(schema): Extension<Schema>,
+    Extension(endpoint): Extension<Endpoint>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> axum::response::Response {
@@ -42,7 +57,7 @@ pub(super) async fn execute(
         Ok(request) => request,
         Err(error) => return answer(&refusal(error.clone()), error.status(), modern),
     };
-    let (response, executed) = run(&state, caller, &schema, request).await;
+    let (response, executed) = run(&state, caller, &endpoint, request).await;
     // A document that was not executed is a bad request; as `application/json` it is answered 200,
     // because older clients read no other body (GraphQL over HTTP, section 6.4.1).
     let status = if executed || !modern {
@@ -105,13 +120,17 @@ fn parse_body(body: &[u8]) -> Result<Request, ApiError> {
 async fn run(
     state: &AppState,
     caller: Caller,
-    schema: &Schema,
+    endpoint: &Endpoint,
     mut request: Request,
 ) -> (Response, bool) {
     let limits = &state.config.limits;
-    let operation = match check(&mut request, limits) {
-        Ok(operation) => operation,
+    let (operation, document) = match endpoint.documents.check(&mut request, limits) {
+        Ok(checked) => checked,
         Err(refused) => return (*refused, false),
+    };
+    let schema: &Schema = match document.is_valid() {
+        true => &endpoint.schemas.trusting,
+        false => &endpoint.schemas.strict,
     };
     let span = tracing::info_span!(
         "graphql",
@@ -130,28 +149,15 @@ async fn run(
     };
     finish(&mut response, limits);
     settle(&mut response, operation.kind == "mutation");
-    if !response.is_ok() {
+    if response.is_ok() {
+        document.executed();
+    } else {
         state.denials.settled().await;
     }
     observe(&operation, &response, began);
     // An error without a path is the validation's, unless it is the deadline's.
     let refused = in_time && !response.is_ok() && response.errors.iter().all(|e| e.path.is_empty());
     (response, !refused)
-}
-
-/// Checks a request against the limits, before anything of it is executed, and parses it once.
-pub(super) fn check(
-    request: &mut Request,
-    limits: &LimitsConfig,
-) -> Result<Operation, Box<Response>> {
-    limits::check_source(&request.query).map_err(|error| Box::new(refusal(error)))?;
-    let document = parse_query(&request.query);
-    let document = document.map_err(|error| Box::new(parse_failed(error.into())))?;
-    limits::check_document(&document, &request.variables, limits)
-        .map_err(|error| Box::new(refusal(error)))?;
-    let operation = Operation::of(&document, request.operation_name.as_deref());
-    request.set_parsed_query(document);
-    Ok(operation)
 }
 
 fn past_deadline(operation: &Operation, deadline: std::time::Duration) -> ApiError {
@@ -183,7 +189,7 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    fn of(document: &ExecutableDocument, wanted: Option<&str>) -> Self {
+    pub(super) fn of(document: &ExecutableDocument, wanted: Option<&str>) -> Self {
         let (name, operation) = match &document.operations {
             DocumentOperations::Single(operation) => (None, Some(operation)),
             DocumentOperations::Multiple(operations) => {

@@ -1,6 +1,7 @@
 //! What is refused at the door, and how.
 
 use super::*;
+use async_graphql::parser::parse_query;
 
 fn headers(name: header::HeaderName, value: &'static str) -> HeaderMap {
     HeaderMap::from_iter([(name, HeaderValue::from_static(value))])

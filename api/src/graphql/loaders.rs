@@ -86,6 +86,7 @@ impl Loader<ServerKey> for Loaders {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let mut reads = self.reads().await?;
         let found = catalog::servers_by_id(&mut reads, &ids).await?;
+        reads.keep();
         Ok(found
             .into_iter()
             .map(|(id, server)| (ServerKey(id), server))
@@ -101,6 +102,7 @@ impl Loader<ToolKey> for Loaders {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let mut reads = self.reads().await?;
         let found = catalog::tools_by_id(&mut reads, &ids, &self.visibilities).await?;
+        reads.keep();
         Ok(found
             .into_iter()
             .map(|(id, tool)| (ToolKey(id), tool))
@@ -119,6 +121,7 @@ impl Loader<CompanionsOf> for Loaders {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let mut reads = self.reads().await?;
         let found = usage::companions(&mut reads, &ids).await?;
+        reads.keep();
         Ok(found
             .into_iter()
             .map(|(id, companions)| (CompanionsOf(id), companions))
@@ -162,6 +165,7 @@ impl Loader<ToolCountOf> for Loaders {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let mut reads = self.reads().await?;
         let found = catalog::tool_counts(&mut reads, &ids, &self.visibilities).await?;
+        reads.keep();
         Ok(found
             .into_iter()
             .map(|(id, count)| (ToolCountOf(id), count))
@@ -180,6 +184,7 @@ impl Loader<VersionsOf> for Loaders {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let mut reads = self.reads().await?;
         let found = catalog::versions_by_tool(&mut reads, &ids).await?;
+        reads.keep();
         Ok(found
             .into_iter()
             .map(|(id, versions)| (VersionsOf(id), Arc::new(versions)))
@@ -198,6 +203,7 @@ impl Loader<PrincipalKey> for Loaders {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let mut reads = self.reads().await?;
         let found = access::principals_by_id(&mut reads, &ids).await?;
+        reads.keep();
         Ok(found
             .into_iter()
             .map(|(id, principal)| (PrincipalKey(id), principal))

@@ -11,7 +11,7 @@
 //!    [`access_at`], [`compatibility`]: one file for each type, with its entries. [`as_of`]: the moment that an entry looks at.
 //!    [`marketplace`]: what other tenants offer, and who has installed it. [`connection`] makes pages, [`loaders`] gathers what nested fields need.
 //! 3. [`event`], [`history`] and [`audit`]: what has happened; [`live`]: the same as it happens, over WebSocket.
-//! 4. [`handler`], [`limits`], [`error`] and [`nulls`]: what a request passes on its way in and out; [`session`]: what
+//! 4. [`handler`], [`documents`], [`limits`], [`error`] and [`nulls`]: what a request passes on its way in and out; [`session`]: what
 //!    its resolvers share; [`page`]: GraphiQL.
 
 mod access_at;
@@ -19,6 +19,7 @@ mod as_of;
 mod audit;
 mod compatibility;
 mod connection;
+mod documents;
 mod enums;
 mod error;
 mod event;
@@ -66,7 +67,7 @@ use tokio_util::sync::CancellationToken;
 /// Operations, by POST. Stands behind authentication: a request without a caller is answered 401.
 pub fn operations(limits: &LimitsConfig) -> MethodRouter<AppState> {
     post(handler::execute)
-        .layer::<_, Infallible>(Extension(schema::build(limits)))
+        .layer::<_, Infallible>(Extension(handler::Endpoint::new(limits)))
         .layer(DefaultBodyLimit::max(limits.body_bytes))
 }
 

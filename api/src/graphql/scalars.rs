@@ -1,6 +1,13 @@
 //! Scalars of our own.
 
-use async_graphql::{InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::{
+    ContextSelectionSet, InputValueError, InputValueResult, Number, OutputType, Positioned, Scalar,
+    ScalarType, ServerResult, Value,
+};
+use projections::catalog::StoredJson;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// Largest whole number that every JSON reader keeps exactly (RFC 8259 section 6).
@@ -58,5 +65,26 @@ impl ScalarType for UuidScalar {
 
     fn to_value(&self) -> Value {
         Value::String(self.0.to_string())
+    }
+}
+
+/// A stored document as the scalar `JSON`: read straight into an answer's own form.
+pub(super) struct StoredSchema<'a>(pub(super) &'a StoredJson);
+
+impl OutputType for StoredSchema<'_> {
+    fn type_name() -> Cow<'static, str> {
+        <serde_json::Value as OutputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <serde_json::Value as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        _ctx: &ContextSelectionSet<'_>,
+        _field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        Ok(self.0.read())
     }
 }

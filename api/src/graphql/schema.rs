@@ -17,7 +17,7 @@ use super::server::ServerConnection;
 use super::tool::ToolConnection;
 use crate::config::LimitsConfig;
 use async_graphql::connection::PageInfo;
-use async_graphql::{ID, SDLExportOptions, SchemaBuilder};
+use async_graphql::{ID, SDLExportOptions, SchemaBuilder, ValidationMode};
 use chrono::{DateTime, Utc};
 
 pub(super) type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
@@ -25,11 +25,35 @@ pub(super) type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 /// The schema with its limits. What `limits.rs` checks before is here only where the library's own check
 /// has the same meaning, as a second line.
 pub(super) fn build(limits: &LimitsConfig) -> Schema {
-    builder()
+    limited(builder(), limits).finish()
+}
+
+/// The schema in two forms.
+#[derive(Clone)]
+pub(super) struct Schemas {
+    /// Validates every document.
+    pub(super) strict: Schema,
+    /// For documents that the other one has validated and executed: only their complexity is computed again.
+    pub(super) trusting: Schema,
+}
+
+impl Schemas {
+    pub(super) fn build(limits: &LimitsConfig) -> Self {
+        Self {
+            strict: build(limits),
+            trusting: limited(builder().validation_mode(ValidationMode::Fast), limits).finish(),
+        }
+    }
+}
+
+fn limited(
+    builder: SchemaBuilder<Query, Mutation, Subscription>,
+    limits: &LimitsConfig,
+) -> SchemaBuilder<Query, Mutation, Subscription> {
+    builder
         .limit_complexity(limits.graphql_complexity)
         .limit_recursive_depth(MAX_RECURSION)
         .limit_directives(limits.graphql_directives)
-        .finish()
 }
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {

@@ -16,7 +16,7 @@ use super::node::NodeId;
 use super::rating::{self, Rating};
 use super::recommend::{By, Recommendation, recommend};
 use super::review::{self, ReviewConnection, ReviewPart};
-use super::scalars::Sequence;
+use super::scalars::{Sequence, StoredSchema};
 use super::server::{Server, tool_count};
 use super::session::Session;
 use super::similar::{self, SimilarTool};
@@ -26,11 +26,15 @@ use crate::error::ApiError;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::id::{ServerId, ToolId};
+use futures::FutureExt;
 use projections::{Moment, catalog};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// A tool of the catalogue.
+///
+/// The library makes one future of all fields and allocates it for each field that a query names: those that
+/// ask for more are boxed, so that the plain ones cost little.
 pub(super) struct Tool(pub(super) catalog::Tool);
 
 /// A page of tools.
@@ -61,13 +65,13 @@ impl Tool {
     }
 
     /// JSON Schema of its arguments; null when the source gave none.
-    async fn input_schema(&self) -> Option<&Value> {
-        self.0.input_schema.as_ref()
+    async fn input_schema(&self) -> Option<StoredSchema<'_>> {
+        self.0.input_schema.as_ref().map(StoredSchema)
     }
 
     /// JSON Schema of its structured result, when it declares one.
-    async fn output_schema(&self) -> Option<&Value> {
-        self.0.output_schema.as_ref()
+    async fn output_schema(&self) -> Option<StoredSchema<'_>> {
+        self.0.output_schema.as_ref().map(StoredSchema)
     }
 
     /// Hints about its behaviour, as its maker gives them (MCP specification, "ToolAnnotations").
@@ -114,7 +118,9 @@ impl Tool {
         ctx: &Context<'_>,
         #[graphql(desc = "Most of them, at most 20.", default = 5)] first: i32,
     ) -> Result<Vec<Recommendation>, ApiError> {
-        recommend(Session::of(ctx), &self.0.id, By::Together, first).await
+        recommend(Session::of(ctx), &self.0.id, By::Together, first)
+            .boxed()
+            .await
     }
 
     /// What comes next after this tool, likeliest first. Empty until agents have used it.
@@ -124,7 +130,9 @@ impl Tool {
         ctx: &Context<'_>,
         #[graphql(desc = "Most of them, at most 20.", default = 5)] first: i32,
     ) -> Result<Vec<Recommendation>, ApiError> {
-        recommend(Session::of(ctx), &self.0.id, By::Next, first).await
+        recommend(Session::of(ctx), &self.0.id, By::Next, first)
+            .boxed()
+            .await
     }
 
     /// One word to group by.
@@ -158,7 +166,7 @@ impl Tool {
     /// The server that offers it.
     async fn server(&self, ctx: &Context<'_>) -> Result<Server, ApiError> {
         let (id, moment) = (self.0.server_id.clone(), self.0.moment);
-        let server = Session::of(ctx).server_at(id, moment).await?;
+        let server = Session::of(ctx).server_at(id, moment).boxed().await?;
         server.ok_or(ApiError::NotFound)
     }
 
@@ -170,12 +178,12 @@ impl Tool {
         #[graphql(desc = "How many, 1 to 20.", default_with = "similar::DEFAULT_SIMILAR")]
         first: i32,
     ) -> Option<Result<Vec<SimilarTool>, ApiError>> {
-        Some(similar::of(Session::of(ctx), &self.0, first).await)
+        Some(similar::of(Session::of(ctx), &self.0, first).boxed().await)
     }
 
     /// What the members of your tenant think of it; as of now, also where the tool is shown as it was.
     async fn rating(&self, ctx: &Context<'_>) -> Option<Result<Rating, ApiError>> {
-        Some(rating::of_tool(Session::of(ctx), &self.0.id).await)
+        Some(rating::of_tool(Session::of(ctx), &self.0.id).boxed().await)
     }
 
     /// What they wrote about it, newest first, your own among it; as of now.
@@ -196,7 +204,11 @@ impl Tool {
             after,
             include_hidden,
         };
-        Some(review::of_tool(Session::of(ctx), &self.0.id, part).await)
+        Some(
+            review::of_tool(Session::of(ctx), &self.0.id, part)
+                .boxed()
+                .await,
+        )
     }
 
     /// When it was registered.
@@ -217,7 +229,11 @@ impl Tool {
         #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
         #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
     ) -> Option<Result<DependentConnection, ApiError>> {
-        Some(dependent::of_tool(Session::of(ctx), &self.0, first, after).await)
+        Some(
+            dependent::of_tool(Session::of(ctx), &self.0, first, after)
+                .boxed()
+                .await,
+        )
     }
 
     /// What has happened to it and what each event changed. For those who keep or audit the
@@ -239,7 +255,11 @@ impl Tool {
             direction,
             min_sequence,
         };
-        Some(history::of_tool(Session::of(ctx), &self.0, part).await)
+        Some(
+            history::of_tool(Session::of(ctx), &self.0, part)
+                .boxed()
+                .await,
+        )
     }
 }
 
@@ -417,6 +437,7 @@ impl ToolQueries {
         let mut reads = session.reads().await?.at(moment);
         let sort = OrderInput::sort(order_by);
         let page = catalog::tools(&mut reads, &filter, sort, &request).await?;
+        reads.keep();
         let continues = request.after.is_some();
         Ok(Some(connection(
             page,

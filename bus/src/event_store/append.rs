@@ -10,6 +10,7 @@ use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use domain::AggregateRoot;
 use domain::envelope::{Commit, body_hash, to_micros};
 use domain::id::CommitId;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What an append did.
@@ -20,7 +21,7 @@ pub struct Appended<A: AggregateRoot> {
     /// Its events; those of the first answer when the command id was seen before.
     pub events: Vec<A::Event>,
     /// The context for the next command; none when the command id was seen before.
-    pub next: Option<AggregateContext<A>>,
+    pub next: Option<Arc<AggregateContext<A>>>,
 }
 
 /// Why an append failed.
@@ -87,7 +88,7 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
         Ok(Appended {
             commit: reference,
             events: commit.events,
-            next: Some(next),
+            next: Some(Arc::new(next)),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::Dialect;
 use super::keywords::each_below;
+use super::plain::is_plain;
 use super::reference::local_fragment;
 use jsonschema::ValidationError;
 use serde_json::Value;
@@ -31,6 +32,9 @@ pub enum SchemaFault {
 /// # Errors
 /// [`SchemaFault`] for a document that is none, or that does not stand for itself.
 pub fn check(schema: &Value) -> Result<Dialect, SchemaFault> {
+    if is_plain(schema) {
+        return Ok(Dialect::Draft202012);
+    }
     let dialect = dialect_of(schema)?;
     check_references(schema, schema)?;
     Ok(dialect)

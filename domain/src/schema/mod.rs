@@ -7,6 +7,7 @@
 mod check;
 mod dialect;
 pub(crate) mod keywords;
+mod plain;
 pub(crate) mod reference;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@
 //! guessed at.
 
 use super::{ManifestError, ServerProfile};
+use crate::canonical;
 use crate::id::TenantId;
 use crate::text::is_clean;
 use serde_json::{Map, Value, json};
@@ -56,11 +57,10 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError`] that names the place.
     pub fn new(document: Value) -> Result<Self, ManifestError> {
-        let canonical =
-            serde_json_canonicalizer::to_vec(&document).map_err(|_| ManifestError::Invalid {
-                place: String::new(),
-                problem: "it has no canonical JSON form".to_owned(),
-            })?;
+        let canonical = canonical::to_vec(&document).map_err(|_| ManifestError::Invalid {
+            place: String::new(),
+            problem: "it has no canonical JSON form".to_owned(),
+        })?;
         if canonical.len() > MAX_MANIFEST_BYTES {
             return Err(ManifestError::TooLarge {
                 found: canonical.len(),

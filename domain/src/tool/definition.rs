@@ -1,6 +1,7 @@
 //! What a model reads of a tool, and the hash that identifies it.
 
 use super::ToolError;
+use crate::canonical;
 use crate::schema::{self, SchemaFault};
 use crate::text::is_clean;
 use serde::{Deserialize, Serialize};
@@ -127,23 +128,23 @@ fn canonical_schema(field: &'static str, schema: Option<&Value>) -> Result<Vec<u
             reason: "give an object with \"type\": \"object\"".to_owned(),
         });
     }
-    let canonical = canonical(field, schema)?;
-    if canonical.len() > MAX_SCHEMA_BYTES {
+    let written = canonical(field, schema)?;
+    if written.len() > MAX_SCHEMA_BYTES {
         return Err(ToolError::SchemaTooLarge {
             field,
-            found: canonical.len(),
+            found: written.len(),
         });
     }
-    if !texts_are_clean(schema) {
+    if !is_plain_json(&written) && !texts_are_clean(schema) {
         return Err(ToolError::HiddenCharacters { field });
     }
     // Last, so that no hostile size or text reaches it.
     check_schema(field, schema)?;
-    Ok(canonical)
+    Ok(written)
 }
 
 fn canonical<T: Serialize>(field: &'static str, value: &T) -> Result<Vec<u8>, ToolError> {
-    serde_json_canonicalizer::to_vec(value).map_err(|error| ToolError::InvalidSchema {
+    canonical::to_vec(value).map_err(|error| ToolError::InvalidSchema {
         field,
         path: String::new(),
         reason: error.to_string(),
@@ -162,6 +163,21 @@ fn check_schema(field: &'static str, schema: &Value) -> Result<(), ToolError> {
             Err(ToolError::RemoteReference { field, reference })
         }
     }
+}
+
+/// Whether JSON, as it is written, is of printable ASCII and the usual escapes: then no text in it hides
+/// anything, and need not be read character by character.
+fn is_plain_json(written: &[u8]) -> bool {
+    let mut escaped = false;
+    written.iter().all(|byte| {
+        let plain = if escaped {
+            matches!(byte, b'"' | b'\\' | b'n' | b't')
+        } else {
+            matches!(byte, b' '..=b'~')
+        };
+        escaped = !escaped && *byte == b'\\';
+        plain
+    })
 }
 
 fn texts_are_clean(value: &Value) -> bool {
@@ -214,6 +230,29 @@ mod tests {
             br#"{"description":"Adds","input_schema":null,"name":"add","output_schema":null}"#;
         let expected = hex::encode(Sha256::digest(whole));
         assert_eq!(definition.checked_hash("add").unwrap(), expected);
+    }
+
+    #[test]
+    fn only_what_hides_nothing_is_plain() {
+        for plain in ["a\"b", "\\", "\n\t", "\\u0007"] {
+            let schema = json!({ "type": "object", "title": plain });
+            assert!(
+                is_plain_json(&canonical::to_vec(&schema).unwrap()),
+                "{plain:?}"
+            );
+        }
+        for other in ["\u{7}", "\u{8}", "\r", "\u{7f}", "\u{202e}", "\\\u{7}"] {
+            for schema in [json!({ "title": other }), json!({ other: 1 })] {
+                assert!(
+                    !is_plain_json(&canonical::to_vec(&schema).unwrap()),
+                    "{other:?}"
+                );
+                assert!(
+                    canonical_schema("input_schema", Some(&schema)).is_err(),
+                    "{other:?}"
+                );
+            }
+        }
     }
 
     #[test]

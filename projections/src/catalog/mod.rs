@@ -9,6 +9,7 @@ mod rows;
 pub(crate) mod save;
 mod server_queries;
 mod shelf;
+mod stored;
 mod tool_row;
 
 pub use facets::{Count, ToolFacets, category_counts, tool_facets};
@@ -21,6 +22,7 @@ pub use queries::{
 pub use rows::{Server, Status, Tool, ToolVersion};
 pub(crate) use save::save;
 pub use server_queries::{ServerFilter, count_servers, server_by_slug, servers, servers_by_id};
+pub use stored::StoredJson;
 pub use tool_row::VersionMark;
 
 /// The projector's name.

@@ -35,22 +35,55 @@ pub(super) fn supersede<T: Dated>(row: &mut T, past: &mut Vec<Past<T>>, at: i64)
     }
 }
 
+/// A commit that is later than those of its tenant before it.
+#[derive(Debug, Serialize)]
+pub(super) struct MomentRow<'a> {
+    tenant: &'a str,
+    recorded_at: DateTime<Utc>,
+    stream_sequence: i64,
+}
+
+/// The commits of a batch that are later than those before them in it.
+pub(super) fn moments(batch: &[Recorded]) -> Vec<MomentRow<'_>> {
+    let mut latest: HashMap<&str, DateTime<Utc>> = HashMap::new();
+    let mut moments = Vec::new();
+    for recorded in batch {
+        let (tenant, recorded_at) = (recorded.commit.tenant.as_str(), recorded.commit.recorded_at);
+        if latest
+            .get(tenant)
+            .is_none_or(|latest| recorded_at > *latest)
+        {
+            latest.insert(tenant, recorded_at);
+            moments.push(MomentRow {
+                tenant,
+                recorded_at,
+                stream_sequence: to_i64(recorded.stream_sequence),
+            });
+        }
+    }
+    moments
+}
+
+/// Adds to `moments` those of `$6` that are later than everything before them, as [`save_moments`] does where
+/// all that is there lies before them in the log.
+pub(super) const MOMENTS: &str = "INSERT INTO moments (tenant, recorded_at, stream_sequence)
+     SELECT tenant, recorded_at, stream_sequence
+     FROM json_populate_recordset(NULL::moments, $6::json) AS incoming
+     WHERE recorded_at > coalesce((SELECT known.recorded_at FROM moments AS known
+                                   WHERE known.tenant = incoming.tenant
+                                   ORDER BY known.recorded_at DESC LIMIT 1), '-infinity')";
+
 /// Adds to `moments` the commits that are later than everything before them. One that was parked and is
 /// applied late takes its place among those that came after it, which are no moments if they are not later.
 pub(super) async fn save_moments(
     connection: &mut PgConnection,
     batch: &[Recorded],
 ) -> Result<(), ProjectionError> {
-    let mut latest: HashMap<&str, DateTime<Utc>> = HashMap::new();
     let (mut tenants, mut times, mut positions) = (Vec::new(), Vec::new(), Vec::new());
-    for recorded in batch {
-        let (tenant, time) = (recorded.commit.tenant.as_str(), recorded.commit.recorded_at);
-        if latest.get(tenant).is_none_or(|latest| time > *latest) {
-            latest.insert(tenant, time);
-            tenants.push(tenant);
-            times.push(time);
-            positions.push(to_i64(recorded.stream_sequence));
-        }
+    for moment in moments(batch) {
+        tenants.push(moment.tenant);
+        times.push(moment.recorded_at);
+        positions.push(moment.stream_sequence);
     }
     sqlx::query(
         "WITH rows AS (

@@ -3,8 +3,11 @@
 //! however many commits.
 
 use super::NAME;
-use super::past::{Dated, Past, save_moments, supersede};
-use super::save::{SERVER_COLUMNS, TOOL_COLUMNS, VERSION_COLUMNS, fetch, save, save_past};
+use super::past::{Dated, MOMENTS, Past, moments, save_moments, supersede};
+use super::save::{
+    SERVER_COLUMNS, TOOL_COLUMNS, VERSION_COLUMNS, document, fetch, past_columns, save, save_past,
+    upsert,
+};
 use super::shelf::{self, Shelves};
 use super::tool_row::{ACTIVE, RETIRED, ToolRow};
 use crate::checkpoint::to_i64;
@@ -25,6 +28,9 @@ use std::sync::Arc;
 /// Keeps `servers`, `tools` and `tool_versions`, what the first two were before, and `moments`.
 #[derive(Debug)]
 pub struct CatalogProjector;
+
+/// What identifies a version, beside its tenant.
+const VERSION_KEY: &str = "tool_id, tool_version";
 
 /// (tenant, aggregate id).
 pub(super) type Key = (String, String);
@@ -108,24 +114,68 @@ impl Projector for CatalogProjector {
         connection: &mut PgConnection,
         batch: &[Recorded],
     ) -> Result<(), ProjectionError> {
-        let mut rows = load(connection, batch).await?;
-        for recorded in batch {
-            for event in &recorded.events {
-                match event {
-                    AnyEvent::Server(event) => rows.apply_server(recorded, event)?,
-                    AnyEvent::Tool(event) => rows.apply_tool(recorded, event)?,
-                    AnyEvent::Tenant(_)
-                    | AnyEvent::Principal(_)
-                    | AnyEvent::Denial(_)
-                    | AnyEvent::Publisher(_) => {}
-                    AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
-                    AnyEvent::Installation(_) => {}
-                }
-            }
-        }
+        let rows = fold(connection, batch).await?;
         rows.save(connection).await?;
         save_moments(connection, batch).await
     }
+
+    /// As [`Rows::save`] and `save_moments` write it. Commits come in order here, so no moment is overtaken.
+    fn statement(&self) -> Option<String> {
+        let past = |table: &str, id: &str, columns: &[&str], parameter: &str| {
+            let (key, columns) = past_columns(id, columns);
+            upsert(table, &key, &columns, parameter)
+        };
+        Some(format!(
+            "WITH servers_now AS ({}), servers_then AS ({}), tools_now AS ({}), tools_then AS ({}),
+                  published AS ({}) {MOMENTS}",
+            upsert("servers", "server_id", SERVER_COLUMNS, "$1"),
+            past("servers_past", "server_id", SERVER_COLUMNS, "$2"),
+            upsert("tools", "tool_id", TOOL_COLUMNS, "$3"),
+            past("tools_past", "tool_id", TOOL_COLUMNS, "$4"),
+            upsert("tool_versions", VERSION_KEY, VERSION_COLUMNS, "$5"),
+        ))
+    }
+
+    async fn documents(
+        &self,
+        connection: &mut PgConnection,
+        batch: &[Recorded],
+    ) -> Result<Vec<Option<String>>, ProjectionError> {
+        let rows = fold(connection, batch).await?;
+        let servers: Vec<_> = rows.servers.into_values().collect();
+        let tools: Vec<_> = rows.tools.into_values().collect();
+        Ok(vec![
+            document(&servers),
+            document(&rows.servers_past),
+            document(&tools),
+            document(&rows.tools_past),
+            document(&rows.versions),
+            document(&moments(batch)),
+        ])
+    }
+}
+
+/// What a batch makes of the rows that it touches.
+async fn fold<'a>(
+    connection: &mut PgConnection,
+    batch: &'a [Recorded],
+) -> Result<Rows<'a>, ProjectionError> {
+    let mut rows = load(connection, batch).await?;
+    for recorded in batch {
+        for event in &recorded.events {
+            match event {
+                AnyEvent::Server(event) => rows.apply_server(recorded, event)?,
+                AnyEvent::Tool(event) => rows.apply_tool(recorded, event)?,
+                AnyEvent::Tenant(_)
+                | AnyEvent::Principal(_)
+                | AnyEvent::Denial(_)
+                | AnyEvent::Publisher(_) => {}
+                AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
+                AnyEvent::Installation(_) => {}
+            }
+        }
+    }
+    Ok(rows)
 }
 
 /// Loads the rows of the aggregates whose history began before this batch, and the tools of servers that
@@ -375,7 +425,7 @@ impl<'a> Rows<'a> {
         save(
             connection,
             "tool_versions",
-            "tool_id, tool_version",
+            VERSION_KEY,
             VERSION_COLUMNS,
             &self.versions,
         )

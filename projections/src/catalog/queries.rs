@@ -1,6 +1,8 @@
 //! Queries over tools and their versions.
 
-use super::rows::{Sortable, Status, Tool, ToolVersion, read_tool, read_version};
+use super::rows::{
+    READ_COLUMNS as COLUMNS, Sortable, Status, Tool, ToolVersion, read_tool, read_version,
+};
 use super::{Order, Sort, contains};
 use crate::access::corrupt;
 use crate::error::QueryError;
@@ -12,10 +14,6 @@ use domain::id::{ServerId, ToolId};
 use domain::tool::Visibility;
 use sqlx::{Postgres, QueryBuilder, Row};
 use std::collections::HashMap;
-
-const COLUMNS: &str = "tool_id, server_id, server, name, title, description, input_schema, \
-                       output_schema, annotations, definition_hash, tool_version, aliases, \
-                       version_marks, deprecation, category, tags, visibility, status, retired_reason, registered_at, updated_at";
 
 /// The registry name of a tool's server, as it is today.
 const OFFERED_AS: &str = "(SELECT registry_name FROM catalog.servers AS offering

@@ -1,5 +1,6 @@
 //! The rows of the catalogue, as queries answer them.
 
+use super::stored::StoredJson;
 use super::tool_row::VersionMark;
 use crate::access::corrupt;
 use crate::error::QueryError;
@@ -11,9 +12,9 @@ use domain::server::Transport;
 use domain::tool::{Alias, Deprecation, Visibility};
 use semver::Version;
 use serde_json::Value;
-use sqlx::Row;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
+use sqlx::{Decode, Postgres, Row, Type};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
@@ -96,9 +97,9 @@ pub struct Tool {
     /// What it does.
     pub description: String,
     /// JSON Schema of the arguments.
-    pub input_schema: Option<Value>,
+    pub input_schema: Option<StoredJson>,
     /// JSON Schema of the structured result.
-    pub output_schema: Option<Value>,
+    pub output_schema: Option<StoredJson>,
     /// Hints about its behaviour.
     pub annotations: Option<Value>,
     /// The definition's identity.
@@ -226,40 +227,52 @@ pub(super) fn read_server(row: &PgRow, moment: Moment) -> Result<Server, QueryEr
     })
 }
 
+/// The columns that [`read_tool`] reads, in its order.
+pub(super) const READ_COLUMNS: &str = "tool_id, server_id, server, name, title, description, input_schema, \
+                       output_schema, annotations, definition_hash, tool_version, aliases, \
+                       version_marks, deprecation, category, tags, visibility, status, retired_reason, registered_at, updated_at";
+
+/// Reads the columns one after another: to look each up by its name takes longer than to read it.
 pub(super) fn read_tool(row: &PgRow, moment: Moment) -> Result<Tool, QueryError> {
-    let visibility: String = row.try_get("visibility")?;
+    let mut columns = Columns { row, next: 0 };
     Ok(Tool {
-        id: row
-            .try_get::<String, _>("tool_id")?
-            .try_into()
-            .map_err(corrupt)?,
-        server_id: row
-            .try_get::<String, _>("server_id")?
-            .try_into()
-            .map_err(corrupt)?,
-        server: row.try_get("server")?,
-        name: row.try_get("name")?,
-        title: row.try_get("title")?,
-        description: row.try_get("description")?,
-        input_schema: row.try_get("input_schema")?,
-        output_schema: row.try_get("output_schema")?,
-        annotations: row.try_get("annotations")?,
-        definition_hash: row.try_get("definition_hash")?,
-        tool_version: row.try_get("tool_version")?,
-        aliases: json(row, "aliases")?,
-        version_marks: json(row, "version_marks")?,
-        deprecation: row
-            .try_get::<Option<Json<Deprecation>>, _>("deprecation")?
-            .map(|Json(deprecation)| deprecation),
-        category: row.try_get("category")?,
-        tags: row.try_get("tags")?,
-        visibility: Visibility::from_str(&visibility).map_err(corrupt)?,
-        status: Status::read(row.try_get("status")?)?,
-        retired_reason: row.try_get("retired_reason")?,
-        registered_at: row.try_get("registered_at")?,
-        updated_at: row.try_get("updated_at")?,
+        id: columns.next::<String>()?.try_into().map_err(corrupt)?,
+        server_id: columns.next::<String>()?.try_into().map_err(corrupt)?,
+        server: columns.next()?,
+        name: columns.next()?,
+        title: columns.next()?,
+        description: columns.next()?,
+        input_schema: columns.next::<Option<Json<_>>>()?.map(StoredJson::from),
+        output_schema: columns.next::<Option<Json<_>>>()?.map(StoredJson::from),
+        annotations: columns.next()?,
+        definition_hash: columns.next()?,
+        tool_version: columns.next()?,
+        aliases: columns.next().map(|Json(aliases)| aliases)?,
+        version_marks: columns.next().map(|Json(marks)| marks)?,
+        deprecation: columns.next::<Option<Json<_>>>()?.map(|Json(told)| told),
+        category: columns.next()?,
+        tags: columns.next()?,
+        visibility: Visibility::from_str(columns.next()?).map_err(corrupt)?,
+        status: Status::read(columns.next()?)?,
+        retired_reason: columns.next()?,
+        registered_at: columns.next()?,
+        updated_at: columns.next()?,
         moment,
     })
+}
+
+/// The columns of a row, one after another.
+struct Columns<'r> {
+    row: &'r PgRow,
+    next: usize,
+}
+
+impl<'r> Columns<'r> {
+    fn next<T: Decode<'r, Postgres> + Type<Postgres>>(&mut self) -> Result<T, sqlx::Error> {
+        let column = self.next;
+        self.next += 1;
+        self.row.try_get(column)
+    }
 }
 
 pub(super) fn read_version(row: &PgRow) -> Result<ToolVersion, QueryError> {
@@ -286,11 +299,4 @@ pub(super) fn read_version(row: &PgRow) -> Result<ToolVersion, QueryError> {
             .map(|Json(mark)| mark)
             .unwrap_or_default(),
     })
-}
-
-fn json<T>(row: &PgRow, column: &str) -> Result<T, sqlx::Error>
-where
-    T: for<'de> serde::Deserialize<'de> + Send + Unpin + 'static,
-{
-    row.try_get(column).map(|Json(value)| value)
 }

@@ -2,7 +2,6 @@
 
 use crate::error::ProjectionError;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use std::collections::BTreeSet;
@@ -70,11 +69,16 @@ pub(super) async fn save_past<T: Serialize>(
     columns: &[&str],
     rows: &[T],
 ) -> Result<(), ProjectionError> {
-    let key = format!("{id}, valid_from");
+    let (key, columns) = past_columns(id, columns);
+    save(connection, table, &key, &columns, rows).await
+}
+
+/// Key and columns of the table of images beside a table.
+pub(super) fn past_columns<'a>(id: &str, columns: &[&'a str]) -> (String, Vec<&'a str>) {
     let mut columns = columns.to_vec();
     columns.retain(|column| *column != "valid_from");
     columns.push("valid_to");
-    save(connection, table, &key, &columns, rows).await
+    (format!("{id}, valid_from"), columns)
 }
 
 /// Writes rows with one statement: they travel as one JSON document and Postgres makes rows of it.
@@ -85,24 +89,33 @@ pub(crate) async fn save<T: Serialize>(
     columns: &[&str],
     rows: &[T],
 ) -> Result<(), ProjectionError> {
-    if rows.is_empty() {
-        return Ok(());
+    if let Some(document) = document(rows) {
+        sqlx::query(&upsert(table, id, columns, "$1"))
+            .bind(document)
+            .execute(connection)
+            .await?;
     }
+    Ok(())
+}
+
+/// The statement that writes rows, which are a JSON array in one parameter.
+pub(super) fn upsert(table: &str, id: &str, columns: &[&str], parameter: &str) -> String {
     let set: Vec<_> = columns
         .iter()
         .map(|column| format!("{column} = EXCLUDED.{column}"))
         .collect();
     let (columns, set) = (columns.join(", "), set.join(", "));
-    let document: Value = serde_json::to_value(rows).unwrap_or(Value::Null);
-    sqlx::query(&format!(
+    format!(
         "INSERT INTO {table} (tenant, {id}, {columns})
-         SELECT tenant, {id}, {columns} FROM json_populate_recordset(NULL::{table}, $1::json)
+         SELECT tenant, {id}, {columns} FROM json_populate_recordset(NULL::{table}, {parameter}::json)
          ON CONFLICT (tenant, {id}) DO UPDATE SET {set}"
-    ))
-    .bind(document.to_string())
-    .execute(connection)
-    .await?;
-    Ok(())
+    )
+}
+
+/// Rows as they travel; none when there is no row.
+pub(super) fn document<T: Serialize>(rows: &[T]) -> Option<String> {
+    // Rows are plain structs with string keys, for which serialisation cannot fail.
+    (!rows.is_empty()).then(|| serde_json::to_string(rows).unwrap_or_else(|_| "null".to_owned()))
 }
 
 /// Rows as JSON, by a statement over the keys (tenant, id), which are `$1` and `$2`; none without a key.

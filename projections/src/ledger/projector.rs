@@ -9,6 +9,7 @@ use bus::LogEntry;
 use domain::AnyEvent;
 use domain::merkle::{Frontier, Subtree, TreeHash, leaf_hash, subtrees};
 use sqlx::PgConnection;
+use std::time::Duration;
 
 /// Keeps the tree.
 #[derive(Debug)]
@@ -39,6 +40,11 @@ impl Projector for LedgerProjector {
 
     fn batch_size(&self) -> usize {
         1_000
+    }
+
+    /// Who asks for a proof of the last commit waits no longer than this.
+    fn gathers(&self) -> Duration {
+        Duration::from_millis(25)
     }
 
     async fn apply(

@@ -163,16 +163,18 @@ impl TryFrom<catalog::Tool> for ToolSpec {
     type Error = semver::Error;
 
     /// The order of members that the store happens to give becomes one that does not depend on it.
-    fn try_from(mut tool: catalog::Tool) -> Result<Self, semver::Error> {
-        let documents = [
-            &mut tool.input_schema,
-            &mut tool.output_schema,
-            &mut tool.annotations,
+    fn try_from(tool: catalog::Tool) -> Result<Self, semver::Error> {
+        let schema = |stored: Option<catalog::StoredJson>| stored.map(|stored| stored.value());
+        let mut documents = [
+            schema(tool.input_schema),
+            schema(tool.output_schema),
+            tool.annotations,
         ];
         documents
-            .into_iter()
+            .iter_mut()
             .flatten()
             .for_each(Value::sort_all_objects);
+        let [input_schema, output_schema, annotations] = documents;
         Ok(Self {
             version: Version::parse(&tool.tool_version)?,
             title: tool.title,
@@ -180,9 +182,9 @@ impl TryFrom<catalog::Tool> for ToolSpec {
             category: tool.category,
             tags: tool.tags.into_iter().collect(),
             visibility: tool.visibility,
-            input_schema: tool.input_schema,
-            output_schema: tool.output_schema,
-            annotations: tool.annotations,
+            input_schema,
+            output_schema,
+            annotations,
         })
     }
 }

@@ -7,7 +7,6 @@ use crate::authz::{Action, Resource};
 use crate::context::Caller;
 use crate::error::{ApiError, TokenProblem};
 use crate::graphql::error::{finish, refusal};
-use crate::graphql::handler::check;
 use crate::graphql::session::Session;
 use crate::state::AppState;
 use async_graphql::{Data, Executor, Request, Response};
@@ -157,7 +156,8 @@ impl Connection {
             return Err(refused(TokenProblem::Missing.into()));
         };
         let state = &self.0.state;
-        let operation = check(&mut request, &state.config.limits)?;
+        let documents = &self.0.live.documents;
+        let (operation, _) = documents.check(&mut request, &state.config.limits)?;
         if operation.kind != "subscription" {
             return Err(refused(ApiError::Invalid {
                 code: "NOT_A_SUBSCRIPTION",

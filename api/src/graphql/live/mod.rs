@@ -18,6 +18,7 @@ mod tail;
 
 pub(super) use events::Subscription;
 
+use super::documents::Documents;
 use super::schema::Schema;
 use crate::config::LimitsConfig;
 use crate::state::AppState;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone)]
 struct Live {
     schema: Schema,
+    documents: Documents,
     slots: Slots,
     shutdown: CancellationToken,
 }
@@ -43,6 +45,7 @@ pub(super) fn route(
 ) -> MethodRouter<AppState> {
     let live = Live {
         schema,
+        documents: Documents::new(),
         slots: Slots::new(limits),
         shutdown: shutdown.clone(),
     };
