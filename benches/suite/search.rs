@@ -36,7 +36,7 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
         sizes.push(100_000);
     }
     for size in sizes {
-        let filled = Filled::new(settings, &corpus, size, &model).await?;
+        let filled = Arc::new(Filled::new(settings, &corpus, size, &model).await?);
         measure(settings, report, &filled).await?;
         search_load::recall(report, &filled).await?;
         if size > 1_000 || settings.quick {
@@ -50,7 +50,6 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
 pub(crate) struct Filled {
     pub(crate) size: usize,
     pub(crate) index: SearchIndex,
-    pub(crate) embedder: Arc<Reused>,
     pub(crate) model: Arc<MiniLm>,
     pub(crate) vectors: Vec<f32>,
     pub(crate) tools: HashMap<String, usize>,
@@ -94,7 +93,6 @@ impl Filled {
         Ok(Self {
             size,
             index,
-            embedder,
             model: Arc::clone(model),
             vectors,
             tools,
@@ -243,7 +241,7 @@ fn queries(corpus: &Corpus, count: usize) -> Vec<String> {
 
 /// Vectors of tools that are those of a few thousand real texts again, each moved a little: a hundred thousand texts
 /// would take a quarter of an hour to embed. Queries are embedded, and so is what comes after the filling.
-pub(crate) struct Reused {
+struct Reused {
     real: Vec<Vec<f32>>,
     model: Arc<MiniLm>,
     embeds: AtomicBool,

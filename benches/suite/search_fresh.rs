@@ -8,6 +8,7 @@ use crate::visible::Installation;
 use crate::world::{World, dispatch};
 use anyhow::{Result, ensure};
 use api::config::EmbedderKind;
+use domain::server::Server;
 use domain::tool::Tool;
 use projections::search::embed::{Embedder, MiniLm};
 use projections::search::{NAME, SearchRequest};
@@ -23,7 +24,7 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     let corpus = Corpus::load(settings)?;
     let world = World::start(true).await?;
     let mut config = world.config().await?;
-    config.search.embedder = EmbedderKind::Minilm;
+    config.search.embedder = EmbedderKind::MiniLm;
     config.search.model_dir = Some(folder.clone());
     let (tools, events) = (settings.size(2_000, 100), settings.size(400, 30));
     let installation = Installation::start(config, &corpus, tools).await?;
@@ -35,6 +36,10 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
         let begun = Instant::now();
         model.embed_documents(&texts, &|_| ()).await?;
         alone.push(begun.elapsed().as_secs_f64());
+    }
+    for (id, command) in Corpus::servers(&installation.tenant, tools..tools + events) {
+        let (state, tenant) = (&installation.app.state, &installation.tenant);
+        dispatch::<Server>(&state.dispatcher, tenant, &id, command).await?;
     }
     let mut tick = tokio::time::interval(TICK);
     for number in tools..tools + events {

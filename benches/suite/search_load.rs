@@ -55,22 +55,18 @@ pub(crate) async fn run(
     settings: &Settings,
     report: &mut Report,
     corpus: &Corpus,
-    filled: &Filled,
+    filled: &Arc<Filled>,
 ) -> Result<()> {
     let lasts = Duration::from_secs(if settings.quick { 2 } else { 10 });
     let (mut limits, mut ours, mut fresh, mut rates) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut next = filled.size;
     for run in 0..=settings.runs().min(3) {
-        let raw = clients(lasts, |client, turn| async move {
-            let query = &filled.queries[(client * 13 + turn) % filled.queries.len()];
-            limit(&filled.model, query, &filled.vectors).await.map(drop)
-        })
-        .await?;
+        let raw = clients(filled, lasts, Turn::Limit).await?;
         let stop = AtomicBool::new(false);
         let writes = write(corpus, filled, &mut next, &stop);
         let searches = async {
-            let times = clients(lasts, |client, turn| search(filled, client, turn)).await;
+            let times = clients(filled, lasts, Turn::Search).await;
             stop.store(true, Ordering::Relaxed);
             times
         };
@@ -109,34 +105,50 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// What each turn of each client took.
-async fn clients<F: Future<Output = Result<()>>>(
-    lasts: Duration,
-    turn: impl Fn(usize, usize) -> F,
-) -> Result<Vec<f64>> {
+/// What each turn of each client took. Clients are tasks of their own, as requests are.
+async fn clients(filled: &Arc<Filled>, lasts: Duration, turn: Turn) -> Result<Vec<f64>> {
     let until = Instant::now() + lasts;
-    let client = async |client: usize| {
-        let mut times = Vec::new();
-        while Instant::now() < until {
-            let begun = Instant::now();
-            turn(client, times.len()).await?;
-            times.push(begun.elapsed().as_secs_f64());
-        }
-        Ok::<_, anyhow::Error>(times)
+    let client = |client: usize| {
+        let filled = Arc::clone(filled);
+        tokio::spawn(async move {
+            let mut times = Vec::new();
+            while Instant::now() < until {
+                let begun = Instant::now();
+                turn.take(&filled, client, times.len()).await?;
+                times.push(begun.elapsed().as_secs_f64());
+            }
+            Ok::<_, anyhow::Error>(times)
+        })
     };
-    let all = futures::future::try_join_all((0..CLIENTS).map(client)).await?;
-    Ok(all.concat())
+    let running: Vec<_> = (0..CLIENTS).map(client).collect();
+    let mut all = Vec::new();
+    for client in running {
+        all.extend(client.await??);
+    }
+    Ok(all)
 }
 
-async fn search(filled: &Filled, client: usize, turn: usize) -> Result<()> {
-    let query = &filled.queries[(client * 13 + turn) % filled.queries.len()];
-    let filter = FILTERS[(client + turn) % FILTERS.len()];
-    let answer = filled
-        .index
-        .search(&request(&format!("{query} {filter}"), HITS)?)
-        .await?;
-    ensure!(answer.hits.len() == HITS, "{query:?}: too few hits");
-    Ok(())
+/// What a client does again and again.
+#[derive(Clone, Copy)]
+enum Turn {
+    Limit,
+    Search,
+}
+
+impl Turn {
+    async fn take(self, filled: &Filled, client: usize, turn: usize) -> Result<()> {
+        let query = &filled.queries[(client * 13 + turn) % filled.queries.len()];
+        match self {
+            Self::Limit => limit(&filled.model, query, &filled.vectors).await.map(drop),
+            Self::Search => {
+                let filter = FILTERS[(client + turn) % FILTERS.len()];
+                let request = request(&format!("{query} {filter}"), HITS)?;
+                let answer = filled.index.search(&request).await?;
+                ensure!(answer.hits.len() == HITS, "{query:?}: too few hits");
+                Ok(())
+            }
+        }
+    }
 }
 
 /// Writes new tools and changes of old ones in turn, as the projector does; seconds until each is found by its name.

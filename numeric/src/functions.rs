@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn shares_add_up_to_one_and_keep_their_order() {
-        let mut shares: Vec<f32> = (0..21).map(|i| (i * 7 % 21) as f32).collect();
+        let mut shares: Vec<f32> = (0..21).map(|i| (i * 8 % 21) as f32).collect();
         let highest = shares.iter().position(|score| *score == 20.0);
         softmax(&mut shares, 0.5);
         assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-6);

@@ -4,8 +4,8 @@
 //! what a tool is: numbers in, numbers out, no I/O, one thread. On x86-64 with AVX2 they run on registers of 256
 //! bits, which is decided when they run; elsewhere the same code is plain Rust, with equal results in integers.
 //!
-//! Reading order: [`planes`] (vectors of 16 bits a component and their scan), `dense` (a matrix product with weights
-//! of 8 bits), `functions`, [`transformer`].
+//! Reading order: [`planes`] (vectors of 16 bits a component and their scan), `dense` (a matrix product in whole
+//! numbers), `functions`, [`transformer`].
 
 mod dense;
 mod functions;
@@ -116,18 +116,13 @@ mod wide {
             let simd = self.0;
             let mut sums = [[simd.splat_i32x8(0); 2]; ROWS];
             for (weights, values) in weights.iter().zip(values) {
-                let left = simd.convert_i8x16_to_i16x16(cast(weights[0]));
-                let right = simd.convert_i8x16_to_i16x16(cast(weights[1]));
-                for row in 0..ROWS {
-                    let value: i16x16 = cast(simd.splat_i32x8(values[row]));
-                    let products = [
-                        simd.multiply_wrapping_add_adjacent_i16x16(left, value),
-                        simd.multiply_wrapping_add_adjacent_i16x16(right, value),
-                    ];
-                    sums[row] = [
-                        simd.wrapping_add_i32x8(sums[row][0], products[0]),
-                        simd.wrapping_add_i32x8(sums[row][1], products[1]),
-                    ];
+                let halves: [i16x16; 2] = weights.map(|half| cast(half));
+                for (sums, value) in sums.iter_mut().zip(values) {
+                    let value: i16x16 = cast(simd.splat_i32x8(*value));
+                    for (sum, weights) in sums.iter_mut().zip(halves) {
+                        let product = simd.multiply_wrapping_add_adjacent_i16x16(weights, value);
+                        *sum = simd.wrapping_add_i32x8(*sum, product);
+                    }
                 }
             }
             sums.map(|sums| cast(sums))
@@ -152,32 +147,41 @@ mod wide {
 mod tests {
     use super::*;
 
-    struct Both<'a>(&'a [dense::Pair], &'a [[i32; 3]], &'a [[i16; 16]]);
+    struct Both<'a>(
+        &'a [dense::Pair],
+        &'a [[i32; 3]],
+        &'a [[i8; 16]],
+        &'a [[i16; 16]],
+    );
 
     impl Work for Both<'_> {
         type Output = ([[i32; dense::COLUMNS]; 3], i32);
 
         #[inline(always)]
         fn run(self, kernel: impl Kernel) -> Self::Output {
-            let bytes = self.0.as_flattened();
-            (kernel.tile(self.0, self.1), kernel.dot(bytes, self.2))
+            (kernel.tile(self.0, self.1), kernel.dot(self.2, self.3))
         }
     }
 
     #[test]
     fn wide_registers_compute_what_plain_code_computes() {
         let number = |i: usize| i.wrapping_mul(2_654_435_761) >> 7;
-        let byte = |i: usize| (number(i) % 255) as i32 as u8 as i8;
+        // As small as weights are, so that no sum leaves 32 bits.
+        let weight = |i: usize| (number(i) % 8_191) as i16 - 4_095;
+        let byte = |i: usize| (number(i) as u8) as i8;
         let weights: Vec<dense::Pair> = (0..40)
-            .map(|i| [0, 1].map(|half| std::array::from_fn(|j| byte(i * 32 + half * 16 + j))))
+            .map(|i| [0, 1].map(|half| std::array::from_fn(|j| weight(i * 32 + half * 16 + j))))
             .collect();
         let values: Vec<[i32; 3]> = (0..40)
-            .map(|i| std::array::from_fn(|row| (number(i * 3 + row) as u32) as i32))
+            .map(|i| std::array::from_fn(|row| number(i * 3 + row) as i32 & 0x0fff_0fff))
             .collect();
         let query: Vec<[i16; 16]> = (0..80)
             .map(|i| std::array::from_fn(|j| number(i * 16 + j) as u16 as i16))
             .collect();
-        let both = || Both(&weights, &values, &query);
+        let bytes: Vec<[i8; 16]> = (0..80)
+            .map(|i| std::array::from_fn(|j| byte(i * 16 + j)))
+            .collect();
+        let both = || Both(&weights, &values, &bytes, &query);
         assert_eq!(widest(both()), both().run(Portable));
     }
 }

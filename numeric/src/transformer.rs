@@ -1,7 +1,7 @@
 //! The encoder of BERT over the tokens of texts, and the mean of each text's last layer.
 //!
-//! Texts of a batch stand one behind the other, so that nothing is spent on padding. Products have weights of 8 bits
-//! (`dense`), all else is 32-bit floats. One call runs on one thread: callers that ask at the same time do not wait
+//! Texts of a batch stand one behind the other, so that nothing is spent on padding. Products are sums of whole
+//! numbers (`dense`), all else is 32-bit floats. One call runs on one thread: callers that ask at the same time do not wait
 //! for each other's threads.
 
 use crate::dense::Dense;

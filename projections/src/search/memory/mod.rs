@@ -19,7 +19,7 @@ use arrow_array::{RecordBatch, UInt64Array};
 use arrow_schema::SchemaRef;
 use futures::{StreamExt, TryStreamExt};
 use lancedb::Table;
-use lancedb::datafusion::arrow::buffer::{BooleanBuffer, BooleanBufferBuilder};
+use lancedb::datafusion::arrow::buffer::BooleanBuffer;
 use lancedb::datafusion::arrow::compute::filter_record_batch;
 use lancedb::datafusion::prelude::SessionContext;
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
@@ -159,9 +159,8 @@ fn live(part: &[u64], ids: &[u64], known: &mut [bool]) -> BooleanBuffer {
         known[range].fill(true);
         return BooleanBuffer::new_set(part.len());
     }
-    let mut live = BooleanBufferBuilder::new(part.len());
     let mut at = range.start;
-    for id in part {
+    let is_live = |id: &u64| {
         while ids.get(at).is_some_and(|other| other < id) {
             at += 1;
         }
@@ -169,9 +168,9 @@ fn live(part: &[u64], ids: &[u64], known: &mut [bool]) -> BooleanBuffer {
         if is_live {
             known[at] = true;
         }
-        live.append(is_live);
-    }
-    live.finish()
+        is_live
+    };
+    part.iter().map(is_live).collect()
 }
 
 /// Reads rows that are not known yet.

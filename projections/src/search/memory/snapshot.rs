@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::{Array, RecordBatch, UInt32Array, UInt64Array};
+use arrow_array::{RecordBatch, UInt32Array, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use lancedb::datafusion::arrow::buffer::BooleanBuffer;
 use lancedb::datafusion::arrow::compute::{filter_record_batch, take_record_batch};
