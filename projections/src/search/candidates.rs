@@ -62,6 +62,13 @@ impl SearchIndex {
 }
 
 impl Reader {
+    /// Reads LanceDB's files and indexes, as for a table that is too large.
+    #[cfg(test)]
+    pub(super) fn without_memory(mut self) -> Self {
+        self.memory = None;
+        self
+    }
+
     /// What is held in memory, and what of it a filter lets through.
     fn held(&self, filter: &DfExpr) -> Result<Option<(&Snapshot, Allowed)>, SearchError> {
         let Some(memory) = self.memory.as_deref() else {

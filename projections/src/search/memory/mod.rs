@@ -12,6 +12,8 @@
 mod part;
 mod postings;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,7 +1,7 @@
 //! Some rows of the table, which never change: their columns, words and vectors.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::{Array, BooleanArray, RecordBatch, UInt32Array};
 use arrow_schema::{Schema, SchemaRef};
@@ -130,16 +130,17 @@ impl Part {
         })
     }
 
+    /// What [`Self::matching`] found for this filter before.
+    pub(super) fn known(&self, filter: &DfExpr) -> Option<BooleanBuffer> {
+        self.filters().get(filter).cloned()
+    }
+
     /// The rows that a filter lets through, of all that were ever here.
     pub(super) fn matching(
         &self,
         filter: &DfExpr,
         compiled: &dyn PhysicalExpr,
     ) -> Result<BooleanBuffer, SearchError> {
-        let filters = || self.filters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = filters().get(filter) {
-            return Ok(known.clone());
-        }
         let matching = compiled.evaluate(&self.columns);
         let matching = matching.and_then(|matching| matching.into_array(self.ids.len()));
         let matching = matching.map_err(SearchError::filter)?;
@@ -148,11 +149,15 @@ impl Part {
             Some(bits) => bits.values().clone(),
             None => BooleanBuffer::new_unset(self.ids.len()),
         };
-        let mut filters = filters();
+        let mut filters = self.filters();
         if filters.len() >= FILTERS {
             filters.clear();
         }
         filters.insert(filter.clone(), bits.clone());
         Ok(bits)
+    }
+
+    fn filters(&self) -> MutexGuard<'_, HashMap<DfExpr, BooleanBuffer>> {
+        self.filters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,6 +11,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use lancedb::datafusion::arrow::buffer::BooleanBuffer;
 use lancedb::datafusion::arrow::compute::{filter_record_batch, take_record_batch};
 use lancedb::datafusion::common::DFSchema;
+use lancedb::datafusion::physical_expr::PhysicalExpr;
 use lancedb::datafusion::prelude::SessionContext;
 use lancedb::expr::DfExpr;
 use numeric::planes::Query;
@@ -88,15 +89,28 @@ impl Snapshot {
         if !columns.all(|column| self.holds(column.name.as_str())) {
             return Ok(None);
         }
+        let mut compiled = None;
+        let mut allowed = Vec::with_capacity(self.parts.len());
+        for held in &self.parts {
+            let matching = match held.part.known(filter) {
+                Some(known) => known,
+                None => {
+                    let compiled = match &mut compiled {
+                        Some(compiled) => compiled,
+                        none => none.insert(self.compiled(filter)?),
+                    };
+                    held.part.matching(filter, compiled.as_ref())?
+                }
+            };
+            allowed.push(&matching & &held.live);
+        }
+        Ok(Some(Allowed(allowed)))
+    }
+
+    fn compiled(&self, filter: &DfExpr) -> Result<Arc<dyn PhysicalExpr>, SearchError> {
         let schema = DFSchema::try_from(self.held.as_ref().clone()).map_err(SearchError::filter)?;
         let compiled = self.session.create_physical_expr(filter.clone(), &schema);
-        let compiled = compiled.map_err(SearchError::filter)?;
-        let allowed = |held: &Held| {
-            let matching = held.part.matching(filter, compiled.as_ref())?;
-            Ok(&matching & &held.live)
-        };
-        let allowed: Result<Vec<_>, SearchError> = self.parts.iter().map(allowed).collect();
-        Ok(Some(Allowed(allowed?)))
+        compiled.map_err(SearchError::filter)
     }
 
     pub(in super::super) fn holds(&self, column: &str) -> bool {
