@@ -20,6 +20,8 @@ mod log;
 mod rebuild;
 mod recommend;
 mod search;
+mod search_fresh;
+mod search_load;
 mod visible;
 mod wire;
 mod world;
@@ -66,6 +68,7 @@ async fn all(settings: &Settings, report: &mut Report) -> Result<()> {
     }
     if settings.wants("search") {
         search::run(settings, report).await?;
+        search_fresh::run(settings, report).await?;
     }
     if settings.wants("graphql") {
         graphql::run(settings, report).await?;

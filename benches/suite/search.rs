@@ -1,19 +1,26 @@
 //! One search, the query's embedding included, beside that embedding alone and an exact scan over the same
-//! number of vectors in memory alone.
+//! number of vectors in memory alone. How many at once, and while others write: `search_load.rs`.
 
 use crate::corpus::Corpus;
 use crate::embed::{document, model_dir};
 use crate::harness::{Goal, Report, Settings, both, median, millis, percentile};
+use crate::search_load;
 use anyhow::{Result, ensure};
 use projections::search::embed::{EmbedError, Embedder, MiniLm};
 use projections::search::query::Mode;
 use projections::search::{SearchIndex, SearchRequest};
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-const DIMENSIONS: usize = 384;
-const HITS: usize = 10;
+pub(crate) const DIMENSIONS: usize = 384;
+pub(crate) const HITS: usize = 10;
+/// Texts whose vectors are used again.
+const REAL: usize = 2_000;
+/// How far one is moved: their cosine is about 0.93 then.
+const NOISE: f32 = 0.4;
 
 pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
     let Some(folder) = model_dir() else {
@@ -29,42 +36,88 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
         sizes.push(100_000);
     }
     for size in sizes {
-        measure(settings, report, (&corpus, size), &model).await?;
+        let filled = Arc::new(Filled::new(settings, &corpus, size, &model).await?);
+        measure(settings, report, &filled).await?;
+        search_load::recall(report, &filled).await?;
+        if size > 1_000 || settings.quick {
+            search_load::run(settings, report, &corpus, &filled).await?;
+        }
     }
     Ok(())
 }
 
-async fn measure(
-    settings: &Settings,
-    report: &mut Report,
-    (corpus, size): (&Corpus, usize),
-    model: &Arc<MiniLm>,
-) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let embedder = Arc::new(Scattered {
-        queries: Arc::clone(model),
-    });
-    let uri = folder.path().display().to_string();
-    let index = SearchIndex::open(&uri, "tools", embedder).await?;
-    for from in (0..size).step_by(2_000) {
-        let to = size.min(from + 2_000);
-        let documents: Vec<_> = (from..to)
-            .map(|n| document(corpus, n))
-            .collect::<Result<_>>()?;
-        index.upsert(&documents, &|_| ()).await?;
+/// An index of so many tools, and their vectors.
+pub(crate) struct Filled {
+    pub(crate) size: usize,
+    pub(crate) index: SearchIndex,
+    pub(crate) model: Arc<MiniLm>,
+    pub(crate) vectors: Vec<f32>,
+    pub(crate) tools: HashMap<String, usize>,
+    pub(crate) queries: Vec<String>,
+    _folder: tempfile::TempDir,
+}
+
+impl Filled {
+    async fn new(
+        settings: &Settings,
+        corpus: &Corpus,
+        size: usize,
+        model: &Arc<MiniLm>,
+    ) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let numbers = 0..settings.size(REAL, 100).min(corpus.len());
+        let texts = numbers.map(|number| Ok(document(corpus, number * 7)?.embedding_text()));
+        let texts = texts.collect::<Result<Vec<String>>>()?;
+        let embedder = Arc::new(Reused {
+            real: model.embed_documents(&texts, &|_| ()).await?,
+            model: Arc::clone(model),
+            embeds: AtomicBool::new(false),
+        });
+        let uri = folder.path().display().to_string();
+        let shared = Arc::clone(&embedder);
+        let index = SearchIndex::open(&uri, "tools", shared).await?;
+        let (mut vectors, mut tools) = (Vec::new(), HashMap::new());
+        for from in (0..size).step_by(2_000) {
+            let to = size.min(from + 2_000);
+            let documents: Vec<_> = (from..to)
+                .map(|n| document(corpus, n))
+                .collect::<Result<_>>()?;
+            for document in &documents {
+                tools.insert(document.tool_id.clone(), tools.len());
+                vectors.extend(embedder.vector(&document.embedding_text()));
+            }
+            index.upsert(&documents, &|_| ()).await?;
+        }
+        index.optimize(Duration::ZERO).await?;
+        embedder.embeds.store(true, Ordering::Relaxed);
+        Ok(Self {
+            size,
+            index,
+            model: Arc::clone(model),
+            vectors,
+            tools,
+            queries: queries(corpus, settings.size(100, 30)),
+            _folder: folder,
+        })
     }
-    index.optimize(Duration::ZERO).await?;
-    let vectors: Vec<f32> = (0..size)
-        .flat_map(|number| scattered(&number.to_string()))
-        .collect();
-    let queries = queries(corpus, settings.size(100, 30));
+}
+
+async fn measure(settings: &Settings, report: &mut Report, filled: &Filled) -> Result<()> {
+    let Filled {
+        size,
+        index,
+        model,
+        vectors,
+        queries,
+        ..
+    } = filled;
     let (mut runs, mut ratios, mut parts) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..=settings.runs().min(5) {
         let (mut limits, mut ours) = (Vec::new(), Vec::new());
-        for query in &queries {
-            let limit = limit(model, query, &vectors).await?;
-            let search = one(&index, query, Mode::Hybrid).await?;
-            let text = one(&index, query, Mode::Text).await?;
+        for query in queries {
+            let limit = limit(model, query, vectors).await?;
+            let search = one(index, query, Mode::Hybrid).await?;
+            let text = one(index, query, Mode::Text).await?;
             if run > 0 {
                 ratios.push(search / (limit.0 + limit.1));
                 parts.push((limit, text));
@@ -80,7 +133,7 @@ async fn measure(
         }
     }
     let (middle, tail) = both(&runs);
-    let (goal, bound) = if size == 10_000 {
+    let (goal, bound) = if *size == 10_000 {
         (Goal::AtMost(2.0), Goal::AtMost(1.0))
     } else {
         (Goal::None, Goal::None)
@@ -137,27 +190,33 @@ async fn one(index: &SearchIndex, query: &str, mode: Mode) -> Result<f64> {
 }
 
 /// Seconds of the embedding alone and of the scan alone.
-async fn limit(model: &MiniLm, query: &str, vectors: &[f32]) -> Result<(f64, f64)> {
+pub(crate) async fn limit(model: &MiniLm, query: &str, vectors: &[f32]) -> Result<(f64, f64)> {
     let begun = Instant::now();
     let query = model.embed_query(query).await?;
     let embedded = begun.elapsed().as_secs_f64();
     let begun = Instant::now();
-    let mut best: Vec<(f32, usize)> = vectors
-        .chunks_exact(DIMENSIONS)
-        .map(|vector| dot(vector, &query))
-        .enumerate()
-        .map(|(place, score)| (score, place))
-        .collect();
-    best.select_nth_unstable_by(HITS, |a, b| b.0.total_cmp(&a.0));
-    best.truncate(HITS);
-    best.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let best = nearest(vectors, &query, HITS);
     let scanned = begun.elapsed().as_secs_f64();
     ensure!(best.len() == HITS);
     Ok((embedded, scanned))
 }
 
+/// An exact scan: the best cosines with their places, the highest first.
+pub(crate) fn nearest(vectors: &[f32], query: &[f32], count: usize) -> Vec<(f32, usize)> {
+    let mut best: Vec<(f32, usize)> = vectors
+        .chunks_exact(DIMENSIONS)
+        .map(|vector| dot(vector, query))
+        .enumerate()
+        .map(|(place, score)| (score, place))
+        .collect();
+    best.select_nth_unstable_by(count, |a, b| b.0.total_cmp(&a.0));
+    best.truncate(count);
+    best.sort_by(|a, b| b.0.total_cmp(&a.0));
+    best
+}
+
 /// Eight sums at once, so that a processor has something to overlap.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0f32; 8];
     for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
         for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
@@ -180,28 +239,45 @@ fn queries(corpus: &Corpus, count: usize) -> Vec<String> {
     (0..count).map(words).collect()
 }
 
-/// Real vectors for queries and scattered ones for documents: an exact scan costs the same over both, and
-/// a hundred thousand tools are indexed in minutes.
-struct Scattered {
-    queries: Arc<MiniLm>,
+/// Vectors of tools that are those of a few thousand real texts again, each moved a little: a hundred thousand texts
+/// would take a quarter of an hour to embed. Queries are embedded, and so is what comes after the filling.
+struct Reused {
+    real: Vec<Vec<f32>>,
+    model: Arc<MiniLm>,
+    embeds: AtomicBool,
+}
+
+impl Reused {
+    fn vector(&self, text: &str) -> Vec<f32> {
+        // A tool's vector is a mean of two: this way the one of its text alone counts.
+        if !text.contains(':') {
+            return vec![0.0; DIMENSIONS];
+        }
+        let (seed, noise) = scattered(text);
+        let real = &self.real[seed % self.real.len()];
+        let mut vector: Vec<f32> = real.iter().zip(noise).map(|(a, b)| a + NOISE * b).collect();
+        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        vector.iter_mut().for_each(|x| *x /= length);
+        vector
+    }
 }
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, EmbedError>> + Send + 'a>>;
 
 // Written out as the trait's macro writes it.
-impl Embedder for Scattered {
+impl Embedder for Reused {
     fn model(&self) -> &str {
-        self.queries.model()
+        self.model.model()
     }
 
     fn dimensions(&self) -> Option<usize> {
-        self.queries.dimensions()
+        self.model.dimensions()
     }
 
     fn embed_documents<'a, 'b, 'c, 'r>(
         &'a self,
         texts: &'b [String],
-        _progress: &'c (dyn Fn(usize) + Send + Sync),
+        progress: &'c (dyn Fn(usize) + Send + Sync),
     ) -> Answer<'r, Vec<Vec<f32>>>
     where
         'a: 'r,
@@ -209,7 +285,10 @@ impl Embedder for Scattered {
         'c: 'r,
         Self: 'r,
     {
-        Box::pin(async move { Ok(texts.iter().map(|text| scattered(text)).collect()) })
+        if self.embeds.load(Ordering::Relaxed) {
+            return self.model.embed_documents(texts, progress);
+        }
+        Box::pin(async move { Ok(texts.iter().map(|text| self.vector(text)).collect()) })
     }
 
     fn embed_query<'a, 'b, 'r>(&'a self, text: &'b str) -> Answer<'r, Vec<f32>>
@@ -218,16 +297,17 @@ impl Embedder for Scattered {
         'b: 'r,
         Self: 'r,
     {
-        self.queries.embed_query(text)
+        self.model.embed_query(text)
     }
 }
 
-/// A vector of length 1 in a direction that the text decides (splitmix64 over a hash of it).
-fn scattered(text: &str) -> Vec<f32> {
+/// A number and a vector of length 1 that the text decides (splitmix64 over a hash of it).
+fn scattered(text: &str) -> (usize, Vec<f32>) {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     let mut state = hasher.finish();
+    let seed = usize::try_from(state >> 8).unwrap_or(0);
     let mut vector: Vec<f32> = std::iter::repeat_with(|| {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = state;
@@ -240,5 +320,5 @@ fn scattered(text: &str) -> Vec<f32> {
     .collect();
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     vector.iter_mut().for_each(|x| *x /= length);
-    vector
+    (seed, vector)
 }

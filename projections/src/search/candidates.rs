@@ -1,7 +1,11 @@
 //! Reading candidates from one version of the table: by words, by meaning, and the rows of the best.
+//!
+//! What is held in memory answers; what is not, because the table is too large for it, LanceDB reads from its files
+//! by the same rules.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
 use futures::TryStreamExt;
@@ -13,8 +17,10 @@ use lancedb::{DistanceType, Table};
 
 use super::error::SearchError;
 use super::index::SearchIndex;
+use super::memory::{Allowed, Snapshot};
 use super::query::{SearchHit, Why};
 use super::rows;
+use super::stems::Stems;
 
 /// Candidates that each list contributes.
 pub(super) const DEPTH: usize = 100;
@@ -26,6 +32,7 @@ pub(super) struct Reader {
     table: Table,
     /// Which one.
     pub(super) version: u64,
+    memory: Option<Arc<Snapshot>>,
 }
 
 /// A row that one measure found.
@@ -45,11 +52,32 @@ impl SearchIndex {
             table.checkout(version).await?;
         }
         let version = table.version().await?;
-        Ok(Reader { table, version })
+        let memory = self.memory.at(&table, version).await?;
+        Ok(Reader {
+            table,
+            version,
+            memory,
+        })
     }
 }
 
 impl Reader {
+    /// Reads LanceDB's files and indexes, as for a table that is too large.
+    #[cfg(test)]
+    pub(super) fn without_memory(mut self) -> Self {
+        self.memory = None;
+        self
+    }
+
+    /// What is held in memory, and what of it a filter lets through.
+    fn held(&self, filter: &DfExpr) -> Result<Option<(&Snapshot, Allowed)>, SearchError> {
+        let Some(memory) = self.memory.as_deref() else {
+            return Ok(None);
+        };
+        let allowed = memory.allowed(filter)?;
+        Ok(allowed.map(|allowed| (memory, allowed)))
+    }
+
     /// The best rows by BM25; none when the query has no words.
     pub(super) async fn text_candidates(
         &self,
@@ -58,6 +86,10 @@ impl Reader {
     ) -> Result<Vec<Found>, SearchError> {
         if terms.is_empty() {
             return Ok(Vec::new());
+        }
+        if let Some((memory, allowed)) = self.held(filter)? {
+            let stems = Stems::of(terms.to_vec())?.in_order();
+            return Ok(memory.best_by_words(&stems, &allowed));
         }
         let terms = MatchQuery::new(terms.join(" ")).with_column(Some("text".to_owned()));
         let terms = FullTextSearchQuery::new_query(FtsQuery::Match(terms));
@@ -85,6 +117,13 @@ impl Reader {
         vectors: &[Vec<f32>],
         filter: &DfExpr,
     ) -> Result<Vec<Vec<Found>>, SearchError> {
+        if vectors.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Some((memory, allowed)) = self.held(filter)? {
+            let nearest = |vector: &Vec<f32>| memory.nearest(vector, &allowed);
+            return Ok(vectors.iter().map(nearest).collect());
+        }
         try_join_all(vectors.iter().map(|vector| self.nearest(vector, filter))).await
     }
 
@@ -118,6 +157,11 @@ impl Reader {
         filter: &DfExpr,
         columns: &[&str],
     ) -> Result<Vec<RecordBatch>, SearchError> {
+        if let Some((memory, allowed)) = self.held(filter)?
+            && let Some(batches) = memory.all(&allowed, columns)?
+        {
+            return Ok(batches);
+        }
         let query = self
             .table
             .query()
@@ -136,6 +180,11 @@ impl Reader {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
+        if let Some(memory) = &self.memory
+            && let Some(batches) = memory.take(&rows, columns)?
+        {
+            return Ok(batches);
+        }
         let query = self
             .table
             .take_row_ids(rows)
@@ -144,17 +193,26 @@ impl Reader {
         Ok(query.execute().await?.try_collect().await?)
     }
 
-    /// What an answer shows of rows, in their order, each with its indexed text.
+    /// What an answer shows of rows, in their order, each with the words that it contains.
     pub(super) async fn shown(
         &self,
         wanted: &[u64],
-    ) -> Result<Vec<(SearchHit, String)>, SearchError> {
+        words: &Stems,
+    ) -> Result<Vec<(SearchHit, Vec<String>)>, SearchError> {
+        let mut columns = rows::SHOWN.to_vec();
+        if self.memory.is_none() {
+            columns.push("text");
+        }
         let mut found = HashMap::new();
-        for batch in &self.take(wanted.to_vec(), rows::SHOWN).await? {
+        for batch in &self.take(wanted.to_vec(), &columns).await? {
             let ids = rows::row_ids(batch)?;
             for row in 0..batch.num_rows() {
-                let text = rows::strings(batch, "text")?.value(row).to_owned();
-                found.insert(ids.value(row), (hit(batch, row)?, text));
+                let id = ids.value(row);
+                let matched = match &self.memory {
+                    Some(memory) => words.matching(|stem| memory.has_stem(id, stem) == Some(true)),
+                    None => words.matched(rows::strings(batch, "text")?.value(row))?,
+                };
+                found.insert(id, (hit(batch, row)?, matched));
             }
         }
         let gone = || SearchError::Damaged("a candidate's row is missing".to_owned());

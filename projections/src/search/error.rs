@@ -64,6 +64,16 @@ pub enum SearchError {
     },
 }
 
+impl SearchError {
+    /// A filter that DataFusion cannot evaluate: a defect of this program.
+    pub(super) fn filter(error: lancedb::datafusion::error::DataFusionError) -> Self {
+        Self::Lance(lancedb::Error::Other {
+            message: "a filter could not be evaluated".to_owned(),
+            source: Some(Box::new(error)),
+        })
+    }
+}
+
 impl From<arrow_schema::ArrowError> for SearchError {
     fn from(error: arrow_schema::ArrowError) -> Self {
         Self::Damaged(error.to_string())

@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use super::document::ToolDocument;
 use super::embed::{Embedder, NoEmbedder};
 use super::error::SearchError;
+use super::memory::Memory;
 use super::rows;
 use super::upkeep::Last;
 use super::vectors::Source;
@@ -37,6 +38,7 @@ pub struct SearchIndex {
     schema: SchemaRef,
     pub(super) donor: Option<Table>,
     pub(super) pruned: Last,
+    pub(super) memory: Memory,
 }
 
 impl SearchIndex {
@@ -84,6 +86,7 @@ impl SearchIndex {
             schema,
             donor: None,
             pruned: Last::default(),
+            memory: Memory::default(),
         })
     }
 
@@ -119,6 +122,7 @@ impl SearchIndex {
             schema,
             donor: None,
             pruned: Last::default(),
+            memory: Memory::default(),
         };
         Ok(Some((index, model)))
     }

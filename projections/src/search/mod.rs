@@ -12,9 +12,8 @@
 //! its checkpoint afterwards, so a document may be written twice, which leaves the same table.
 //!
 //! Reading order: [`document`] and [`words`] (what is indexed), [`embed`], `vectors`, [`index`] and [`upkeep`]
-//! (the table), [`query`], `steps` and [`rank`] (the search), [`similar`], [`evaluate`] (its quality, measured).
-//! (the table), [`language`] (what can be asked), [`query`], `order`, `steps` and [`rank`] (the search), `cursor`
-//! (its pages), [`facets`] and [`highlight`] (what is said of it), [`evaluate`] (its quality, measured).
+//! (the table), `memory` (how it is read), [`language`] (what can be asked), [`query`], `order`, `steps` and [`rank`] (the search), `cursor`
+//! (its pages), [`similar`], [`facets`] and [`highlight`] (what is said of it), [`evaluate`] (its quality, measured).
 
 mod candidates;
 mod current;
@@ -28,6 +27,7 @@ pub mod highlight;
 pub mod hints;
 pub mod index;
 pub mod language;
+mod memory;
 mod order;
 #[cfg(test)]
 mod page_tests;

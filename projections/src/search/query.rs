@@ -339,14 +339,15 @@ async fn hits(
     let stems = Stems::of(words.to_vec())?;
     let rows: Vec<u64> = tools.iter().map(|tool| tool.row).collect();
     let mut hits = Vec::with_capacity(tools.len());
-    for (Ranked { fused, .. }, (mut hit, text)) in tools.iter().zip(reader.shown(&rows).await?) {
+    let shown = reader.shown(&rows, &stems).await?;
+    for (Ranked { fused, .. }, (mut hit, matched_terms)) in tools.iter().zip(shown) {
         hit.score = fused.score;
         hit.why = Why {
             text_rank: fused.text.map(|place| place.rank),
             text_score: fused.text.map(|place| place.score),
             vector_rank: fused.vector.map(|place| place.rank),
             similarity: fused.vector.map(|place| place.score),
-            matched_terms: stems.matched(&text)?,
+            matched_terms,
         };
         hits.push(hit);
     }

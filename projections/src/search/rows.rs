@@ -62,7 +62,6 @@ pub(super) const SHOWN: &[&str] = &[
     "tags",
     "tool_version",
     "status",
-    "text",
 ];
 
 /// All columns that hold content, for the checksum.

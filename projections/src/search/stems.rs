@@ -12,8 +12,14 @@ pub(super) struct Stems(Vec<(String, Vec<String>)>);
 
 impl Stems {
     pub(super) fn of(words: Vec<String>) -> Result<Self, SearchError> {
-        let stem = |word: String| stems(&word).map(|stems| (word, stems.collect()));
-        Ok(Self(words.into_iter().map(stem).collect::<Result<_, _>>()?))
+        let all: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut found = vec![Vec::new(); all.len()];
+        for (place, stem) in stems_by_word(&all)? {
+            if let Some(stems) = found.get_mut(place) {
+                stems.push(stem);
+            }
+        }
+        Ok(Self(words.into_iter().zip(found).collect()))
     }
 
     /// The stems of all words.
@@ -21,17 +27,24 @@ impl Stems {
         self.0.into_iter().flat_map(|(_, stems)| stems).collect()
     }
 
+    /// The different stems, in the order of the words.
+    pub(super) fn in_order(self) -> Vec<String> {
+        let mut seen = HashSet::new();
+        let all = self.0.into_iter().flat_map(|(_, stems)| stems);
+        all.filter(|stem| seen.insert(stem.clone())).collect()
+    }
+
     /// The words whose stem occurs in an indexed text.
     pub(super) fn matched(&self, text: &str) -> Result<Vec<String>, SearchError> {
         let text: HashSet<String> = stems(text)?.collect();
-        let found =
-            |stems: &[String]| !stems.is_empty() && stems.iter().all(|stem| text.contains(stem));
-        Ok(self
-            .0
-            .iter()
-            .filter(|(_, stems)| found(stems))
-            .map(|(word, _)| word.clone())
-            .collect())
+        Ok(self.matching(|stem| text.contains(stem)))
+    }
+
+    /// The words whose stems occur.
+    pub(super) fn matching(&self, occurs: impl Fn(&str) -> bool) -> Vec<String> {
+        let found = |stems: &[String]| !stems.is_empty() && stems.iter().all(|stem| occurs(stem));
+        let found = self.0.iter().filter(|(_, stems)| found(stems));
+        found.map(|(word, _)| word.clone()).collect()
     }
 }
 
@@ -45,9 +58,32 @@ fn stems(text: &str) -> Result<impl Iterator<Item = String> + use<>, SearchError
 
 /// The stems of words, each with its word's place. A word that the index would not keep has none.
 pub(super) fn stems_by_word(words: &[&str]) -> Result<Vec<(usize, String)>, SearchError> {
-    let tokens = tokenize(&words.join(" "), &full_text_settings())?;
-    let placed = tokens
-        .into_iter()
-        .filter_map(|token| Some((usize::try_from(token.position).ok()?, token.text)));
+    // Places are counted from the first word that is kept: so one that is kept comes first.
+    let text = format!("first {}", words.join(" "));
+    let tokens = tokenize(&text, &full_text_settings())?;
+    let placed = tokens.into_iter().filter_map(|token| {
+        let place = usize::try_from(token.position).ok()?.checked_sub(1)?;
+        Some((place, token.text))
+    });
     Ok(placed.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_the_index_does_not_keep_moves_no_other_ones_place() {
+        let long = "x".repeat(60);
+        let stems = stems_by_word(&[&long, "files", &long, "reading"]).unwrap();
+        assert_eq!(stems, [(1, "file".to_owned()), (3, "read".to_owned())]);
+    }
+
+    #[test]
+    fn stems_stand_in_the_order_of_their_words_and_once() {
+        let words = ["reads", "files", "reading"].map(str::to_owned);
+        let stems = Stems::of(words.to_vec()).unwrap();
+        assert_eq!(stems.matching(|stem| stem == "read"), ["reads", "reading"]);
+        assert_eq!(stems.in_order(), ["read", "file"]);
+    }
 }

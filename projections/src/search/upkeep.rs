@@ -1,5 +1,8 @@
 //! Keeping the table small and fast: every write leaves a fragment and a version behind, and rows that
-//! the full-text index does not hold yet are found by reading them one by one.
+//! the indexes do not hold yet are found by reading them one by one.
+//!
+//! Upkeep delays the writes behind it, and what it moves is read again by whoever holds the table in memory. So it
+//! touches what is small: full fragments stay where they are, and indexes grow by segments.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,15 +12,24 @@ use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
 
 use super::error::SearchError;
 use super::index::SearchIndex;
+use super::memory::MOST_ROWS;
 
 /// Name that LanceDB gives to the full-text index.
 const TEXT_INDEX: &str = "text_idx";
-/// Rows outside the full-text index above which upkeep is due. Until then they are scanned at each query.
+/// Rows outside the full-text index above which upkeep is due where searches read it: they scan those rows.
 const MAX_UNINDEXED_ROWS: usize = 512;
-/// Small fragments above which upkeep is due: a scan opens each of them.
+/// The same where searches read memory.
+const MAX_UNINDEXED_ROWS_HELD: usize = 4_096;
+/// Rows of a full fragment.
+const FRAGMENT_ROWS: usize = 1_024;
+/// Fragments that could be merged above which upkeep is due: a scan opens each of them.
 const MAX_FRAGMENTS: usize = 32;
+/// Segments of an index above which they become one.
+const MAX_SEGMENTS: u32 = 16;
 /// Segments of one index that are merged into one.
 const MERGED_SEGMENTS: usize = 64;
+/// Share of a fragment's rows that are gone above which upkeep rewrites it.
+const MAX_GONE: f32 = 0.25;
 /// How long a version stays readable after another has taken its place: for queries that read it, and for the
 /// cursors that name it.
 pub const KEEP_VERSIONS: Duration = Duration::from_secs(300);
@@ -34,22 +46,53 @@ impl SearchIndex {
     /// # Errors
     /// [`SearchError::Lance`].
     pub async fn optimize_if_due(&self) -> Result<bool, SearchError> {
-        let stats = self.table.stats().await?;
-        let unindexed = self
-            .table
-            .index_stats(TEXT_INDEX)
-            .await?
-            .map_or(0, |index| index.num_unindexed_rows);
-        let due =
-            unindexed > MAX_UNINDEXED_ROWS || stats.fragment_stats.num_fragments > MAX_FRAGMENTS;
-        if due {
-            self.compact().await?;
+        let text = self.table.index_stats(TEXT_INDEX).await?;
+        let unindexed = text.as_ref().map_or(0, |text| text.num_unindexed_rows);
+        let is_held = self.table.count_rows(None).await? <= MOST_ROWS;
+        let most = if is_held {
+            MAX_UNINDEXED_ROWS_HELD
+        } else {
+            MAX_UNINDEXED_ROWS
+        };
+        let (fragmented, unindexed) = (self.mergeable().await? > MAX_FRAGMENTS, unindexed > most);
+        if fragmented {
+            self.compact(MAX_GONE).await?;
         }
+        if unindexed {
+            let segments = text.and_then(|text| text.num_indices).unwrap_or(0);
+            let merged = if segments > MAX_SEGMENTS {
+                MERGED_SEGMENTS
+            } else {
+                0
+            };
+            self.index(merged).await?;
+        }
+        let due = fragmented || unindexed;
         if due && self.pruned.is_due(PRUNE_EVERY) {
             let keep = self.keep_since(KEEP_VERSIONS).await?;
             self.prune(keep).await?;
         }
         Ok(due)
+    }
+
+    /// How many fragments stand beside another one and are both not full: compaction merges those, and no others.
+    async fn mergeable(&self) -> Result<usize, SearchError> {
+        let Some(table) = self.table.dataset() else {
+            return Ok(0);
+        };
+        let dataset = table.get().await?;
+        let rows = dataset
+            .fragments()
+            .iter()
+            .map(|fragment| fragment.num_rows());
+        let small: Vec<bool> = rows
+            .map(|rows| rows.is_none_or(|rows| rows < FRAGMENT_ROWS))
+            .collect();
+        let runs = small.chunk_by(|a, b| a == b);
+        Ok(runs
+            .filter(|run| run[0] && run.len() > 1)
+            .map(<[bool]>::len)
+            .sum())
     }
 
     /// Merges fragments, brings all rows into the indexes and removes versions older than `keep`.
@@ -59,18 +102,28 @@ impl SearchIndex {
     /// # Errors
     /// [`SearchError::Lance`]; the table stays readable.
     pub async fn optimize(&self, keep: Duration) -> Result<(), SearchError> {
-        self.compact().await?;
+        self.compact(0.0).await?;
+        self.index(MERGED_SEGMENTS).await?;
         self.prune(keep).await
     }
 
-    async fn compact(&self) -> Result<(), SearchError> {
+    async fn compact(&self, most_gone: f32) -> Result<(), SearchError> {
         let compact = OptimizeAction::Compact {
-            options: CompactionOptions::default(),
+            options: CompactionOptions {
+                target_rows_per_fragment: FRAGMENT_ROWS,
+                materialize_deletions_threshold: most_gone,
+                ..CompactionOptions::default()
+            },
             remap_options: None,
         };
         self.table.optimize(compact).await?;
-        let merge = OptimizeOptions::merge(MERGED_SEGMENTS);
-        self.table.optimize(OptimizeAction::Index(merge)).await?;
+        Ok(())
+    }
+
+    /// Brings all rows into the indexes: as a new segment, or merged with so many others.
+    async fn index(&self, merged: usize) -> Result<(), SearchError> {
+        let index = OptimizeOptions::merge(merged);
+        self.table.optimize(OptimizeAction::Index(index)).await?;
         Ok(())
     }
 

@@ -1,0 +1,260 @@
+//! The encoder of BERT over the tokens of texts, and the mean of each text's last layer.
+//!
+//! Texts of a batch stand one behind the other, so that nothing is spent on padding. Products are sums of whole
+//! numbers (`dense`), all else is 32-bit floats. One call runs on one thread: callers that ask at the same time do not wait
+//! for each other's threads.
+
+use crate::dense::Dense;
+use crate::functions::{add_times, gelu, softmax, sum};
+use crate::{Kernel, Work, widest};
+
+/// The network with its weights.
+pub struct Transformer {
+    words: Vec<f32>,
+    positions: Vec<f32>,
+    norm: Norm,
+    layers: Vec<Layer>,
+    width: usize,
+    heads: usize,
+}
+
+/// What a network is made of, in 32-bit floats. A matrix lists the weights of one output after those of another.
+pub struct Parts {
+    /// Numbers that stand for a token.
+    pub width: usize,
+    /// Heads of attention.
+    pub heads: usize,
+    /// `width` numbers for each token.
+    pub words: Vec<f32>,
+    /// `width` numbers for each place in a text.
+    pub positions: Vec<f32>,
+    /// After words and positions are added.
+    pub norm: NormParts,
+    /// From the input to the output.
+    pub layers: Vec<LayerParts>,
+}
+
+/// A layer.
+pub struct LayerParts {
+    /// Query, key and value, one after the other.
+    pub query_key_value: DenseParts,
+    /// From the heads to the width.
+    pub attended: DenseParts,
+    /// After the input was added.
+    pub attended_norm: NormParts,
+    /// From the width to the inner width.
+    pub inner: DenseParts,
+    /// And back.
+    pub outer: DenseParts,
+    /// After its input was added.
+    pub outer_norm: NormParts,
+}
+
+/// A matrix and what is added to its product.
+pub struct DenseParts {
+    /// Outputs times inputs.
+    pub weights: Vec<f32>,
+    /// One number for each output.
+    pub bias: Vec<f32>,
+}
+
+/// A normalisation.
+pub struct NormParts {
+    /// By which each number is multiplied.
+    pub scale: Vec<f32>,
+    /// What is added.
+    pub shift: Vec<f32>,
+    /// What is added to the variance.
+    pub epsilon: f32,
+}
+
+/// Two parts of a network do not fit together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Misfit;
+
+struct Layer {
+    query_key_value: Dense,
+    attended: Dense,
+    attended_norm: Norm,
+    inner: Dense,
+    outer: Dense,
+    outer_norm: Norm,
+}
+
+struct Norm(NormParts);
+
+impl Transformer {
+    /// Puts a network together.
+    ///
+    /// # Errors
+    /// [`Misfit`] when the parts are not of the sizes that they name.
+    pub fn new(parts: Parts) -> Result<Self, Misfit> {
+        let Parts { width, heads, .. } = parts;
+        let tables = [&parts.words, &parts.positions];
+        let whole = width > 0 && tables.iter().all(|table| table.len().is_multiple_of(width));
+        if !whole || heads == 0 || !width.is_multiple_of(heads) {
+            return Err(Misfit);
+        }
+        let layers = parts
+            .layers
+            .into_iter()
+            .map(|layer| Layer::new(layer, width));
+        Ok(Self {
+            layers: layers.collect::<Result<_, _>>()?,
+            norm: Norm::new(parts.norm, width)?,
+            words: parts.words,
+            positions: parts.positions,
+            width,
+            heads,
+        })
+    }
+
+    /// The mean of each text's last layer; `None` when a token is not of the network, or a text longer than it
+    /// has places for.
+    #[must_use]
+    pub fn means(&self, texts: &[Vec<u32>]) -> Option<Vec<Vec<f32>>> {
+        widest(Means(self, texts))
+    }
+
+    /// Words and places of all tokens, added.
+    #[inline(always)]
+    fn embedded(&self, texts: &[Vec<u32>]) -> Option<Vec<f32>> {
+        let row = |table, at: usize| <[f32]>::get(table, at * self.width..(at + 1) * self.width);
+        let count = texts.iter().map(Vec::len).sum::<usize>();
+        let mut hidden = Vec::with_capacity(count * self.width);
+        for (place, token) in texts.iter().flat_map(|text| text.iter().enumerate()) {
+            let word = row(&self.words, usize::try_from(*token).ok()?)?;
+            let position = row(&self.positions, place)?;
+            hidden.extend(word.iter().zip(position).map(|(word, place)| word + place));
+        }
+        Some(hidden)
+    }
+}
+
+struct Means<'a>(&'a Transformer, &'a [Vec<u32>]);
+
+impl Work for Means<'_> {
+    type Output = Option<Vec<Vec<f32>>>;
+
+    #[inline(always)]
+    fn run(self, kernel: impl Kernel) -> Self::Output {
+        let Self(network, texts) = self;
+        let width = network.width;
+        let mut hidden = network.embedded(texts)?;
+        network.norm.apply(&mut hidden);
+        let (mut product, mut context) = (Vec::new(), vec![0.0; hidden.len()]);
+        for layer in &network.layers {
+            layer.query_key_value.apply(kernel, &hidden, &mut product);
+            attend(texts, network.heads, &product, &mut context);
+            layer.attended.apply(kernel, &context, &mut product);
+            add_times(&mut hidden, 1.0, &product);
+            layer.attended_norm.apply(&mut hidden);
+            layer.inner.apply(kernel, &hidden, &mut product);
+            for value in &mut product {
+                *value = gelu(*value);
+            }
+            layer.outer.apply(kernel, &product, &mut context);
+            add_times(&mut hidden, 1.0, &context);
+            layer.outer_norm.apply(&mut hidden);
+        }
+        let mut rest = hidden.as_slice();
+        let mut means = Vec::with_capacity(texts.len());
+        for text in texts {
+            let (own, others) = rest.split_at(text.len() * width);
+            rest = others;
+            let mut mean = vec![0.0; width];
+            for token in own.chunks_exact(width) {
+                add_times(&mut mean, 1.0 / text.len() as f32, token);
+            }
+            means.push(mean);
+        }
+        Some(means)
+    }
+}
+
+/// Attention of each text over its own tokens. `mixed` holds query, key and value of each token.
+#[inline(always)]
+fn attend(texts: &[Vec<u32>], heads: usize, mixed: &[f32], context: &mut [f32]) {
+    let tokens: usize = texts.iter().map(Vec::len).sum();
+    if tokens == 0 {
+        return;
+    }
+    let width = context.len() / tokens;
+    let size = width / heads;
+    let (mut keys, mut shares) = (Vec::new(), Vec::new());
+    let mut begin = 0;
+    for length in texts.iter().map(Vec::len) {
+        let own = &mixed[begin * 3 * width..(begin + length) * 3 * width];
+        for head in 0..heads {
+            let part = |token: usize, which: usize| {
+                &own[token * 3 * width + which * width + head * size..][..size]
+            };
+            // The keys' first numbers, then their second ones: then a query meets eight keys at once.
+            keys.clear();
+            keys.resize(size * length, 0.0);
+            for token in 0..length {
+                let to = keys[token..].iter_mut().step_by(length);
+                to.zip(part(token, 1)).for_each(|(to, key)| *to = *key);
+            }
+            for token in 0..length {
+                shares.clear();
+                shares.resize(length, 0.0);
+                for (query, keys) in part(token, 0).iter().zip(keys.chunks_exact(length)) {
+                    add_times(&mut shares, *query, keys);
+                }
+                softmax(&mut shares, (size as f32).sqrt().recip());
+                let to = &mut context[(begin + token) * width + head * size..][..size];
+                to.fill(0.0);
+                for (other, share) in shares.iter().enumerate() {
+                    add_times(to, *share, part(other, 2));
+                }
+            }
+        }
+        begin += length;
+    }
+}
+
+impl Layer {
+    fn new(parts: LayerParts, width: usize) -> Result<Self, Misfit> {
+        let dense = |parts: DenseParts, input: usize, output: Option<usize>| {
+            let fits = parts.weights.len() == input * parts.bias.len()
+                && output.is_none_or(|output| output == parts.bias.len());
+            let dense = fits.then(|| Dense::new(&parts.weights, parts.bias));
+            dense.flatten().ok_or(Misfit)
+        };
+        let inner = dense(parts.inner, width, None)?;
+        Ok(Self {
+            query_key_value: dense(parts.query_key_value, width, Some(3 * width))?,
+            attended: dense(parts.attended, width, Some(width))?,
+            attended_norm: Norm::new(parts.attended_norm, width)?,
+            outer: dense(parts.outer, inner.outputs(), Some(width))?,
+            inner,
+            outer_norm: Norm::new(parts.outer_norm, width)?,
+        })
+    }
+}
+
+impl Norm {
+    fn new(parts: NormParts, width: usize) -> Result<Self, Misfit> {
+        let fits = parts.scale.len() == width && parts.shift.len() == width;
+        fits.then_some(Self(parts)).ok_or(Misfit)
+    }
+
+    #[inline(always)]
+    fn apply(&self, rows: &mut [f32]) {
+        let Self(NormParts {
+            scale,
+            shift,
+            epsilon,
+        }) = self;
+        for row in rows.chunks_exact_mut(scale.len()) {
+            let count = row.len() as f32;
+            let mean = sum(row, |value| value) / count;
+            let variance = sum(row, |value| (value - mean) * (value - mean)) / count;
+            let factor = (variance + epsilon).sqrt().recip();
+            for ((value, scale), shift) in row.iter_mut().zip(scale).zip(shift) {
+                *value = (*value - mean) * factor * scale + shift;
+            }
+        }
+    }
+}
