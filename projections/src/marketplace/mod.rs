@@ -11,6 +11,7 @@ mod installed;
 mod listings;
 mod projector;
 mod rows;
+mod statements;
 
 pub use installations::{
     Dependent, Installation, dependents_by_tool, installations, installations_by_id,

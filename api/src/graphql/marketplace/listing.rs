@@ -178,15 +178,28 @@ struct MarketplaceFilter {
     category: Option<String>,
     /// With this tag.
     tag: Option<String>,
+    /// Only tools whose publisher has proved the namespace of their server, or only the others.
+    verified_publisher: Option<bool>,
+    /// Only tools that are rated with this many stars on average, or more: 1 to 5.
+    min_rating: Option<f64>,
 }
 
 impl MarketplaceFilter {
     fn read(self) -> Result<ListingFilter, ApiError> {
         let publisher = filter_text(self.publisher).map(TenantId::new).transpose();
+        let out_of_range = |least: &f64| !(1.0..=5.0).contains(least);
+        if let Some(given) = self.min_rating.filter(out_of_range) {
+            return Err(ApiError::Rejected {
+                code: "RATING_OUT_OF_RANGE",
+                message: format!("a rating is 1 to 5; {given} is not"),
+            });
+        }
         Ok(ListingFilter {
             publisher: publisher.map_err(|_| ApiError::NotFound)?,
             category: filter_text(self.category),
             tag: filter_text(self.tag),
+            verified_publisher: self.verified_publisher,
+            min_rating: self.min_rating,
         })
     }
 }
