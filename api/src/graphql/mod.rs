@@ -36,6 +36,7 @@ mod node;
 mod nulls;
 mod page;
 mod principal;
+mod public_review;
 mod publisher;
 mod query;
 mod rating;

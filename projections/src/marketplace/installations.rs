@@ -98,15 +98,11 @@ pub async fn installations_by_id(
     rows.iter().map(read).collect()
 }
 
-/// The installations of the connection's tenant, all of them or those of some tools.
-pub(super) async fn installations_of(
+/// All installations of the connection's tenant.
+pub(super) async fn all_installations(
     connection: &mut TenantConnection,
-    tools: Option<&[ToolId]>,
 ) -> Result<Vec<Installation>, QueryError> {
-    let ids = tools.map(|tools| tools.iter().map(ToolId::as_str).collect::<Vec<_>>());
-    let statement = format!("{SELECT} WHERE $1::text[] IS NULL OR tool_id = ANY ($1)");
-    let rows = sqlx::query(&statement).bind(ids);
-    let rows = rows.fetch_all(&mut **connection).await?;
+    let rows = sqlx::query(SELECT).fetch_all(&mut **connection).await?;
     rows.iter().map(read).collect()
 }
 
