@@ -1,15 +1,19 @@
-//! From a reference to the version that a caller gets, with what it should know: what GraphQL and MCP share.
+//! From a reference to the version that a caller gets, with what it should know: what GraphQL and MCP share, for
+//! a tenant's own tools and for those that it has installed.
 //!
 //! Resolution is for those who are about to use a tool. What was published stays readable as history,
 //! whatever happened to it since.
 
 use crate::config::AfterSunset;
 use crate::error::ApiError;
-use chrono::NaiveDate;
-use domain::id::ToolId;
+use crate::state::AppState;
+use chrono::{NaiveDate, Utc};
+use domain::id::{TenantId, ToolId};
+use domain::installation::{ForeignReference, VersionReq, Within, within};
 use domain::tool::reference::{Offer, Reference};
 use domain::tool::{Deprecation, Visibility};
 use projections::catalog::{self, Tool, ToolVersion};
+use projections::marketplace::{self, ListedVersion, Listing};
 use projections::{QueryError, TenantConnection};
 use semver::Version;
 use serde_json::json;
@@ -29,6 +33,18 @@ pub(crate) struct Resolved {
     pub(crate) warnings: Vec<String>,
 }
 
+/// A version of an installed tool that was asked for.
+pub(crate) struct ResolvedListing {
+    /// The tool, with the definition of this version.
+    pub(crate) listing: Listing,
+    /// The names that stand at it, `latest` included.
+    pub(crate) aliases: Vec<String>,
+    /// What those are told who use it.
+    pub(crate) deprecation: Option<Deprecation>,
+    /// What to know about the answer, each a sentence.
+    pub(crate) warnings: Vec<String>,
+}
+
 /// What decides beside the reference.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
@@ -36,6 +52,75 @@ pub(crate) struct Rules {
     pub(crate) after_sunset: AfterSunset,
     /// The day in UTC.
     pub(crate) today: NaiveDate,
+}
+
+impl Rules {
+    /// For those who are about to use a tool, today.
+    pub(crate) fn of(state: &AppState) -> Self {
+        Self {
+            after_sunset: state.config.registry.after_sunset,
+            today: Utc::now().date_naive(),
+        }
+    }
+
+    /// For those who look, and use nothing.
+    pub(crate) fn looking() -> Self {
+        Self {
+            after_sunset: AfterSunset::Warn,
+            today: Utc::now().date_naive(),
+        }
+    }
+
+    /// Whether a tool or version is refused to those who would use it.
+    pub(crate) fn refuse(self, deprecation: &Deprecation) -> bool {
+        deprecation.is_over(self.today) && self.after_sunset == AfterSunset::Refuse
+    }
+
+    /// What is said to those who use a version.
+    ///
+    /// # Errors
+    /// `TOOL_SUNSET`.
+    fn warn(
+        self,
+        named: &str,
+        yanked: Option<&str>,
+        deprecation: Option<&Deprecation>,
+    ) -> Result<Vec<String>, ApiError> {
+        match deprecation {
+            Some(over) if self.refuse(over) => Err(ApiError::RejectedWith {
+                code: "TOOL_SUNSET",
+                message: format!("{named} is {}", over.told(self.today)),
+                details: json!({ "successor": over.successor, "sunset": over.sunset }).into(),
+            }),
+            _ => Ok(warnings(named, yanked, deprecation, self.today)),
+        }
+    }
+}
+
+/// What to know about a version before using it: that it is yanked, or deprecated.
+fn warnings(
+    named: &str,
+    yanked: Option<&str>,
+    deprecation: Option<&Deprecation>,
+    today: NaiveDate,
+) -> Vec<String> {
+    let yanked = yanked.map(|reason| match reason {
+        "" => format!("{named} is yanked"),
+        reason => format!("{named} is yanked: {reason}"),
+    });
+    let deprecated = deprecation.map(|told| format!("{named} is {}", told.told(today)));
+    yanked.into_iter().chain(deprecated).collect()
+}
+
+/// What to know about a listing in the version that it is shown in.
+pub(crate) fn listing_warnings(listing: &Listing) -> Vec<String> {
+    let version = &listing.version;
+    warnings(
+        &listing.exact(version),
+        version.yanked.as_deref(),
+        listing.deprecation_of(version),
+        Utc::now().date_naive(),
+    )
 }
 
 /// The version that a reference leads to at the connection's moment; none when the caller sees no such tool.
@@ -59,34 +144,123 @@ pub(crate) async fn resolve(
     let (number, version) = choose(&tool, versions, reference)?;
     let deprecation = tool.deprecation_of(&number).cloned();
     let named = format!("{}/{}@{number}", tool.server, tool.name);
-    let mut warnings = Vec::new();
-    if let Some(reason) = &version.mark.yanked {
-        warnings.push(match reason.as_str() {
-            "" => format!("{named} is yanked"),
-            reason => format!("{named} is yanked: {reason}"),
-        });
-    }
-    if let Some(deprecation) = &deprecation {
-        let told = format!("{named} is {}", deprecation.told(rules.today));
-        if deprecation.is_over(rules.today) && rules.after_sunset == AfterSunset::Refuse {
-            return Err(ApiError::RejectedWith {
-                code: "TOOL_SUNSET",
-                message: told,
-                details: json!({
-                    "successor": deprecation.successor,
-                    "sunset": deprecation.sunset,
-                })
-                .into(),
-            });
-        }
-        warnings.push(told);
-    }
+    let yanked = version.mark.yanked.as_deref();
+    let warnings = rules.warn(&named, yanked, deprecation.as_ref())?;
     Ok(Some(Resolved {
         tool,
         version,
         deprecation,
         warnings,
     }))
+}
+
+/// The version that a reference to an installed tool leads to, within the range that is installed; none when the
+/// tool is not installed or not offered.
+///
+/// # Errors
+/// `OUTSIDE_RANGE`, `VERSION_NOT_FOUND`, `TOOL_SUNSET`, and what the read model says.
+pub(crate) async fn resolve_installed(
+    connection: &mut TenantConnection,
+    installer: &TenantId,
+    wanted: &ForeignReference,
+    rules: Rules,
+) -> Result<Option<ResolvedListing>, ApiError> {
+    let installation = wanted.tool.installation_id(installer);
+    let ids = std::slice::from_ref(&installation);
+    let mut installed = marketplace::installations_by_id(connection, ids).await?;
+    let Some(installed) = installed.remove(&installation) else {
+        return Ok(None);
+    };
+    let Some((listing, versions)) = listed(connection, &wanted.tool.tool_id()).await? else {
+        return Ok(None);
+    };
+    let (range, reference) = (&installed.range, &wanted.reference);
+    let offers: Vec<Offer> = versions.iter().map(ListedVersion::offer).collect();
+    let found = within(range, reference, &offers, &listing.aliases);
+    let number = match found {
+        Within::To(number) => number.clone(),
+        Within::Outside(number) => return Err(outside(&listing, number, range)),
+        Within::Nowhere => {
+            let held = offers.iter().filter(|offer| range.matches(offer.version));
+            let held: Vec<_> = held.copied().collect();
+            return Err(not_found(&listing.reference.to_string(), &held, reference));
+        }
+    };
+    show(listing, versions, &number, rules).map(Some)
+}
+
+/// The version of a listing that a reference leads to, whether it is installed or not: for those who look. None
+/// when there is no such listing.
+///
+/// # Errors
+/// `VERSION_NOT_FOUND`, and what the read model says.
+pub(crate) async fn resolve_listing(
+    connection: &mut TenantConnection,
+    wanted: &ForeignReference,
+) -> Result<Option<ResolvedListing>, ApiError> {
+    let Some((listing, versions)) = listed(connection, &wanted.tool.tool_id()).await? else {
+        return Ok(None);
+    };
+    let offers: Vec<Offer> = versions.iter().map(ListedVersion::offer).collect();
+    let found = wanted.reference.resolve(&offers, &listing.aliases).cloned();
+    match found {
+        Some(number) => show(listing, versions, &number, Rules::looking()).map(Some),
+        None => {
+            let named = listing.reference.to_string();
+            Err(not_found(&named, &offers, &wanted.reference))
+        }
+    }
+}
+
+/// A listing with all its versions.
+async fn listed(
+    connection: &mut TenantConnection,
+    id: &ToolId,
+) -> Result<Option<(Listing, Vec<ListedVersion>)>, QueryError> {
+    let ids = std::slice::from_ref(id);
+    let mut listings = marketplace::listings_by_id(connection, ids).await?;
+    let Some(listing) = listings.remove(id) else {
+        return Ok(None);
+    };
+    let mut versions = marketplace::versions_by_listing(connection, ids).await?;
+    Ok(Some((listing, versions.remove(id).unwrap_or_default())))
+}
+
+/// The listing with the definition of one of its versions.
+fn show(
+    mut listing: Listing,
+    versions: Vec<ListedVersion>,
+    number: &Version,
+    rules: Rules,
+) -> Result<ResolvedListing, ApiError> {
+    let latest = (listing.version.tool_version == *number).then(|| "latest".to_owned());
+    let moved = listing.aliases.iter().filter(|(_, at)| *at == number);
+    let moved = moved.map(|(alias, _)| alias.to_string());
+    let aliases = latest.into_iter().chain(moved).collect();
+    let found = versions.into_iter().find(|one| one.tool_version == *number);
+    listing.version = found.ok_or(ApiError::NotFound)?;
+    let version = &listing.version;
+    let deprecation = listing.deprecation_of(version).cloned();
+    let (named, yanked) = (listing.exact(version), version.yanked.as_deref());
+    let warnings = rules.warn(&named, yanked, deprecation.as_ref())?;
+    Ok(ResolvedListing {
+        listing,
+        aliases,
+        deprecation,
+        warnings,
+    })
+}
+
+fn outside(listing: &Listing, number: &Version, range: &VersionReq) -> ApiError {
+    let named = &listing.reference;
+    ApiError::RejectedWith {
+        code: "OUTSIDE_RANGE",
+        message: format!(
+            "{named}@{number} is outside of `{range}`, the range that is installed; repinTool with a range that \
+             holds it, such as `^{number}`, lets it be used"
+        ),
+        details: json!({ "range": range.to_string(), "version": number.to_string() }).into(),
+    }
 }
 
 fn choose(
@@ -111,11 +285,14 @@ fn choose(
     let place = chosen.and_then(|chosen| known.iter().position(|(number, _)| *number == chosen));
     match place {
         Some(place) => Ok(known.swap_remove(place)),
-        None => Err(not_found(tool, &offers, reference)),
+        None => {
+            let named = format!("{}/{}", tool.server, tool.name);
+            Err(not_found(&named, &offers, reference))
+        }
     }
 }
 
-fn not_found(tool: &Tool, offers: &[Offer], reference: &Reference) -> ApiError {
+fn not_found(named: &str, offers: &[Offer], reference: &Reference) -> ApiError {
     let mut usable: Vec<&Version> = offers
         .iter()
         .filter(|offer| !offer.yanked)
@@ -124,9 +301,9 @@ fn not_found(tool: &Tool, offers: &[Offer], reference: &Reference) -> ApiError {
     usable.sort_unstable_by(|a, b| b.cmp(a));
     usable.truncate(MAX_NAMED);
     let usable: Vec<String> = usable.into_iter().map(ToString::to_string).collect();
-    let (server, name, usable) = (&tool.server, &tool.name, usable.join(", "));
+    let usable = usable.join(", ");
     ApiError::Rejected {
         code: "VERSION_NOT_FOUND",
-        message: format!("no version of {server}/{name} is `{reference}`; in use: {usable}"),
+        message: format!("no version of {named} is `{reference}`; in use: {usable}"),
     }
 }

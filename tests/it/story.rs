@@ -150,6 +150,20 @@ async fn a_tool_is_published_changed_deprecated_rated_installed_and_recommended(
     )
     .await;
     assert_eq!(read["structuredContent"]["version"], "2.0.0", "{read:#}");
+    // It says in public what it thinks of that.
+    let review = "mutation { reviewTool(input: { publisher: \"acme\", server: \"weather\", name: \"forecast\",
+        rating: 2, text: \"It never rains there.\" }) { review { version } } }";
+    let review = customer.data(review, json!({})).await;
+    assert_eq!(review["reviewTool"]["review"]["version"], "2.0.0");
+    installation.settle().await;
+    let public = "{ tool(server: \"weather\", name: \"forecast\") { rating { count }
+        publicReviews { nodes { author { tenant } } } } }";
+    let public = publisher.data(public, json!({})).await["tool"].take();
+    assert_eq!(public["rating"]["count"], 2);
+    assert_eq!(
+        public["publicReviews"]["nodes"][0]["author"]["tenant"],
+        "globex"
+    );
     let dependents = "{ tool(server: \"weather\", name: \"forecast\") { dependents { edges { node { tenant } } } } }";
     let dependents = publisher.data(dependents, json!({})).await;
     assert!(dependents.to_string().contains("globex"), "{dependents:#}");

@@ -37,6 +37,7 @@ mod node;
 mod nulls;
 mod page;
 mod principal;
+mod public_review;
 mod publisher;
 mod query;
 mod rating;

@@ -116,6 +116,17 @@ pub(super) struct ServerPublisher {
     verified_at: Option<DateTime<Utc>>,
 }
 
+impl From<publishers::VerifiedPublisher> for ServerPublisher {
+    fn from(found: publishers::VerifiedPublisher) -> Self {
+        Self {
+            namespace: found.namespace,
+            verified: true,
+            method: Some(found.method.into()),
+            verified_at: Some(found.verified_at),
+        }
+    }
+}
+
 /// The publisher behind a registry name.
 pub(super) async fn behind(
     session: &Session,
@@ -125,12 +136,7 @@ pub(super) async fn behind(
     let found = session.loaders.load_one(key).await?;
     let (own, _) = registry_name.split_once('/').unwrap_or((registry_name, ""));
     Ok(match found {
-        Some(found) => ServerPublisher {
-            namespace: found.namespace,
-            verified: true,
-            method: Some(found.method.into()),
-            verified_at: Some(found.verified_at),
-        },
+        Some(found) => found.into(),
         None => ServerPublisher {
             namespace: own.to_owned(),
             verified: false,

@@ -39,7 +39,8 @@ pub(super) async fn of_tool(session: &Session, id: &ToolId) -> Result<Rating, Ap
 /// What members think of all versions of a tool together.
 pub(super) struct Rating(Arc<ToolRating>);
 
-/// What the members of your tenant think of a tool: their reviews that are published and not hidden.
+/// What is thought of a tool: the reviews that are published and not hidden, of your tenant's members for its own
+/// tools, and the public ones of a tool that is offered to all.
 #[Object]
 impl Rating {
     /// The mean of all ratings, 1 to 5; null without a review.
@@ -48,7 +49,7 @@ impl Rating {
     }
 
     /// The Bayesian average, `(C·m + Σ) / (C + n)`: the mean as if 5 more reviews had given the mean of
-    /// the whole tenant. Sort by this one: a single review does not make a best tool.
+    /// all reviews that your tenant sees. Sort by this one: a single review does not make a best tool.
     async fn bayesian(&self) -> f64 {
         self.0.overall.bayesian(self.0.prior_mean)
     }

@@ -2,6 +2,7 @@
 
 use super::connection::{PageOf, connection, page_request};
 use super::loaders::Loaders;
+use super::marketplace::ListingKey;
 use super::node::NodeId;
 use super::session::Session;
 use crate::authz::{Action, Resource, ResourceKind};
@@ -116,6 +117,27 @@ pub(super) struct ReviewPart {
     pub(super) include_hidden: bool,
 }
 
+/// What the caller's tenant wrote about a tool of another one; nothing is shown while that is not offered.
+pub(super) async fn of_installed(
+    session: &Session,
+    tool: &ToolId,
+    part: ReviewPart,
+) -> Result<ReviewConnection, ApiError> {
+    let listed = is_listed(session, tool).await?;
+    let page = of_tool(session, tool, part).await?;
+    match listed {
+        true => Ok(page),
+        false => Ok(connection(nothing(), false, EmptyFields, Review)),
+    }
+}
+
+fn nothing() -> Page<reviews::Review> {
+    Page {
+        items: Vec::new(),
+        has_next: false,
+    }
+}
+
 /// The reviews of a tool that the caller may see.
 pub(super) async fn of_tool(
     session: &Session,
@@ -139,10 +161,7 @@ pub(super) async fn of_tool(
     };
     let tool = tool.clone();
     let page = session.loaders.load_one(ReviewsOf { tool, range }).await?;
-    let page = page.map(Arc::unwrap_or_clone).unwrap_or(Page {
-        items: Vec::new(),
-        has_next: false,
-    });
+    let page = page.map(Arc::unwrap_or_clone).unwrap_or_else(nothing);
     Ok(connection(page, continues, EmptyFields, Review))
 }
 
@@ -150,14 +169,20 @@ pub(super) async fn of_tool(
 pub(super) async fn by_id(session: &Session, id: ReviewId) -> Result<Option<Review>, ApiError> {
     session.authorize(Action::ReadReview, &Resource::any(ResourceKind::Review))?;
     let found = session.loaders.load_one(ReviewKey::of(session, id)).await?;
+    let Some(review) = found else {
+        return Ok(None);
+    };
     // Whose tool is out of sight is out of sight itself, but for its author.
-    match found {
-        Some(review) if review.author.as_ref() != Some(&session.caller.principal) => {
-            let tool = session.tool(review.tool_id.clone()).await?;
-            Ok(tool.map(|_| Review(review)))
-        }
-        found => Ok(found.map(Review)),
-    }
+    let shown = review.author.as_ref() == Some(&session.caller.principal)
+        || session.tool(review.tool_id.clone()).await?.is_some()
+        || is_listed(session, &review.tool_id).await?;
+    Ok(shown.then_some(Review(review)))
+}
+
+/// Whether the tool is offered to all tenants.
+async fn is_listed(session: &Session, tool: &ToolId) -> Result<bool, ApiError> {
+    let found = session.loaders.load_one(ListingKey(tool.clone())).await?;
+    Ok(found.is_some())
 }
 
 fn sees_hidden(session: &Session) -> bool {

@@ -414,10 +414,12 @@ async fn connection(
         Some(SearchToolsEdge {
             cursor: hit.cursor,
             node: Hit {
-                deprecation: tool
-                    .as_ref()
-                    .and_then(catalog::Tool::current_deprecation)
-                    .map(Deprecation::from),
+                deprecation: match (&tool, &listing) {
+                    (Some(tool), _) => tool.current_deprecation(),
+                    (None, Some(listing)) => listing.deprecation_of(&listing.version),
+                    (None, None) => None,
+                }
+                .map(Deprecation::from),
                 reference,
                 tool: tool.map(Tool),
                 listing: listing.map(Listing),

@@ -13,6 +13,7 @@ use super::history::{self, HistoryConnection, HistoryPart};
 use super::loaders::VersionsOf;
 use super::marketplace::dependent::{self, DependentConnection};
 use super::node::NodeId;
+use super::public_review::{self, PublicReviewConnection};
 use super::rating::{self, Rating};
 use super::recommend::{By, Recommendation, recommend};
 use super::review::{self, ReviewConnection, ReviewPart};
@@ -103,7 +104,7 @@ impl Tool {
 
     /// The names that stand at versions of it, `latest` first.
     async fn aliases(&self) -> Vec<Alias> {
-        version::aliases(&self.0)
+        version::aliases(self.0.tool_version.clone(), &self.0.aliases)
     }
 
     /// What those are told who use the current version; null when it is not deprecated.
@@ -181,12 +182,13 @@ impl Tool {
         Some(similar::of(Session::of(ctx), &self.0, first).boxed().await)
     }
 
-    /// What the members of your tenant think of it; as of now, also where the tool is shown as it was.
+    /// What its reviews say in numbers: those of your tenant's members and, while it is public, those of others;
+    /// as of now, also where the tool is shown as it was.
     async fn rating(&self, ctx: &Context<'_>) -> Option<Result<Rating, ApiError>> {
         Some(rating::of_tool(Session::of(ctx), &self.0.id).boxed().await)
     }
 
-    /// What they wrote about it, newest first, your own among it; as of now.
+    /// What the members of your tenant wrote about it, newest first, your own among it; as of now.
     #[graphql(complexity = "cost(first, child_complexity)")]
     async fn reviews(
         &self,
@@ -209,6 +211,18 @@ impl Tool {
                 .boxed()
                 .await,
         )
+    }
+
+    /// What members of other tenants wrote about it, newest first, as everybody sees it; none while it is not
+    /// public.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn public_reviews(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+    ) -> Option<Result<PublicReviewConnection, ApiError>> {
+        Some(public_review::of_tool(Session::of(ctx), &self.0.id, first, after).await)
     }
 
     /// When it was registered.

@@ -1,26 +1,30 @@
 //! Which version of a tool a reference leads to, and what is said of versions.
 
 use super::as_of::AsOf;
+use super::marketplace::listing::Listing;
 use super::scalars::Sequence;
 use super::session::Session;
 use super::tool::{Tool, ToolVersion};
 use crate::authz::{Action, Resource, ResourceKind};
-use crate::config::AfterSunset;
 use crate::error::ApiError;
-use crate::resolution::{Rules, resolve};
+use crate::resolution::{Rules, resolve, resolve_installed};
 use async_graphql::{Context, Object, SimpleObject};
-use chrono::{NaiveDate, Utc};
+use chrono::NaiveDate;
 use domain::Rejection;
 use domain::id::ToolId;
+use domain::installation::ForeignReference;
+use domain::tool::ToolError;
 use domain::tool::reference::ToolReference;
 use projections::catalog::{self, Status};
+use projections::marketplace;
+use std::collections::BTreeMap;
 
 /// The warning that a tool or a version is on its way out.
 #[derive(SimpleObject)]
 pub(super) struct Deprecation {
     /// Why, and what to do.
     message: String,
-    /// What to use instead: `server/name` or `server/name@reference`.
+    /// What to use instead: `server/name` or `server/name@reference`, of another tenant `@publisher/server/name`.
     successor: Option<String>,
     /// The first day, in UTC, on which it is no longer to be used.
     sunset: Option<NaiveDate>,
@@ -46,17 +50,25 @@ pub(super) struct Alias {
     version: String,
 }
 
-/// All aliases of a tool, `latest` first.
-pub(super) fn aliases(tool: &catalog::Tool) -> Vec<Alias> {
+/// All aliases of a tool, `latest` first, which stands at the current version.
+pub(super) fn aliases(
+    current: String,
+    moved: &BTreeMap<domain::tool::Alias, semver::Version>,
+) -> Vec<Alias> {
     let latest = Alias {
         name: domain::tool::Alias::LATEST.to_owned(),
-        version: tool.tool_version.clone(),
+        version: current,
     };
-    let moved = tool.aliases.iter().map(|(alias, version)| Alias {
+    std::iter::once(latest).chain(self::moved(moved)).collect()
+}
+
+/// The aliases that people move.
+pub(super) fn moved(aliases: &BTreeMap<domain::tool::Alias, semver::Version>) -> Vec<Alias> {
+    let alias = |(alias, version): (&domain::tool::Alias, &semver::Version)| Alias {
         name: alias.to_string(),
         version: version.to_string(),
-    });
-    std::iter::once(latest).chain(moved).collect()
+    };
+    aliases.iter().map(alias).collect()
 }
 
 /// What a reference leads to.
@@ -64,10 +76,13 @@ pub(super) fn aliases(tool: &catalog::Tool) -> Vec<Alias> {
 struct ToolResolution {
     /// The reference that leads to this version for ever: `server/name@1.2.3`.
     exact: String,
-    /// The tool.
-    tool: Tool,
-    /// The version.
-    version: ToolVersion,
+    /// The tool of your tenant; null for an installed one.
+    tool: Option<Tool>,
+    /// The version of it; null for an installed one.
+    version: Option<ToolVersion>,
+    /// The tool of another tenant that yours has installed, with the definition of this version; null for one of
+    /// your own.
+    listing: Option<Listing>,
     /// What those are told who use it.
     deprecation: Option<Deprecation>,
     /// What to know before using it, such as that it is deprecated or yanked.
@@ -81,7 +96,8 @@ pub(super) struct VersionQueries;
 #[Object]
 impl VersionQueries {
     /// The version that a reference leads to: `server/name`, `server/name@1.2.3`, `@^1.2`, `@stable` or
-    /// `@latest`. For those who are about to use it: a retired tool is refused, and, unless configured
+    /// `@latest`; and the same behind `@publisher/server/name` for an installed tool, within the range that is
+    /// installed (`OUTSIDE_RANGE` beyond it; `asOf` is for your own tools). For those who are about to use it: a retired tool is refused, and, unless configured
     /// otherwise, a version after its sunset. `VERSION_NOT_FOUND` names what there is.
     async fn resolve_tool(
         &self,
@@ -93,22 +109,20 @@ impl VersionQueries {
     ) -> Result<Option<ToolResolution>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(Action::ReadTool, &Resource::any(ResourceKind::Tool))?;
-        let wanted: Result<ToolReference, domain::tool::ToolError> = reference.trim().parse();
-        let wanted = wanted.map_err(|error| ApiError::Rejected {
-            code: error.code(),
-            message: error.to_string(),
-        })?;
+        let foreign = ForeignReference::parse(reference.trim()).map_err(malformed)?;
+        if let Some(foreign) = foreign {
+            return installed(session, &foreign, min_sequence, as_of)
+                .await
+                .map(Some);
+        }
+        let wanted: ToolReference = reference.trim().parse().map_err(malformed)?;
         session.caught_up(catalog::NAME, min_sequence).await?;
         let moment = session.moment(catalog::NAME, as_of).await?;
-        let after_sunset = if moment.is_now() {
-            session.state.config.registry.after_sunset
+        let rules = if moment.is_now() {
+            Rules::of(&session.state)
         } else {
             // Who looks back reads history, which no sunset closes.
-            AfterSunset::Warn
-        };
-        let rules = Rules {
-            after_sunset,
-            today: Utc::now().date_naive(),
+            Rules::looking()
         };
         let id = ToolId::derive(&session.caller.tenant, &wanted.server, &wanted.name);
         let mut reads = session.reads().await?.at(moment);
@@ -126,8 +140,45 @@ impl VersionQueries {
             exact: format!("{}/{}@{version}", tool.server, tool.name),
             deprecation: found.deprecation.as_ref().map(Deprecation::from),
             warnings: found.warnings,
-            tool: Tool(found.tool),
-            version: ToolVersion(found.version),
+            tool: Some(Tool(found.tool)),
+            version: Some(ToolVersion(found.version)),
+            listing: None,
         }))
+    }
+}
+
+/// The same for a tool that the caller's tenant has installed.
+async fn installed(
+    session: &Session,
+    wanted: &ForeignReference,
+    min_sequence: Option<Sequence>,
+    as_of: Option<AsOf>,
+) -> Result<ToolResolution, ApiError> {
+    if as_of.is_some() {
+        return Err(ApiError::Rejected {
+            code: "INVALID_ARGUMENT",
+            message: "`asOf` looks back at the tools of your own tenant; leave it out".into(),
+        });
+    }
+    session.caught_up(marketplace::NAME, min_sequence).await?;
+    let mut reads = session.reads().await?;
+    let rules = Rules::of(&session.state);
+    let found = resolve_installed(&mut reads, &session.caller.tenant, wanted, rules).await?;
+    let found = found.ok_or(ApiError::NotFound)?;
+    Ok(ToolResolution {
+        exact: found.listing.exact(&found.listing.version),
+        tool: None,
+        version: None,
+        deprecation: found.deprecation.as_ref().map(Deprecation::from),
+        warnings: found.warnings,
+        listing: Some(Listing(found.listing)),
+    })
+}
+
+/// What is no reference.
+pub(super) fn malformed(error: ToolError) -> ApiError {
+    ApiError::Rejected {
+        code: error.code(),
+        message: error.to_string(),
     }
 }

@@ -3,14 +3,13 @@
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::context::Caller;
 use crate::state::AppState;
-use domain::id::{ServerId, ToolId};
+use domain::id::ToolId;
 use projections::catalog::{self, Status};
-use projections::publishers::{self, VerifiedPublisher};
+use projections::publishers::VerifiedPublisher;
 use projections::search::SimilarRequest;
 use projections::{QueryError, TenantConnection};
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::HashMap;
 
 /// Similar tools that are named.
 const MOST_SIMILAR: usize = 3;
@@ -31,27 +30,6 @@ impl From<&VerifiedPublisher> for Publisher {
             method: publisher.method.as_str(),
         }
     }
-}
-
-/// The verified publishers of servers, in two statements.
-pub(super) async fn publishers(
-    connection: &mut TenantConnection,
-    servers: &[ServerId],
-) -> Result<HashMap<ServerId, Publisher>, QueryError> {
-    let servers = catalog::servers_by_id(connection, servers).await?;
-    let names: Vec<_> = servers
-        .values()
-        .filter_map(|server| server.registry_name.clone())
-        .collect();
-    if names.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let found = publishers::of_registry_names(connection, &names).await?;
-    let of = |server: &catalog::Server| found.get(server.registry_name.as_ref()?);
-    Ok(servers
-        .iter()
-        .filter_map(|(id, server)| Some((id.clone(), of(server)?.into())))
-        .collect())
 }
 
 /// The tools most like one, as `server/name`. A definition is worth reading without them, so a failing

@@ -9,16 +9,14 @@ use super::text;
 use crate::authz::{Action, Resource};
 use crate::context::Caller;
 use crate::error::ApiError;
-use crate::resolution::{Rules, resolve};
+use crate::resolution::{Rules, resolve, resolve_installed};
 use crate::state::AppState;
-use chrono::Utc;
 use domain::Rejection;
 use domain::id::ToolId;
-use domain::installation::ForeignTool;
-use domain::tool::Visibility;
+use domain::installation::ForeignReference;
 use domain::tool::reference::{Reference, split};
-use projections::marketplace::Installed;
-use projections::{TenantConnection, reviews};
+use domain::tool::{ToolError, Visibility};
+use projections::{TenantConnection, publishers, reviews};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -30,7 +28,7 @@ pub(super) const DESCRIPTION: &str = "Reads whole definitions of tools: descript
     output schema, version, definition hash and tags. Name up to 20 as search_tools lists them: \
     {\"tools\": [\"server/name\", ...]}; or one: {\"tool\": \"server/name\"}, or \
     {\"server\": \"...\", \"name\": \"...\"}. A version follows the name: server/name@1.2.3, @^1.2, @stable; \
-    without one it is @latest. A tool of another publisher is @publisher/server/name, in the version that is installed.";
+    without one it is @latest. A tool of another publisher is @publisher/server/name, in the versions that are installed.";
 
 /// How to call it, for the answer to wrong arguments.
 pub(super) const USAGE: &str = r#"describe_tool takes {"tools": ["server/name", ...]} with 1 to 20 tools and, if wanted, "token_budget": 100 to 100000; or {"tool": "server/name"}; or {"server": "...", "name": "..."}; a version follows the name: "server/name@^1.2""#;
@@ -39,7 +37,7 @@ pub(super) const USAGE: &str = r#"describe_tool takes {"tools": ["server/name", 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Arguments {
-    /// Up to 20 tools as search_tools lists them: "server/name", "server/name@^1.2", "@publisher/server/name".
+    /// Up to 20 tools as search_tools lists them: "server/name", "server/name@^1.2", "@publisher/server/name@stable".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<String>", length(min = 1, max = describe_many::MOST))]
     tools: Option<Vec<String>>,
@@ -66,8 +64,8 @@ pub(super) struct Arguments {
 pub(super) enum Wanted {
     /// One of the caller's tenant, in a version.
     Own(String, String, Reference),
-    /// An installed one.
-    Foreign(ForeignTool),
+    /// An installed one, in a version.
+    Foreign(ForeignReference),
 }
 
 /// Answers one call.
@@ -104,12 +102,18 @@ pub(super) async fn read(
     connection: &mut TenantConnection,
     wanted: &Wanted,
 ) -> Result<Described, ApiError> {
-    match wanted {
+    let mut described = match wanted {
         Wanted::Own(server, name, reference) => {
-            own(state, caller, connection, (server, name), reference).await
+            own(state, caller, connection, (server, name), reference).await?
         }
-        Wanted::Foreign(tool) => installed(state, caller, connection, tool).await,
-    }
+        Wanted::Foreign(tool) => installed(state, caller, connection, tool).await?,
+    };
+    let id = std::slice::from_ref(&described.id);
+    let ratings = reviews::ratings_by_tool(connection, id).await?;
+    let publishers = publishers::of_tools(connection, id).await?;
+    described.rating = ratings.get(&described.id).and_then(Rated::of);
+    described.verified_publisher = publishers.get(&described.id).map(beside::Publisher::from);
+    Ok(described)
 }
 
 async fn own(
@@ -121,10 +125,7 @@ async fn own(
 ) -> Result<Described, ApiError> {
     let id = ToolId::derive(&caller.tenant, server, name);
     let visibilities = state.authorizer.visibilities(caller);
-    let rules = Rules {
-        after_sunset: state.config.registry.after_sunset,
-        today: Utc::now().date_naive(),
-    };
+    let rules = Rules::of(state);
     let found = resolve(connection, &visibilities, &id, reference, rules).await?;
     let absent = || not_found(&format!("{server}/{name}"));
     let found = found.ok_or_else(absent)?;
@@ -139,31 +140,25 @@ async fn own(
             ApiError::from(denied)
         }
     })?;
-    let server_id = found.tool.server_id.clone();
-    let ratings = reviews::ratings_by_tool(connection, std::slice::from_ref(&id)).await?;
-    let mut publishers = beside::publishers(connection, std::slice::from_ref(&server_id)).await?;
-    let mut described = Described::from(found);
-    described.rating = ratings.get(&id).and_then(Rated::of);
-    described.verified_publisher = publishers.remove(&server_id);
-    Ok(described)
+    Ok(Described::from(found))
 }
 
-/// A tool of another tenant, when it is installed and its range means a version that is offered. One that is
-/// not installed, not offered, or not there at all answers the same.
+/// A tool of another tenant, in a version within the range that is installed. One that is not installed, not
+/// offered, or not there at all answers the same.
 async fn installed(
     state: &AppState,
     caller: &Caller,
     connection: &mut TenantConnection,
-    tool: &ForeignTool,
+    wanted: &ForeignReference,
 ) -> Result<Described, ApiError> {
-    let id = tool.tool_id();
+    let id = wanted.tool.tool_id();
     let resource = Resource::tool(Visibility::Public).named(id.as_str());
     state
         .authorizer
         .authorize(caller, Action::ReadTool, &resource)?;
-    let found = Installed::one(connection, &id).await?;
-    let listing = found.ok_or_else(|| not_found(&tool.to_string()))?;
-    Ok(Described::from(listing))
+    let found = resolve_installed(connection, &caller.tenant, wanted, Rules::of(state)).await?;
+    let found = found.ok_or_else(|| not_found(&wanted.tool.to_string()))?;
+    Ok(Described::from(found))
 }
 
 fn not_found(reference: &str) -> ApiError {
@@ -178,15 +173,8 @@ impl Wanted {
     /// A tool as search_tools lists it. A slug holds no slash, and a tool's name may: the first slash divides
     /// them.
     pub(super) fn parse(tool: &str) -> Result<Self, ApiError> {
-        if let Some(foreign) = ForeignTool::parse(tool) {
-            if foreign.name.contains('@') {
-                return Err(ApiError::Rejected {
-                    code: "INVALID_REFERENCE",
-                    message: "the version of an installed tool follows from the range that it is \
-                              installed in: name it without one"
-                        .to_owned(),
-                });
-            }
+        let foreign = ForeignReference::parse(tool).map_err(malformed)?;
+        if let Some(foreign) = foreign {
             return Ok(Self::Foreign(foreign));
         }
         let (server, name) = tool
@@ -196,10 +184,7 @@ impl Wanted {
     }
 
     fn own(server: &str, name: &str) -> Result<Self, ApiError> {
-        let (name, reference) = split(name).map_err(|error| ApiError::Rejected {
-            code: error.code(),
-            message: error.to_string(),
-        })?;
+        let (name, reference) = split(name).map_err(malformed)?;
         if server.is_empty() || name.is_empty() {
             return Err(invalid("a tool is named \"server/name\""));
         }
@@ -214,6 +199,13 @@ impl Arguments {
             (None, Some(server), Some(name)) => Wanted::own(&server, &name),
             (Some(_), _, _) | (None, _, _) => Err(invalid("name one tool")),
         }
+    }
+}
+
+fn malformed(error: ToolError) -> ApiError {
+    ApiError::Rejected {
+        code: error.code(),
+        message: error.to_string(),
     }
 }
 
@@ -264,8 +256,16 @@ mod tests {
             let expected = Wanted::Own(server.into(), name.into(), reference.parse().unwrap());
             assert_eq!(wanted(value), Ok(expected));
         }
-        let foreign = wanted(json!({"tool": "@globex/git/git_log"})).unwrap();
-        assert!(matches!(foreign, Wanted::Foreign(_)), "{foreign:?}");
+        for (value, reference) in [
+            ("@globex/git/git_log", "latest"),
+            ("@globex/git/git_log@^1.2", "^1.2"),
+        ] {
+            let Ok(Wanted::Foreign(foreign)) = wanted(json!({ "tool": value })) else {
+                panic!("{value} is another tenant's");
+            };
+            assert_eq!(foreign.tool.to_string(), "@globex/git/git_log");
+            assert_eq!(foreign.reference, reference.parse().unwrap());
+        }
         for value in [
             json!({}),
             json!({"tool": "git"}),
@@ -277,7 +277,7 @@ mod tests {
             let error = wanted(value.clone()).unwrap_err();
             assert_eq!(error.code(), "INVALID_ARGUMENTS", "{value}");
         }
-        for value in ["git/git_log@", "@globex/git/git_log@^1.2"] {
+        for value in ["git/git_log@", "@globex/git/git_log@1.2.3.4"] {
             let refused = wanted(json!({ "tool": value })).unwrap_err();
             assert_eq!(refused.code(), "INVALID_REFERENCE", "{value}");
         }

@@ -2,12 +2,11 @@
 
 use super::beside::Publisher;
 use super::text;
-use crate::resolution::Resolved;
+use crate::resolution::{Resolved, ResolvedListing};
 use chrono::NaiveDate;
 use domain::id::ToolId;
 use domain::tool::Deprecation;
 use projections::catalog::Status;
-use projections::marketplace::Listing;
 use projections::reviews::ToolRating;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -56,7 +55,7 @@ pub(super) struct Described {
     /// Up to three tools that are most like it, as "server/name".
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) similar: Vec<String>,
-    /// What the members of the tenant think of it; absent without a review.
+    /// What its reviews say: those of the tenant's members, and the public ones; absent without any.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Rated")]
     pub(super) rating: Option<Rated>,
@@ -88,7 +87,7 @@ pub(super) struct Described {
     annotations: Option<Value>,
 }
 
-/// What the members of the tenant think of a tool.
+/// What the reviews of a tool say.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Rated {
     /// The mean of all ratings, 1 to 5.
@@ -111,7 +110,7 @@ impl Rated {
 pub(super) struct Deprecated {
     /// Why, and what to do.
     message: String,
-    /// What to use instead: `server/name`, or with a version.
+    /// What to use instead, as it is named here; with a version if one is meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     successor: Option<String>,
@@ -143,11 +142,7 @@ impl From<Resolved> for Described {
             description: version.description,
             version: version.tool_version,
             aliases: version.aliases,
-            warnings: found
-                .warnings
-                .iter()
-                .map(|warning| text::line(warning, MAX_WARNING))
-                .collect(),
+            warnings: lines(&found.warnings),
             deprecated: found.deprecation.map(Deprecated::from),
             verified_publisher: None,
             similar: Vec::new(),
@@ -167,8 +162,9 @@ impl From<Resolved> for Described {
     }
 }
 
-impl From<Listing> for Described {
-    fn from(listing: Listing) -> Self {
+impl From<ResolvedListing> for Described {
+    fn from(found: ResolvedListing) -> Self {
+        let listing = found.listing;
         let (reference, version) = (listing.reference, listing.version);
         Self {
             id: listing.id,
@@ -178,9 +174,9 @@ impl From<Listing> for Described {
             title: listing.title,
             description: version.description,
             version: version.tool_version.to_string(),
-            aliases: Vec::new(),
-            warnings: Vec::new(),
-            deprecated: None,
+            aliases: found.aliases,
+            warnings: lines(&found.warnings),
+            deprecated: found.deprecation.map(Deprecated::from),
             verified_publisher: None,
             similar: Vec::new(),
             rating: None,
@@ -194,6 +190,11 @@ impl From<Listing> for Described {
             annotations: version.annotations,
         }
     }
+}
+
+fn lines(warnings: &[String]) -> Vec<String> {
+    let line = |warning: &String| text::line(warning, MAX_WARNING);
+    warnings.iter().map(line).collect()
 }
 
 impl Described {

@@ -1,6 +1,7 @@
 //! A found tool in a few words: enough to choose it, with its id to read it by.
 
 use super::text;
+use crate::resolution::listing_warnings;
 use chrono::Utc;
 use projections::catalog;
 use projections::marketplace::Listing;
@@ -35,7 +36,7 @@ pub(super) struct Receipt {
     /// What its maker hints about it: `read-only`, `destructive`, `idempotent`.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     marks: Vec<&'static str>,
-    /// That it is deprecated, what to use instead and until when; absent when it is not.
+    /// That it is deprecated, what to use instead and until when, or that it was yanked; absent when it is neither.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "String")]
     warning: Option<String>,
@@ -87,7 +88,7 @@ impl Receipt {
             version: version.tool_version.to_string(),
             description: text::line(&description, MAX_LINE),
             marks: marks(version.annotations.as_ref()),
-            warning: None,
+            warning: installed_warning(listing),
             definition: version.definition_hash.chars().take(DIGEST).collect(),
             score: rounded(hit.score),
             matched: hit.why.matched_terms.clone(),
@@ -114,6 +115,12 @@ impl Receipt {
     pub(super) fn reference(&self) -> String {
         text::reference(self.publisher.as_deref(), &self.server, &self.name)
     }
+}
+
+/// That the version which is installed is yanked or deprecated.
+fn installed_warning(listing: &Listing) -> Option<String> {
+    let warnings = listing_warnings(listing).join("; ");
+    (!warnings.is_empty()).then(|| text::summary(&warnings))
 }
 
 /// Only what is said: that a tool which says nothing may be destructive, a reader of every tool knows.

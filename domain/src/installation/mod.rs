@@ -17,6 +17,6 @@ pub use error::InstallationError;
 pub use event::{
     InstallationEvent, InstallationInstalled, InstallationRepinned, InstallationUninstalled,
 };
-pub use foreign::{ForeignTool, highest, parse_range};
+pub use foreign::{ForeignReference, ForeignTool, Within, highest, meant, parse_range, within};
 /// Versions and ranges of them, as events carry them.
 pub use semver::{Version, VersionReq};

@@ -1,8 +1,11 @@
 use super::*;
 use crate::id::TenantId;
+use crate::tool::reference::{Offer, Reference};
+use crate::tool::{Alias, ToolError};
 use crate::undo::undoing;
 use cqrs_es::test::TestFramework;
 use semver::{Version, VersionReq};
+use std::collections::BTreeMap;
 
 type Given = TestFramework<Installation>;
 
@@ -183,4 +186,70 @@ fn a_range_is_in_the_notation_of_cargo() {
     for bad in ["", "latest", "^1 ^2", "1.2.3.4"] {
         assert!(parse_range(bad).is_err(), "{bad}");
     }
+}
+
+/// 1.0.0, 1.1.0 (yanked), 2.0.0, 3.0.0-rc.1 and the aliases `stable` and `next` at 1.0.0 and 3.0.0-rc.1.
+fn leads(wanted: &str, reference: &str) -> String {
+    let versions = ["1.0.0", "1.1.0", "2.0.0", "3.0.0-rc.1"].map(version);
+    let offer = |version| Offer {
+        version,
+        yanked: version == &versions[1],
+    };
+    let offers: Vec<_> = versions.iter().map(offer).collect();
+    let alias = |name: &str, at: &str| (Alias::new(name).unwrap(), version(at));
+    let aliases = BTreeMap::from([alias("stable", "1.0.0"), alias("next", "3.0.0-rc.1")]);
+    match within(
+        &range(wanted),
+        &reference.parse().unwrap(),
+        &offers,
+        &aliases,
+    ) {
+        Within::To(version) => version.to_string(),
+        Within::Outside(version) => format!("outside {version}"),
+        Within::Nowhere => "nowhere".to_owned(),
+    }
+}
+
+#[test]
+fn a_reference_leads_within_the_range_that_is_installed() {
+    for (range, reference, expected) in [
+        ("^1", "latest", "1.0.0"),
+        ("^1", "1.0.0", "1.0.0"),
+        ("^1", "1.1.0", "1.1.0"),
+        ("^1", ">=1", "1.0.0"),
+        ("^1", "stable", "1.0.0"),
+        ("^1", "2.0.0", "outside 2.0.0"),
+        ("^1", "^2", "outside 2.0.0"),
+        ("^2", "stable", "outside 1.0.0"),
+        ("*", "next", "outside 3.0.0-rc.1"),
+        ("^3.0.0-rc", "next", "3.0.0-rc.1"),
+        ("^1", "^9", "nowhere"),
+        ("^1", "absent", "nowhere"),
+        ("^9", "latest", "outside 2.0.0"),
+    ] {
+        assert_eq!(leads(range, reference), expected, "{reference} in {range}");
+    }
+}
+
+#[test]
+fn a_yanked_version_is_meant_by_its_exact_pin_alone() {
+    assert_eq!(leads("=1.1.0", "latest"), "1.1.0");
+    assert_eq!(leads("~1.1", "latest"), "outside 2.0.0");
+    assert_eq!(leads("=1.1", "latest"), "outside 2.0.0");
+}
+
+#[test]
+fn a_foreign_reference_names_a_version_behind_the_tool() {
+    let read = |text: &str| ForeignReference::parse(text);
+    let found = read("@acme/git/git_log@^1.2").unwrap().unwrap();
+    assert_eq!(
+        (found.tool, found.reference),
+        (tool(), "^1.2".parse().unwrap())
+    );
+    let bare = read("@acme/git/git_log").unwrap().unwrap();
+    assert_eq!(bare.reference, Reference::Latest);
+    for none in ["git/git_log@1.0.0", "@acme/git", "@acme/git/@1.0.0"] {
+        assert_eq!(read(none), Ok(None), "{none}");
+    }
+    assert_eq!(read("@acme/git/git_log@"), Err(ToolError::InvalidReference));
 }

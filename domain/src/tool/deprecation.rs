@@ -2,6 +2,7 @@
 
 use super::ToolError;
 use super::reference::ToolReference;
+use crate::id::TenantId;
 use crate::text::is_clean;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,13 @@ impl Deprecation {
             told.push_str(&format!("; its sunset {verb} on {sunset}"));
         }
         told
+    }
+
+    /// The same as other tenants read it: a successor is a tool of the one that says so.
+    #[must_use]
+    pub fn abroad(self, publisher: &TenantId) -> Self {
+        let successor = self.successor.map(|named| format!("@{publisher}/{named}"));
+        Self { successor, ..self }
     }
 
     /// `own` is the tool's own `server/name` when all of it is deprecated: it cannot succeed itself.

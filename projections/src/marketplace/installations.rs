@@ -1,6 +1,5 @@
 //! Queries over installations, for the tenant that has them, and over dependents, for the publisher.
 
-use super::version;
 use crate::access::corrupt;
 use crate::error::QueryError;
 use crate::page::{Keyset, Page, PageRequest};
@@ -8,10 +7,12 @@ use crate::store::TenantConnection;
 use chrono::{DateTime, Utc};
 use domain::envelope::{Actor, ActorKind};
 use domain::id::{InstallationId, TenantId, ToolId};
-use domain::installation::{ForeignTool, Version, VersionReq, highest, parse_range};
-
+use domain::installation::{ForeignTool, Version, VersionReq, meant, parse_range};
+use domain::tool::reference::Offer;
+use serde::Deserialize;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::types::Json;
 use std::collections::HashMap;
 use std::str::FromStr;
 
@@ -24,7 +25,7 @@ pub struct Installation {
     pub tool: ForeignTool,
     /// Which of its versions.
     pub range: VersionReq,
-    /// The highest version within the range; none while the tool is not listed, or none is left.
+    /// The version that the range means; none while the tool is not listed, or none is left.
     pub tool_version: Option<Version>,
     /// When it was installed.
     pub installed_at: DateTime<Utc>,
@@ -41,7 +42,7 @@ pub struct Dependent {
     pub installer: TenantId,
     /// Which versions it uses.
     pub range: VersionReq,
-    /// The highest version within the range; none while the tool is not listed, or none is left.
+    /// The version that the range means; none while the tool is not listed, or none is left.
     pub tool_version: Option<Version>,
     /// When it was installed.
     pub installed_at: DateTime<Utc>,
@@ -51,7 +52,7 @@ pub struct Dependent {
 const SELECT: &str =
     "SELECT installation_id, publisher, server, name, version_range, installed_at, updated_at,
         actor_kind, actor_id,
-        ARRAY(SELECT tool_version FROM marketplace.versions
+        ARRAY(SELECT jsonb_build_object('version', tool_version, 'yanked', yanked) FROM marketplace.versions
               WHERE versions.tenant = installations.publisher
                 AND versions.tool_id = installations.tool_id) AS versions
      FROM marketplace.installations";
@@ -97,15 +98,11 @@ pub async fn installations_by_id(
     rows.iter().map(read).collect()
 }
 
-/// The installations of the connection's tenant, all of them or those of some tools.
-pub(super) async fn installations_of(
+/// All installations of the connection's tenant.
+pub(super) async fn all_installations(
     connection: &mut TenantConnection,
-    tools: Option<&[ToolId]>,
 ) -> Result<Vec<Installation>, QueryError> {
-    let ids = tools.map(|tools| tools.iter().map(ToolId::as_str).collect::<Vec<_>>());
-    let statement = format!("{SELECT} WHERE $1::text[] IS NULL OR tool_id = ANY ($1)");
-    let rows = sqlx::query(&statement).bind(ids);
-    let rows = rows.fetch_all(&mut **connection).await?;
+    let rows = sqlx::query(SELECT).fetch_all(&mut **connection).await?;
     rows.iter().map(read).collect()
 }
 
@@ -123,8 +120,8 @@ pub async fn dependents_by_tool(
     let rows = sqlx::query(
         "SELECT wanted.id, found.* FROM unnest($1::text[]) AS wanted (id) CROSS JOIN LATERAL (
              SELECT installer, version_range, installed_at,
-                    ARRAY(SELECT tool_version FROM marketplace.versions
-                          WHERE versions.tenant = dependents.tenant
+                    ARRAY(SELECT jsonb_build_object('version', tool_version, 'yanked', yanked)
+                          FROM marketplace.versions WHERE versions.tenant = dependents.tenant
                             AND versions.tool_id = dependents.tool_id) AS versions
              FROM marketplace.dependents
              WHERE tool_id = wanted.id AND ($2::text IS NULL OR installer > $2)
@@ -153,7 +150,7 @@ fn read(row: &PgRow) -> Result<Installation, QueryError> {
     let publisher: String = row.try_get("publisher")?;
     let id: String = row.try_get("installation_id")?;
     let kind: String = row.try_get("actor_kind")?;
-    let (range, tool_version) = meant(row)?;
+    let (range, tool_version) = meant_by(row)?;
     Ok(Installation {
         id: id.try_into().map_err(corrupt)?,
         tool: ForeignTool {
@@ -174,7 +171,7 @@ fn read(row: &PgRow) -> Result<Installation, QueryError> {
 
 fn read_dependent(row: &PgRow) -> Result<Dependent, QueryError> {
     let installer: String = row.try_get("installer")?;
-    let (range, tool_version) = meant(row)?;
+    let (range, tool_version) = meant_by(row)?;
     Ok(Dependent {
         installer: installer.try_into().map_err(corrupt)?,
         range,
@@ -183,11 +180,24 @@ fn read_dependent(row: &PgRow) -> Result<Dependent, QueryError> {
     })
 }
 
+/// A listed version that a range may mean.
+#[derive(Deserialize)]
+struct Candidate {
+    version: Version,
+    yanked: bool,
+}
+
 /// The range of a row, and which of the listed versions it means.
-fn meant(row: &PgRow) -> Result<(VersionReq, Option<Version>), QueryError> {
+fn meant_by(row: &PgRow) -> Result<(VersionReq, Option<Version>), QueryError> {
     let range = parse_range(row.try_get("version_range")?).map_err(corrupt)?;
-    let versions: Vec<String> = row.try_get("versions")?;
-    let versions: Result<Vec<_>, _> = versions.iter().map(|text| version(text)).collect();
-    let meant = highest(&range, &versions?).cloned();
+    let versions: Vec<Json<Candidate>> = row.try_get("versions")?;
+    let offers: Vec<_> = versions
+        .iter()
+        .map(|Json(one)| Offer {
+            version: &one.version,
+            yanked: one.yanked,
+        })
+        .collect();
+    let meant = meant(&range, &offers).cloned();
     Ok((range, meant))
 }

@@ -1,6 +1,6 @@
 //! The installed tools that a tenant can use now: what its searches, descriptions and calls resolve.
 
-use super::installations::installations_of;
+use super::installations::all_installations;
 use super::listings::{Listing, listings_at};
 use crate::error::QueryError;
 use crate::search::Scope;
@@ -20,27 +20,7 @@ impl Installed {
     /// # Errors
     /// [`QueryError`].
     pub async fn all(connection: &mut TenantConnection) -> Result<Self, QueryError> {
-        Self::of(connection, None).await
-    }
-
-    /// One tool, if the connection's tenant has installed it.
-    ///
-    /// # Errors
-    /// [`QueryError`].
-    pub async fn one(
-        connection: &mut TenantConnection,
-        tool: &ToolId,
-    ) -> Result<Option<Listing>, QueryError> {
-        let tools = std::slice::from_ref(tool);
-        let installed = Self::of(connection, Some(tools)).await?;
-        Ok(installed.listings(connection, tools).await?.remove(tool))
-    }
-
-    async fn of(
-        connection: &mut TenantConnection,
-        tools: Option<&[ToolId]>,
-    ) -> Result<Self, QueryError> {
-        let installations = installations_of(connection, tools).await?;
+        let installations = all_installations(connection).await?;
         let usable = installations.into_iter().filter_map(|installation| {
             let tool = installation.tool.tool_id();
             installation.tool_version.map(|version| (tool, version))

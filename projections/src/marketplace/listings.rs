@@ -5,14 +5,19 @@ use super::version;
 use crate::access::corrupt;
 use crate::error::QueryError;
 use crate::page::{Keyset, Page, PageRequest};
+use crate::publishers::marked;
+use crate::reviews::average_of;
 use crate::store::TenantConnection;
 use chrono::{DateTime, Utc};
 use domain::id::{TenantId, ToolId};
 use domain::installation::{ForeignTool, Version};
+use domain::tool::reference::Offer;
+use domain::tool::{Alias, Deprecation};
 use serde_json::Value;
 use sqlx::postgres::PgRow;
+use sqlx::types::Json;
 use sqlx::{Postgres, QueryBuilder, Row};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A tool that a tenant offers to all others, with one of its definitions: the current version's, or the
 /// one that was asked for.
@@ -24,16 +29,38 @@ pub struct Listing {
     pub reference: ForeignTool,
     /// The server's name for people.
     pub server_name: String,
+    /// The server's name across registries, if it has one.
+    pub registry_name: Option<String>,
     /// A title for people.
     pub title: Option<String>,
     /// One word to group by.
     pub category: Option<String>,
     /// Words to filter by.
     pub tags: Vec<String>,
+    /// The names that stand at versions; `latest`, which follows by itself, is not among them.
+    pub aliases: BTreeMap<Alias, Version>,
+    /// What those are told who use any version of it.
+    pub deprecation: Option<Deprecation>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
     /// The definition.
     pub version: ListedVersion,
+}
+
+impl Listing {
+    /// What those are told who use a version: what is said of the version comes before what is said of the
+    /// whole tool.
+    #[must_use]
+    pub fn deprecation_of<'l>(&'l self, version: &'l ListedVersion) -> Option<&'l Deprecation> {
+        let own = version.deprecation.as_ref();
+        own.or(self.deprecation.as_ref())
+    }
+
+    /// How a version is named for ever: `@publisher/server/name@1.2.3`.
+    #[must_use]
+    pub fn exact(&self, version: &ListedVersion) -> String {
+        format!("{}@{}", self.reference, version.tool_version)
+    }
 }
 
 /// A published definition of a listing.
@@ -53,10 +80,25 @@ pub struct ListedVersion {
     pub definition_hash: String,
     /// When it was published.
     pub published_at: DateTime<Utc>,
+    /// Why it was yanked, if it was; may be empty.
+    pub yanked: Option<String>,
+    /// What those are told who use this version.
+    pub deprecation: Option<Deprecation>,
+}
+
+impl ListedVersion {
+    /// As a reference may lead to it.
+    #[must_use]
+    pub fn offer(&self) -> Offer<'_> {
+        Offer {
+            version: &self.tool_version,
+            yanked: self.yanked.is_some(),
+        }
+    }
 }
 
 /// Which listings; all conditions together.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListingFilter {
     /// Of this tenant.
     pub publisher: Option<TenantId>,
@@ -64,6 +106,10 @@ pub struct ListingFilter {
     pub category: Option<String>,
     /// With this tag.
     pub tag: Option<String>,
+    /// Whether the publisher's namespace is proved, behind the registry name of the tool's server.
+    pub verified_publisher: Option<bool>,
+    /// Rated with this many stars on average, or more. What nobody has rated is not among them.
+    pub min_rating: Option<f64>,
 }
 
 impl ListingFilter {
@@ -82,12 +128,21 @@ impl ListingFilter {
                 .push_bind(tag.clone())
                 .push("]");
         }
+        if let Some(wanted) = self.verified_publisher {
+            let (name, tenant) = ("listings.registry_name", "listings.tenant");
+            query.push(marked(wanted, name, tenant));
+        }
+        if let Some(least) = self.min_rating {
+            query.push(" AND ").push(average_of("listings.tool_id"));
+            query.push(" >= ").push_bind(least);
+        }
     }
 }
 
-const COLUMNS: &str = "tool_id, listings.tenant, server, server_name, name, title, category, tags, updated_at, \
-                       versions.tool_version, description, input_schema, output_schema, annotations, \
-                       definition_hash, published_at";
+const COLUMNS: &str = "tool_id, listings.tenant, server, server_name, registry_name, name, title, category, tags, \
+                       aliases, listings.deprecation AS tool_deprecation, updated_at, versions.tool_version, \
+                       description, input_schema, output_schema, annotations, definition_hash, published_at, \
+                       yanked, yanked_reason, versions.deprecation";
 const CURRENT: &str =
     "marketplace.listings JOIN marketplace.versions USING (tenant, tool_id, tool_version)";
 
@@ -129,6 +184,30 @@ pub async fn count_listings(
     Ok(count.await?)
 }
 
+/// Those of several tools that are listed and pass the filter, in their order, in one statement.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn those_that_pass(
+    connection: &mut TenantConnection,
+    filter: &ListingFilter,
+    ids: &[ToolId],
+) -> Result<Vec<ToolId>, QueryError> {
+    let names: Vec<&str> = ids.iter().map(ToolId::as_str).collect();
+    let mut query = QueryBuilder::new("SELECT tool_id FROM marketplace.listings");
+    filter.push(&mut query);
+    query
+        .push(" AND tool_id = ANY (")
+        .push_bind(names)
+        .push(")");
+    let passing: Vec<String> = query
+        .build_query_scalar()
+        .fetch_all(&mut **connection)
+        .await?;
+    let passes = |id: &&ToolId| passing.iter().any(|one| one == id.as_str());
+    Ok(ids.iter().filter(passes).cloned().collect())
+}
+
 /// Several listings in one statement; those that are not listed are absent.
 ///
 /// # Errors
@@ -145,7 +224,10 @@ pub async fn listings_by_id(
 }
 
 /// Several listings, each with the definition of one version, in one statement.
-pub(super) async fn listings_at(
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn listings_at(
     connection: &mut TenantConnection,
     wanted: &[(&ToolId, &Version)],
 ) -> Result<HashMap<ToolId, Listing>, QueryError> {
@@ -161,7 +243,7 @@ pub(super) async fn listings_at(
     by_id(&query.fetch_all(&mut **connection).await?)
 }
 
-/// The versions of several listings, highest first, in one statement.
+/// The versions of several listings, highest first, yanked ones included, in one statement.
 ///
 /// # Errors
 /// [`QueryError`].
@@ -199,23 +281,34 @@ fn tool_id(row: &PgRow) -> Result<ToolId, QueryError> {
 
 fn read(row: &PgRow) -> Result<Listing, QueryError> {
     let publisher: String = row.try_get("tenant")?;
+    let publisher = TenantId::new(publisher).map_err(corrupt)?;
+    let Json(aliases) = row.try_get("aliases")?;
+    let told: Option<Json<Deprecation>> = row.try_get("tool_deprecation")?;
     Ok(Listing {
         id: tool_id(row)?,
-        reference: ForeignTool {
-            publisher: publisher.try_into().map_err(corrupt)?,
-            server: row.try_get("server")?,
-            name: row.try_get("name")?,
-        },
         server_name: row.try_get("server_name")?,
+        registry_name: row.try_get("registry_name")?,
         title: row.try_get("title")?,
         category: row.try_get("category")?,
         tags: row.try_get("tags")?,
+        aliases,
+        deprecation: told.map(|Json(told)| told.abroad(&publisher)),
         updated_at: row.try_get("updated_at")?,
         version: read_version(row)?,
+        reference: ForeignTool {
+            publisher,
+            server: row.try_get("server")?,
+            name: row.try_get("name")?,
+        },
     })
 }
 
 fn read_version(row: &PgRow) -> Result<ListedVersion, QueryError> {
+    let publisher: String = row.try_get("tenant")?;
+    let publisher = TenantId::new(publisher).map_err(corrupt)?;
+    let yanked: bool = row.try_get("yanked")?;
+    let reason: Option<String> = row.try_get("yanked_reason")?;
+    let told: Option<Json<Deprecation>> = row.try_get("deprecation")?;
     Ok(ListedVersion {
         tool_version: version(row.try_get("tool_version")?)?,
         description: row.try_get("description")?,
@@ -224,5 +317,7 @@ fn read_version(row: &PgRow) -> Result<ListedVersion, QueryError> {
         annotations: row.try_get("annotations")?,
         definition_hash: row.try_get("definition_hash")?,
         published_at: row.try_get("published_at")?,
+        yanked: yanked.then(|| reason.unwrap_or_default()),
+        deprecation: told.map(|Json(told)| told.abroad(&publisher)),
     })
 }

@@ -11,14 +11,15 @@ mod installed;
 mod listings;
 mod projector;
 mod rows;
+mod statements;
 
 pub use installations::{
     Dependent, Installation, dependents_by_tool, installations, installations_by_id,
 };
 pub use installed::Installed;
 pub use listings::{
-    ListedVersion, Listing, ListingFilter, count_listings, listings, listings_by_id,
-    versions_by_listing,
+    ListedVersion, Listing, ListingFilter, count_listings, listings, listings_at, listings_by_id,
+    those_that_pass, versions_by_listing,
 };
 pub use projector::MarketplaceProjector;
 

@@ -6,6 +6,7 @@ use super::rows::{
     DEPENDENT_COLUMNS, INSTALLATION_COLUMNS, InstallationRow, Key, LISTING_COLUMNS, ListingRow,
     SERVER_COLUMNS, ServerRow, VERSION_COLUMNS, VersionRow, absent, key,
 };
+use super::statements::{find_current, forget, list_versions, save_deprecated, save_yanked};
 use crate::catalog::save::{fetch, save};
 use crate::error::ProjectionError;
 use crate::projector::{OnPoison, Projector, Recorded};
@@ -13,9 +14,7 @@ use async_trait::async_trait;
 use domain::AnyEvent;
 use domain::installation::{InstallationEvent, Version};
 use domain::server::ServerEvent;
-use domain::tool::reference::{Offer, current};
-use domain::tool::{ToolDefinition, ToolEvent};
-use serde::Deserialize;
+use domain::tool::{Deprecation, ToolDefinition, ToolEvent};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,23 +80,16 @@ impl Projector for MarketplaceProjector {
     }
 }
 
-/// A version that may be the current one.
-#[derive(Deserialize)]
-struct OfferRow {
-    tenant: String,
-    tool_id: String,
-    tool_version: Version,
-    yanked: bool,
-}
-
 /// The rows that a batch touches.
 #[derive(Default)]
 struct Rows<'a> {
     servers: BTreeMap<Key, ServerRow>,
     listings: BTreeMap<Key, ListingRow>,
     versions: Vec<VersionRow<'a>>,
-    /// Versions that were yanked, or are not any more.
-    yanked: BTreeMap<(Key, &'a Version), bool>,
+    /// Versions that were yanked, with the reason, or are not any more.
+    yanked: BTreeMap<(Key, &'a Version), Option<&'a str>>,
+    /// Versions of which something else is said to those who use them.
+    deprecated: BTreeMap<(Key, &'a Version), Option<&'a Deprecation>>,
     /// Tools whose versions have changed, so that another one may be the current one.
     changed: BTreeSet<Key>,
     installations: BTreeMap<Key, InstallationRow>,
@@ -131,16 +123,14 @@ async fn load<'a>(
                     | ToolEvent::VersionYanked(_)
                     | ToolEvent::VersionUnyanked(_)
                     | ToolEvent::Retired(_)
-                    | ToolEvent::Restored(_),
-                ) => drop(tools.insert(key.clone())),
-                AnyEvent::Installation(_) => drop(installations.insert(key.clone())),
-                AnyEvent::Tool(
-                    ToolEvent::AliasMoved(_)
+                    | ToolEvent::Restored(_)
+                    | ToolEvent::AliasMoved(_)
                     | ToolEvent::AliasRemoved(_)
                     | ToolEvent::Deprecated(_)
                     | ToolEvent::Undeprecated(_),
-                )
-                | AnyEvent::Server(
+                ) => drop(tools.insert(key.clone())),
+                AnyEvent::Installation(_) => drop(installations.insert(key.clone())),
+                AnyEvent::Server(
                     ServerEvent::Registered(_)
                     | ServerEvent::ManifestPublished(_)
                     | ServerEvent::ManifestStatusChanged(_),
@@ -189,17 +179,18 @@ impl<'a> Rows<'a> {
         event: &ServerEvent,
     ) -> Result<(), ProjectionError> {
         let (tenant, server_id) = key(recorded);
-        let name = match event {
+        let profile = match event {
             ServerEvent::Registered(event) => {
                 let row = ServerRow {
                     tenant: tenant.clone(),
                     server_id: server_id.clone(),
                     name: event.profile.name.clone(),
+                    registry_name: event.profile.registry_name.clone(),
                 };
                 self.servers.insert((tenant, server_id), row);
                 return Ok(());
             }
-            ServerEvent::Described(event) => Some(&event.profile.name),
+            ServerEvent::Described(event) => Some(&event.profile),
             ServerEvent::Retired(_) | ServerEvent::Restored(_) => None,
             ServerEvent::ManifestPublished(_) | ServerEvent::ManifestStatusChanged(_) => {
                 return Ok(());
@@ -208,13 +199,17 @@ impl<'a> Rows<'a> {
         let retired = matches!(event, ServerEvent::Retired(_));
         let server = self.servers.get_mut(&(tenant.clone(), server_id.clone()));
         let server = server.ok_or_else(|| absent(recorded, "server", &server_id))?;
-        if let Some(name) = name {
-            server.name.clone_from(name);
+        if let Some(profile) = profile {
+            server.name.clone_from(&profile.name);
+            server.registry_name.clone_from(&profile.registry_name);
         }
         let its = |row: &&mut ListingRow| row.tenant == tenant && row.server_id == server_id;
         for row in self.listings.values_mut().filter(its) {
-            match name {
-                Some(name) => row.server_name.clone_from(name),
+            match profile {
+                Some(profile) => {
+                    row.server_name.clone_from(&profile.name);
+                    row.registry_name.clone_from(&profile.registry_name);
+                }
                 None => row.server_retired = retired,
             }
             row.updated_at = recorded.commit.recorded_at;
@@ -239,8 +234,11 @@ impl<'a> Rows<'a> {
                 server_id: server.1,
                 server: event.server.clone(),
                 server_name: server_row.name.clone(),
+                registry_name: server_row.registry_name.clone(),
                 name: event.name.clone(),
                 profile: event.profile.clone(),
+                aliases: BTreeMap::new(),
+                deprecation: None,
                 retired: false,
                 server_retired: false,
                 tool_version: event.tool_version.clone(),
@@ -251,39 +249,43 @@ impl<'a> Rows<'a> {
             self.push_version(recorded, &event.tool_version, definition, hash);
             return Ok(());
         }
-        if matches!(
-            event,
-            ToolEvent::AliasMoved(_)
-                | ToolEvent::AliasRemoved(_)
-                | ToolEvent::Deprecated(_)
-                | ToolEvent::Undeprecated(_)
-        ) {
-            return Ok(());
-        }
         let row = self.listings.get_mut(&key);
         let row = row.ok_or_else(|| absent(recorded, "tool", &key.1))?;
         row.updated_at = at;
         match event {
-            ToolEvent::Registered(_)
-            | ToolEvent::AliasMoved(_)
-            | ToolEvent::AliasRemoved(_)
-            | ToolEvent::Deprecated(_)
-            | ToolEvent::Undeprecated(_) => {}
+            ToolEvent::Registered(_) => {}
             ToolEvent::Described(event) => row.profile = event.profile.clone(),
             ToolEvent::VersionPublished(event) => {
                 self.changed.insert(key);
                 let (definition, hash) = (&event.definition, &event.definition_hash);
                 self.push_version(recorded, &event.tool_version, definition, hash);
             }
-            ToolEvent::VersionYanked(event) => self.yank(key, &event.tool_version, true),
-            ToolEvent::VersionUnyanked(event) => self.yank(key, &event.tool_version, false),
+            ToolEvent::VersionYanked(event) => {
+                self.yank(key, &event.tool_version, Some(&event.reason));
+            }
+            ToolEvent::VersionUnyanked(event) => self.yank(key, &event.tool_version, None),
+            ToolEvent::AliasMoved(event) => {
+                row.aliases.insert(event.alias.clone(), event.to.clone());
+            }
+            ToolEvent::AliasRemoved(event) => drop(row.aliases.remove(&event.alias)),
+            ToolEvent::Deprecated(event) => match &event.tool_version {
+                None => row.deprecation = Some(event.deprecation.clone()),
+                Some(version) => {
+                    let told = Some(&event.deprecation);
+                    self.deprecated.insert((key, version), told);
+                }
+            },
+            ToolEvent::Undeprecated(event) => match &event.tool_version {
+                None => row.deprecation = None,
+                Some(version) => drop(self.deprecated.insert((key, version), None)),
+            },
             ToolEvent::Retired(_) => row.retired = true,
             ToolEvent::Restored(_) => row.retired = false,
         }
         Ok(())
     }
 
-    fn yank(&mut self, tool: Key, version: &'a Version, yanked: bool) {
+    fn yank(&mut self, tool: Key, version: &'a Version, yanked: Option<&'a str>) {
         self.changed.insert(tool.clone());
         self.yanked.insert((tool, version), yanked);
     }
@@ -360,6 +362,7 @@ impl<'a> Rows<'a> {
         let id = "tool_id, tool_version";
         save(connection, "versions", id, VERSION_COLUMNS, &self.versions).await?;
         save_yanked(connection, &self.yanked).await?;
+        save_deprecated(connection, &self.deprecated).await?;
         find_current(connection, &self.changed).await?;
         list_versions(connection, &keys).await?;
         forget(connection, &self.uninstalled).await?;
@@ -371,128 +374,4 @@ impl<'a> Rows<'a> {
         let (table, id) = ("dependents", "tool_id, installer");
         save(connection, table, id, DEPENDENT_COLUMNS, &dependents).await
     }
-}
-
-async fn save_yanked(
-    connection: &mut PgConnection,
-    versions: &BTreeMap<(Key, &Version), bool>,
-) -> Result<(), ProjectionError> {
-    if versions.is_empty() {
-        return Ok(());
-    }
-    let (mut tenants, mut tools, mut names, mut yanked) = (vec![], vec![], vec![], vec![]);
-    for (((tenant, tool), version), is_yanked) in versions {
-        tenants.push(tenant.as_str());
-        tools.push(tool.as_str());
-        names.push(version.to_string());
-        yanked.push(*is_yanked);
-    }
-    sqlx::query(
-        "UPDATE versions SET yanked = y
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[]) AS touched (t, i, v, y)
-         WHERE tenant = t AND tool_id = i AND tool_version = v",
-    )
-    .bind(tenants)
-    .bind(tools)
-    .bind(names)
-    .bind(yanked)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Which version of a tool is the current one, by the rule of the domain.
-async fn find_current(
-    connection: &mut PgConnection,
-    changed: &BTreeSet<Key>,
-) -> Result<(), ProjectionError> {
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let statement = "SELECT jsonb_build_object('tenant', tenant, 'tool_id', tool_id,
-                'tool_version', tool_version, 'yanked', yanked) FROM versions
-         JOIN unnest($1::text[], $2::text[]) AS wanted (t, i) ON tenant = t AND tool_id = i";
-    let mut offers: BTreeMap<Key, Vec<OfferRow>> = BTreeMap::new();
-    for Json(row) in fetch::<OfferRow>(connection, statement, changed).await? {
-        let key = (row.tenant.clone(), row.tool_id.clone());
-        offers.entry(key).or_default().push(row);
-    }
-    let (mut tenants, mut tools, mut versions) = (vec![], vec![], vec![]);
-    for ((tenant, tool), rows) in &offers {
-        let offers = rows.iter().map(|row| Offer {
-            version: &row.tool_version,
-            yanked: row.yanked,
-        });
-        if let Some(version) = current(offers) {
-            tenants.push(tenant.as_str());
-            tools.push(tool.as_str());
-            versions.push(version.to_string());
-        }
-    }
-    sqlx::query(
-        "UPDATE listings SET tool_version = v
-         FROM unnest($1::text[], $2::text[], $3::text[]) AS found (t, i, v)
-         WHERE tenant = t AND tool_id = i",
-    )
-    .bind(tenants)
-    .bind(tools)
-    .bind(versions)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// The definitions of a tool are shown exactly when the tool is.
-async fn list_versions(
-    connection: &mut PgConnection,
-    tools: &BTreeSet<Key>,
-) -> Result<(), ProjectionError> {
-    if tools.is_empty() {
-        return Ok(());
-    }
-    let (tenants, ids): (Vec<&str>, Vec<&str>) =
-        tools.iter().map(|(t, i)| (t.as_str(), i.as_str())).unzip();
-    sqlx::query(
-        "UPDATE versions SET listed = listings.listed
-         FROM listings JOIN unnest($1::text[], $2::text[]) AS touched (t, i)
-              ON listings.tenant = t AND listings.tool_id = i
-         WHERE versions.tenant = listings.tenant AND versions.tool_id = listings.tool_id
-           AND versions.listed <> listings.listed",
-    )
-    .bind(tenants)
-    .bind(ids)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Removes what was uninstalled, for both sides.
-async fn forget(
-    connection: &mut PgConnection,
-    uninstalled: &[InstallationRow],
-) -> Result<(), ProjectionError> {
-    if uninstalled.is_empty() {
-        return Ok(());
-    }
-    let column = |value: fn(&InstallationRow) -> &str| -> Vec<&str> {
-        uninstalled.iter().map(value).collect()
-    };
-    sqlx::query(
-        "WITH gone (tenant, id, publisher, tool) AS (
-             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
-         ), dependents AS (
-             DELETE FROM dependents USING gone
-             WHERE dependents.tenant = gone.publisher AND dependents.tool_id = gone.tool
-               AND dependents.installer = gone.tenant
-         )
-         DELETE FROM installations USING gone
-         WHERE installations.tenant = gone.tenant AND installations.installation_id = gone.id",
-    )
-    .bind(column(|row| &row.tenant))
-    .bind(column(|row| &row.installation_id))
-    .bind(column(|row| &row.publisher))
-    .bind(column(|row| &row.tool_id))
-    .execute(connection)
-    .await?;
-    Ok(())
 }

@@ -4,8 +4,9 @@ use crate::error::ProjectionError;
 use crate::projector::Recorded;
 use chrono::{DateTime, Utc};
 use domain::installation::Version;
-use domain::tool::{ToolDefinition, ToolProfile};
+use domain::tool::{Alias, Deprecation, ToolDefinition, ToolProfile};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// (tenant, aggregate id).
 pub(super) type Key = (String, String);
@@ -29,9 +30,10 @@ pub(super) struct ServerRow {
     pub(super) tenant: String,
     pub(super) server_id: String,
     pub(super) name: String,
+    pub(super) registry_name: Option<String>,
 }
 
-pub(super) const SERVER_COLUMNS: &[&str] = &["name"];
+pub(super) const SERVER_COLUMNS: &[&str] = &["name", "registry_name"];
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ListingRow {
@@ -40,9 +42,14 @@ pub(super) struct ListingRow {
     pub(super) server_id: String,
     pub(super) server: String,
     pub(super) server_name: String,
+    /// The server's name across registries, by which its publisher's namespace is known.
+    pub(super) registry_name: Option<String>,
     pub(super) name: String,
     #[serde(flatten)]
     pub(super) profile: ToolProfile,
+    pub(super) aliases: BTreeMap<Alias, Version>,
+    /// What those are told who use any version of it.
+    pub(super) deprecation: Option<Deprecation>,
     /// Out of use by itself.
     pub(super) retired: bool,
     /// Out of use with its server.
@@ -56,11 +63,14 @@ pub(super) const LISTING_COLUMNS: &[&str] = &[
     "server_id",
     "server",
     "server_name",
+    "registry_name",
     "name",
     "title",
     "category",
     "tags",
     "visibility",
+    "aliases",
+    "deprecation",
     "retired",
     "server_retired",
     "tool_version",

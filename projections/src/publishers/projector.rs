@@ -10,7 +10,7 @@ use domain::AnyEvent;
 use domain::publisher::{PublisherClaimed, PublisherEvent, PublisherVerified};
 use sqlx::PgConnection;
 
-/// Keeps `namespaces`.
+/// Keeps `namespaces`, and `marks` for all to see.
 #[derive(Debug)]
 pub struct PublishersProjector;
 
@@ -35,7 +35,7 @@ impl Projector for PublishersProjector {
     }
 
     fn tables(&self) -> &'static [&'static str] {
-        &["namespaces"]
+        &["namespaces", "marks"]
     }
 
     /// A mark tells who publishes; it permits nothing.
@@ -151,8 +151,8 @@ async fn end(
     exactly_one(recorded, done.rows_affected())
 }
 
-/// Gives the namespace to the first of those that have it verified. First taken, then given: an index
-/// allows one holder at a time.
+/// Gives the namespace to the first of those that have it verified, and with it the mark. First taken, then
+/// given: an index allows one holder at a time.
 async fn settle(connection: &mut PgConnection, recorded: &Recorded) -> Result<(), ProjectionError> {
     const FIRST: &str = "WITH concerned AS (
              SELECT namespace FROM namespaces WHERE tenant = $1 AND publisher_id = $2
@@ -165,6 +165,9 @@ async fn settle(connection: &mut PgConnection, recorded: &Recorded) -> Result<()
              AND verified_from IS DISTINCT FROM first.at",
         "UPDATE namespaces SET holds = true FROM concerned, first
          WHERE namespaces.namespace = concerned.namespace AND NOT holds AND verified_from = first.at",
+        "DELETE FROM marks USING concerned WHERE marks.namespace = concerned.namespace",
+        "INSERT INTO marks (namespace, tenant, method, verified_at)
+         SELECT namespace, tenant, method, verified_at FROM namespaces JOIN concerned USING (namespace) WHERE holds",
     ] {
         sqlx::query(&format!("{FIRST} {statement}"))
             .bind(recorded.commit.tenant.as_str())

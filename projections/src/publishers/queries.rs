@@ -5,7 +5,7 @@ use crate::error::QueryError;
 use crate::page::{Keyset, Page, PageRequest};
 use crate::store::{Database, TenantConnection};
 use chrono::{DateTime, Utc};
-use domain::id::{PublisherId, TenantId};
+use domain::id::{PublisherId, TenantId, ToolId};
 use domain::publisher::{KeyAlgorithm, Namespace, ProofMethod, PublicKey, challenge};
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, Row};
@@ -81,20 +81,30 @@ pub struct Standing {
     pub public_key: PublicKey,
 }
 
-/// A condition on rows of `publishers.namespaces AS publisher`: that it stands behind the registry name in
-/// an SQL expression. The one place that knows the rule: DNS speaks for the domains below, HTTP does not.
+/// A condition on rows of `publishers.namespaces` or `publishers.marks`, called `publisher`: that the namespace
+/// stands behind the registry name in an SQL expression. The one place that knows the rule: DNS speaks for the
+/// domains below, HTTP does not.
 fn stands_behind(registry_name: &str) -> String {
     format!(
-        "publisher.holds AND (lower(split_part({registry_name}, '/', 1)) = publisher.namespace
+        "(lower(split_part({registry_name}, '/', 1)) = publisher.namespace
          OR publisher.method = 'dns' AND starts_with(lower({registry_name}), publisher.namespace || '.'))"
     )
 }
 
-/// ` AND <a verified publisher does, or does not, stand behind the registry name in an SQL expression>`.
+/// ` AND <the tenant's verified publisher does, or does not, stand behind the registry name in an SQL expression>`.
 pub(crate) fn verified(wanted: bool, registry_name: &str) -> String {
     let not = if wanted { "" } else { "NOT " };
     format!(
-        " AND {not}EXISTS (SELECT FROM publishers.namespaces AS publisher WHERE {})",
+        " AND {not}EXISTS (SELECT FROM publishers.namespaces AS publisher WHERE publisher.holds AND {})",
+        stands_behind(registry_name)
+    )
+}
+
+/// The same for the server of any tenant, which is an SQL expression, too.
+pub(crate) fn marked(wanted: bool, registry_name: &str, tenant: &str) -> String {
+    let not = if wanted { "" } else { "NOT " };
+    format!(
+        " AND {not}EXISTS (SELECT FROM publishers.marks AS publisher WHERE publisher.tenant = {tenant} AND {})",
         stands_behind(registry_name)
     )
 }
@@ -153,20 +163,45 @@ pub async fn of_registry_names(
     let rows = sqlx::query(&format!(
         "SELECT DISTINCT ON (wanted.name) wanted.name, namespace, method, verified_at
          FROM unnest($1::text[]) AS wanted (name)
-         JOIN publishers.namespaces AS publisher ON {}
+         JOIN publishers.namespaces AS publisher ON publisher.holds AND {}
          ORDER BY wanted.name, length(namespace) DESC",
         stands_behind("wanted.name")
     ))
     .bind(names)
     .fetch_all(&mut **connection)
     .await?;
+    let read = |row: &PgRow| Ok((row.try_get("name")?, read_verified(row)?));
+    rows.iter().map(read).collect()
+}
+
+/// The verified publishers of several tools, in one statement: of the connection's tenant, and of all others as
+/// far as they are listed. A tool without one is absent. That the caller may see the tools is checked elsewhere.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn of_tools(
+    connection: &mut TenantConnection,
+    tools: &[ToolId],
+) -> Result<HashMap<ToolId, VerifiedPublisher>, QueryError> {
+    let ids: Vec<&str> = tools.iter().map(ToolId::as_str).collect();
+    let rows = sqlx::query(&format!(
+        "SELECT DISTINCT ON (tool.id) tool.id, namespace, method, verified_at
+         FROM (SELECT tool_id AS id, tools.tenant, registry_name
+               FROM catalog.tools JOIN catalog.servers USING (server_id) WHERE tool_id = ANY ($1)
+               UNION
+               SELECT tool_id, tenant, registry_name
+               FROM marketplace.listings WHERE tool_id = ANY ($1)) AS tool
+         JOIN publishers.marks AS publisher ON publisher.tenant = tool.tenant AND {}
+         ORDER BY tool.id, length(namespace) DESC",
+        stands_behind("tool.registry_name")
+    ))
+    .bind(ids)
+    .fetch_all(&mut **connection)
+    .await?;
     let read = |row: &PgRow| {
-        let verified = VerifiedPublisher {
-            namespace: row.try_get("namespace")?,
-            method: ProofMethod::from_str(row.try_get("method")?).map_err(corrupt)?,
-            verified_at: row.try_get("verified_at")?,
-        };
-        Ok((row.try_get("name")?, verified))
+        let id: String = row.try_get("id")?;
+        let id = ToolId::parse(id).map_err(corrupt)?;
+        Ok((id, read_verified(row)?))
     };
     rows.iter().map(read).collect()
 }
@@ -195,6 +230,14 @@ pub async fn verified_everywhere(database: &Database) -> Result<Vec<Standing>, Q
         })
     };
     rows.iter().map(read).collect()
+}
+
+fn read_verified(row: &PgRow) -> Result<VerifiedPublisher, QueryError> {
+    Ok(VerifiedPublisher {
+        namespace: row.try_get("namespace")?,
+        method: ProofMethod::from_str(row.try_get("method")?).map_err(corrupt)?,
+        verified_at: row.try_get("verified_at")?,
+    })
 }
 
 fn read(row: &PgRow) -> Result<Publisher, QueryError> {

@@ -3,6 +3,7 @@
 
 use super::NAME;
 use super::rows::{Key, ReviewRow, Rows};
+use super::tools::{Tools, concerns_server, concerns_tools, tenants_of};
 use crate::error::ProjectionError;
 use crate::projector::{OnPoison, Projector, Recorded};
 use crate::rebuild::copies_of;
@@ -14,7 +15,7 @@ use domain::review::{AppealDecision, Moderation, ReviewEvent, ReviewWritten};
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 
-/// Keeps `reviews`, `ratings`, `totals` and `erased`.
+/// Keeps `reviews` with `ratings` and `totals`, what is public of them, `tools` and `erased`.
 #[derive(Debug)]
 pub struct ReviewsProjector;
 
@@ -28,9 +29,9 @@ impl Projector for ReviewsProjector {
         match event {
             AnyEvent::Review(_) => true,
             AnyEvent::Principal(event) => is_erasure(event),
+            AnyEvent::Tool(event) => concerns_tools(event),
+            AnyEvent::Server(event) => concerns_server(event),
             AnyEvent::Tenant(_)
-            | AnyEvent::Server(_)
-            | AnyEvent::Tool(_)
             | AnyEvent::Denial(_)
             | AnyEvent::Installation(_)
             | AnyEvent::Publisher(_)
@@ -39,7 +40,16 @@ impl Projector for ReviewsProjector {
     }
 
     fn tables(&self) -> &'static [&'static str] {
-        &["reviews", "ratings", "totals", "erased"]
+        &[
+            "reviews",
+            "ratings",
+            "totals",
+            "public_reviews",
+            "public_ratings",
+            "public_totals",
+            "tools",
+            "erased",
+        ]
     }
 
     fn on_poison(&self) -> OnPoison {
@@ -55,37 +65,67 @@ impl Projector for ReviewsProjector {
         connection: &mut PgConnection,
         batch: &[Recorded],
     ) -> Result<(), ProjectionError> {
-        let (mut reviews, mut erased, mut authors) =
-            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        for recorded in batch {
-            for event in &recorded.events {
-                match event {
-                    AnyEvent::Review(event) => {
-                        reviews.insert(key(recorded, &recorded.commit.aggregate_id));
-                        if let Some(author) = author(event) {
-                            authors.insert(key(recorded, author));
-                        }
-                    }
-                    AnyEvent::Principal(event) if is_erasure(event) => {
-                        erased.insert(key(recorded, &recorded.commit.aggregate_id));
-                    }
-                    AnyEvent::Principal(_)
-                    | AnyEvent::Tenant(_)
-                    | AnyEvent::Server(_)
-                    | AnyEvent::Tool(_)
-                    | AnyEvent::Denial(_)
-                    | AnyEvent::Installation(_)
-                    | AnyEvent::Publisher(_)
-                    | AnyEvent::Taxonomy(_) => {}
-                }
-            }
-        }
-        let mut rows = Rows::load(connection, &reviews, &erased, &authors).await?;
+        let concerned = Concerned::by(batch);
+        let mut rows = concerned.load(connection).await?;
         for recorded in batch {
             for event in &recorded.events {
                 match event {
                     AnyEvent::Review(event) => rows.apply(recorded, event)?,
                     AnyEvent::Principal(event) if is_erasure(event) => rows.erase(recorded),
+                    AnyEvent::Tool(event) => rows.tools.apply(recorded, event)?,
+                    AnyEvent::Server(event) => rows.tools.apply_server(recorded, event),
+                    AnyEvent::Principal(_)
+                    | AnyEvent::Tenant(_)
+                    | AnyEvent::Denial(_)
+                    | AnyEvent::Installation(_)
+                    | AnyEvent::Publisher(_)
+                    | AnyEvent::Taxonomy(_) => {}
+                }
+            }
+        }
+        wipe_copies(connection, &concerned.erased).await?;
+        rows.save(connection).await
+    }
+}
+
+/// What a batch is about.
+#[derive(Default)]
+struct Concerned {
+    reviews: BTreeSet<Key>,
+    /// Principals that are erased.
+    erased: BTreeSet<Key>,
+    authors: BTreeSet<Key>,
+    /// Tools that are reviewed.
+    reviewed: BTreeSet<String>,
+    /// Tools that are offered, or not any more, and servers whose tools are.
+    tools: BTreeSet<Key>,
+    servers: BTreeSet<Key>,
+}
+
+impl Concerned {
+    fn by(batch: &[Recorded]) -> Self {
+        let mut all = Self::default();
+        for recorded in batch {
+            let key = |id: &str| key(recorded, id);
+            let id = &recorded.commit.aggregate_id;
+            for event in &recorded.events {
+                match event {
+                    AnyEvent::Review(event) => {
+                        all.reviews.insert(key(id));
+                        all.authors.extend(author(event).map(key));
+                        if let ReviewEvent::Written(event) = event {
+                            all.reviewed.insert(event.tool_id.to_string());
+                        }
+                    }
+                    AnyEvent::Principal(event) if is_erasure(event) => {
+                        all.erased.insert(key(id));
+                    }
+                    AnyEvent::Tool(event) if concerns_tools(event) => {
+                        all.tools.insert(key(id));
+                    }
+                    AnyEvent::Server(event) if concerns_server(event) => {
+                        all.servers.insert(key(id));
+                    }
                     AnyEvent::Principal(_)
                     | AnyEvent::Tenant(_)
                     | AnyEvent::Server(_)
@@ -97,8 +137,14 @@ impl Projector for ReviewsProjector {
                 }
             }
         }
-        wipe_copies(connection, &erased).await?;
-        rows.save(connection).await
+        all
+    }
+
+    async fn load(&self, connection: &mut PgConnection) -> Result<Rows, ProjectionError> {
+        let mut rows = Rows::load(connection, &self.reviews, &self.erased, &self.authors).await?;
+        rows.tools = Tools::load(connection, &self.tools, &self.servers).await?;
+        rows.publishers = tenants_of(connection, &self.reviewed).await?;
+        Ok(rows)
     }
 }
 
@@ -142,7 +188,8 @@ impl Rows {
         let forget =
             author(event).is_some_and(|author| self.erased.contains(&key(recorded, author)));
         if let ReviewEvent::Written(event) = event {
-            let row = written(recorded, event, self.reviews.get(&id));
+            let mut row = written(recorded, event, self.reviews.get(&id));
+            row.publisher = self.publisher(&row).map(str::to_owned);
             self.reviews.insert(id.clone(), row);
         }
         let Some(row) = self.reviews.get_mut(&id) else {
@@ -179,6 +226,13 @@ impl Rows {
         Ok(())
     }
 
+    /// The other tenant whose tool it is about, if it is another's.
+    fn publisher(&self, row: &ReviewRow) -> Option<&str> {
+        let before = self.publishers.get(&row.tool_id).map(String::as_str);
+        let whose = before.or_else(|| self.tools.tenant_of(&row.tool_id));
+        whose.filter(|tenant| *tenant != row.tenant)
+    }
+
     fn erase(&mut self, recorded: &Recorded) {
         let (tenant, id) = key(recorded, &recorded.commit.aggregate_id);
         for row in self.reviews.values_mut() {
@@ -203,6 +257,7 @@ fn written(recorded: &Recorded, event: &ReviewWritten, earlier: Option<&ReviewRo
     ReviewRow {
         tenant: recorded.commit.tenant.to_string(),
         review_id: recorded.commit.aggregate_id.clone(),
+        publisher: None,
         tool_id: event.tool_id.to_string(),
         tool_version: event.tool_version.to_string(),
         author_id: Some(event.author.to_string()),
@@ -225,16 +280,20 @@ async fn wipe_copies(
     if erased.is_empty() {
         return Ok(());
     }
-    for copy in copies_of(connection, NAME, "reviews").await? {
-        for (tenant, author) in erased {
-            sqlx::query(&format!(
-                "UPDATE {copy} SET author_id = NULL, text = NULL, appeal = NULL
-                 WHERE tenant = $1 AND author_id = $2"
-            ))
-            .bind(tenant)
-            .bind(author)
-            .execute(&mut *connection)
-            .await?;
+    // The public copies do not know their authors; the live rows still do.
+    let public = "SET text = NULL WHERE tenant = $1
+                  AND review_id IN (SELECT review_id FROM reviews WHERE tenant = $1 AND author_id = $2)";
+    let whole =
+        "SET author_id = NULL, text = NULL, appeal = NULL WHERE tenant = $1 AND author_id = $2";
+    for (table, wiping) in [("public_reviews", public), ("reviews", whole)] {
+        for copy in copies_of(connection, NAME, table).await? {
+            for (tenant, author) in erased {
+                sqlx::query(&format!("UPDATE {copy} {wiping}"))
+                    .bind(tenant)
+                    .bind(author)
+                    .execute(&mut *connection)
+                    .await?;
+            }
         }
     }
     Ok(())

@@ -5,8 +5,8 @@ use crate::access::corrupt;
 use crate::error::QueryError;
 use crate::page::{Keyset, Page, PageRequest};
 use crate::store::TenantConnection;
-use chrono::{DateTime, SecondsFormat, Utc};
-use domain::id::{PrincipalId, ReviewId, ToolId};
+use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
+use domain::id::{PrincipalId, ReviewId, TenantId, ToolId};
 use domain::review::Moderation;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -83,14 +83,7 @@ pub async fn reviews_by_tool(
         first: range.first,
         after: range.after.clone(),
     };
-    let after = match request.keyset()? {
-        Some(after) => {
-            let at = DateTime::parse_from_rfc3339(&after.key);
-            Some((at.map_err(|_| QueryError::InvalidCursor)?, after.id))
-        }
-        None => None,
-    };
-    let (at, id) = after.unzip();
+    let (at, id) = behind(&request)?.unzip();
     let ids: Vec<&str> = tools.iter().map(ToolId::as_str).collect();
     let statement = format!(
         "SELECT reviews.* FROM unnest($3::text[]) AS wanted (id) CROSS JOIN LATERAL (
@@ -116,13 +109,93 @@ pub async fn reviews_by_tool(
         let of_tool = by_tool.entry(review.tool_id.clone()).or_default();
         of_tool.push(review);
     }
-    let cursor = |review: &Review| {
-        let at = review.written_at;
-        Keyset::encode(
-            &at.to_rfc3339_opts(SecondsFormat::Micros, true),
-            review.id.as_str(),
-        )
+    let cursor = |review: &Review| cursor(review.written_at, &review.id);
+    let cut = |(tool, reviews)| (tool, Page::cut(reviews, range.first, cursor));
+    Ok(by_tool.into_iter().map(cut).collect())
+}
+
+/// Where a page of reviews goes on.
+fn behind(request: &PageRequest) -> Result<Option<(DateTime<FixedOffset>, String)>, QueryError> {
+    let Some(after) = request.keyset()? else {
+        return Ok(None);
     };
+    let at = DateTime::parse_from_rfc3339(&after.key);
+    Ok(Some((at.map_err(|_| QueryError::InvalidCursor)?, after.id)))
+}
+
+fn cursor(written_at: DateTime<Utc>, id: &ReviewId) -> String {
+    let at = written_at.to_rfc3339_opts(SecondsFormat::Micros, true);
+    Keyset::encode(&at, id.as_str())
+}
+
+/// What everybody sees of a review by a member of a tenant that has installed the tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicReview {
+    /// Its id.
+    pub id: ReviewId,
+    /// The tool that it is about.
+    pub tool_id: ToolId,
+    /// The version that it is about.
+    pub tool_version: String,
+    /// Whose member wrote it.
+    pub tenant: TenantId,
+    /// 1 to 5.
+    pub rating: i16,
+    /// Why; none when nothing was said, or the author is erased.
+    pub text: Option<String>,
+    /// When it was first written.
+    pub written_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Which part of the public reviews of a tool, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PublicRange {
+    /// How many.
+    pub first: usize,
+    /// After which cursor.
+    pub after: Option<String>,
+}
+
+/// The public reviews of several tools, newest first, in one statement; a tool without them, and one that is not
+/// offered, has no entry.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn public_reviews_by_tool(
+    connection: &mut TenantConnection,
+    tools: &[ToolId],
+    range: &PublicRange,
+) -> Result<HashMap<ToolId, Page<PublicReview>>, QueryError> {
+    let request = PageRequest {
+        first: range.first,
+        after: range.after.clone(),
+    };
+    let (at, id) = behind(&request)?.unzip();
+    let ids: Vec<&str> = tools.iter().map(ToolId::as_str).collect();
+    let rows = sqlx::query(
+        "SELECT reviews.* FROM unnest($1::text[]) AS wanted (id) CROSS JOIN LATERAL (
+             SELECT review_id, tool_id, tool_version, tenant, rating, text, written_at, updated_at
+             FROM reviews.public_reviews
+             WHERE tool_id = wanted.id
+               AND ($2::timestamptz IS NULL OR (written_at, review_id) < ($2, $3))
+             ORDER BY written_at DESC, review_id DESC LIMIT $4
+         ) AS reviews",
+    )
+    .bind(ids)
+    .bind(at)
+    .bind(id)
+    .bind(request.limit())
+    .fetch_all(&mut **connection)
+    .await?;
+    let mut by_tool: HashMap<ToolId, Vec<PublicReview>> = HashMap::new();
+    for row in &rows {
+        let review = read_public(row)?;
+        let of_tool = by_tool.entry(review.tool_id.clone()).or_default();
+        of_tool.push(review);
+    }
+    let cursor = |review: &PublicReview| cursor(review.written_at, &review.id);
     let cut = |(tool, reviews)| (tool, Page::cut(reviews, range.first, cursor));
     Ok(by_tool.into_iter().map(cut).collect())
 }
@@ -151,7 +224,22 @@ pub async fn reviews_by_id(
     rows.iter().map(read).collect()
 }
 
-/// What is thought of several tools, in two statements; each of them has an entry.
+/// The sums that count for the connection's tenant: those of its members over its own tools, and the public ones.
+/// No review is in both.
+const SUMS: &str = "(SELECT tool_id, tool_version, rating, reviews FROM reviews.ratings
+                     UNION ALL
+                     SELECT tool_id, tool_version, rating, reviews FROM reviews.public_ratings) AS sums";
+
+/// The average rating of the tool in an SQL expression, for the connection's tenant; null without a review.
+pub(crate) fn average_of(tool_id: &str) -> String {
+    format!(
+        "(SELECT sum(rating * reviews)::float8 / sum(reviews)::float8 FROM {SUMS}
+          WHERE sums.tool_id = {tool_id})"
+    )
+}
+
+/// What is thought of several tools, of the connection's tenant or of others, in two statements; each of them has
+/// an entry. The public reviews of a tool that is not offered are not among them.
 ///
 /// # Errors
 /// [`QueryError`].
@@ -160,18 +248,19 @@ pub async fn ratings_by_tool(
     tools: &[ToolId],
 ) -> Result<HashMap<ToolId, ToolRating>, QueryError> {
     let mut all = Histogram::default();
-    let totals = sqlx::query("SELECT rating, reviews FROM reviews.totals");
+    let totals = sqlx::query(
+        "SELECT rating, reviews FROM reviews.totals
+         UNION ALL SELECT rating, reviews FROM reviews.public_totals",
+    );
     for row in &totals.fetch_all(&mut **connection).await? {
         *star(&mut all, row)? += row.try_get::<i64, _>("reviews")?;
     }
     let ids: Vec<&str> = tools.iter().map(ToolId::as_str).collect();
-    let rows = sqlx::query(
-        "SELECT tool_id, tool_version, rating, reviews FROM reviews.ratings
-         WHERE tool_id = ANY ($1)",
-    )
-    .bind(ids)
-    .fetch_all(&mut **connection)
-    .await?;
+    let statement = format!("SELECT * FROM {SUMS} WHERE tool_id = ANY ($1)");
+    let rows = sqlx::query(&statement)
+        .bind(ids)
+        .fetch_all(&mut **connection)
+        .await?;
     let mut found: HashMap<String, HashMap<String, Histogram>> = HashMap::new();
     for row in &rows {
         let versions = found.entry(row.try_get("tool_id")?).or_default();
@@ -201,6 +290,21 @@ fn star<'h>(sums: &'h mut Histogram, row: &PgRow) -> Result<&'h mut i64, QueryEr
         .and_then(|star| star.checked_sub(1));
     let place = index.and_then(|index| sums.0.get_mut(index));
     place.ok_or_else(|| corrupt(format!("{rating} is no rating")))
+}
+
+fn read_public(row: &PgRow) -> Result<PublicReview, QueryError> {
+    let (id, tool_id): (String, String) = (row.try_get("review_id")?, row.try_get("tool_id")?);
+    let tenant: String = row.try_get("tenant")?;
+    Ok(PublicReview {
+        id: ReviewId::parse(id).map_err(corrupt)?,
+        tool_id: ToolId::parse(tool_id).map_err(corrupt)?,
+        tool_version: row.try_get("tool_version")?,
+        tenant: TenantId::new(tenant).map_err(corrupt)?,
+        rating: row.try_get("rating")?,
+        text: row.try_get("text")?,
+        written_at: row.try_get("written_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
 }
 
 fn read_review(row: &PgRow) -> Result<Review, QueryError> {

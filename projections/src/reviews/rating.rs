@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-/// `C`: how many reviews the tenant's mean weighs as.
+/// `C`: how many reviews the mean of all of them weighs as.
 pub const PRIOR_WEIGHT: f64 = 5.0;
-/// `m` of a tenant without a counted review: the middle of the scale.
+/// `m` where no review counts: the middle of the scale.
 pub const PRIOR_MEAN: f64 = 3.0;
 
 /// How many reviews gave 1, 2, 3, 4 and 5 stars.
@@ -54,7 +54,8 @@ pub struct ToolRating {
     pub overall: Histogram,
     /// By version; versions without a counted review are absent.
     pub by_version: HashMap<String, Histogram>,
-    /// `m`: the mean of all counted reviews of the tenant, or [`PRIOR_MEAN`].
+    /// `m`: the mean of all reviews that count for the tenant, its members' and the public ones, or
+    /// [`PRIOR_MEAN`].
     pub prior_mean: f64,
 }
 

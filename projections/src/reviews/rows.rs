@@ -1,5 +1,7 @@
 //! The rows of a batch: loaded, folded over, and written with a constant number of statements.
 
+use super::public::publish;
+use super::tools::Tools;
 use crate::catalog::save::save;
 use crate::error::ProjectionError;
 use chrono::{DateTime, Utc};
@@ -13,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) type Key = (String, String);
 
 const COLUMNS: &[&str] = &[
+    "publisher",
     "tool_id",
     "tool_version",
     "author_id",
@@ -31,6 +34,8 @@ const COLUMNS: &[&str] = &[
 pub(super) struct ReviewRow {
     pub(super) tenant: String,
     pub(super) review_id: String,
+    /// The tenant that offers the tool; none for a tool of the author's own.
+    pub(super) publisher: Option<String>,
     pub(super) tool_id: String,
     pub(super) tool_version: String,
     pub(super) author_id: Option<String>,
@@ -53,7 +58,7 @@ impl ReviewRow {
     }
 
     /// Whether it is in the sums.
-    fn counts(&self) -> bool {
+    pub(super) fn counts(&self) -> bool {
         !self.withdrawn && self.moderation == Moderation::Visible
     }
 }
@@ -65,6 +70,10 @@ pub(super) struct Rows {
     pub(super) reviews: BTreeMap<Key, ReviewRow>,
     /// As they were before the batch.
     before: Vec<ReviewRow>,
+    /// The tools that the batch changes.
+    pub(super) tools: Tools,
+    /// Whose tools the batch reviews are about, as far as they were known before it.
+    pub(super) publishers: BTreeMap<String, String>,
     /// Erased principals, as far as the batch concerns them.
     pub(super) erased: BTreeSet<Key>,
 }
@@ -116,24 +125,30 @@ impl Rows {
         Ok(rows)
     }
 
-    /// Writes the rows, and what they change in the sums.
+    /// Writes the rows, and what they change in the sums: those of the tenant for its own tools, the public ones
+    /// for the tools of others.
     pub(super) async fn save(self, connection: &mut PgConnection) -> Result<(), ProjectionError> {
-        let mut changes: BTreeMap<(&str, &str, &str, u8), i64> = BTreeMap::new();
+        let tools = self.tools.save(connection).await?;
+        let (mut own, mut public) = (BTreeMap::new(), BTreeMap::new());
         let before = self.before.iter().map(|row| (row, -1));
         let after = self.reviews.values().map(|row| (row, 1));
         for (row, change) in before.chain(after).filter(|(row, _)| row.counts()) {
-            let key = (
-                row.tenant.as_str(),
-                row.tool_id.as_str(),
-                row.tool_version.as_str(),
-                row.rating,
-            );
-            *changes.entry(key).or_default() += change;
+            let (sums, whose) = match &row.publisher {
+                None => (&mut own, &row.tenant),
+                Some(publisher) => (&mut public, publisher),
+            };
+            let tool = (row.tool_id.as_str(), row.tool_version.as_str());
+            let key = (whose.as_str(), tool.0, tool.1, row.rating);
+            *sums.entry(key).or_default() += change;
         }
-        changes.retain(|_, change| *change != 0);
-        if !changes.is_empty() {
-            add_to_sums(connection, &changes).await?;
+        for sums in [&mut own, &mut public] {
+            sums.retain(|_, change| *change != 0);
         }
+        if !own.is_empty() {
+            add_to_sums(connection, &own).await?;
+        }
+        let rows: Vec<_> = self.reviews.values().cloned().collect();
+        publish(connection, &rows, &public, tools).await?;
         if !self.erased.is_empty() {
             let (tenants, ids) = unzip(&self.erased);
             sqlx::query(
@@ -145,8 +160,7 @@ impl Rows {
             .execute(&mut *connection)
             .await?;
         }
-        let reviews: Vec<_> = self.reviews.into_values().collect();
-        save(connection, "reviews", "review_id", COLUMNS, &reviews).await
+        save(connection, "reviews", "review_id", COLUMNS, &rows).await
     }
 }
 

@@ -6,6 +6,7 @@ use crate::mcp::{call, text};
 use crate::support::{Client, Installation, Live};
 use domain::principal::Role;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const TOOLS: usize = 9;
 const VISIBILITIES: [&str; 3] = ["PRIVATE", "TENANT", "PUBLIC"];
@@ -28,6 +29,10 @@ async fn everything(client: &Client, head: u64) -> String {
     let queries = [
         "{ tools(first: 100) { totalCount nodes { name description } } servers { totalCount nodes { slug } } }".to_owned(),
         format!("{{ marketplace(first: 20) {{ totalCount nodes {{ {listing} }} }} }}"),
+        "{ marketplace(first: 9) { nodes { rating { count } aliases { name } warnings deprecation { message }
+           reviews(first: 3) { nodes { version rating text author { name } } } } } }".to_owned(),
+        "{ tools(first: 9) { nodes { rating { count } reviews(first: 3) { nodes { text } }
+           publicReviews(first: 3) { nodes { text } } } } }".to_owned(),
         "{ installations { nodes { reference listing { name } } } }".to_owned(),
         "{ auditLog(first: 100) { nodes { type data } } }".to_owned(),
     ];
@@ -70,23 +75,32 @@ async fn assert_hidden_as_absent(client: &Client, hidden: &str) {
         "installTool(input: { publisher: \"acme\", server: \"lab\", tool: $name }) { sequence }",
         "repinTool(input: { publisher: \"acme\", server: \"lab\", tool: $name, range: \"*\" }) { sequence }",
         "uninstallTool(input: { publisher: \"acme\", server: \"lab\", tool: $name }) { sequence }",
+        "reviewTool(input: { publisher: \"acme\", server: \"lab\", name: $name, rating: 5 }) { sequence }",
+        "reviewTool(input: { publisher: \"acme\", server: \"lab\", name: $name, rating: 5, version: \"1.0.0\" })
+            { sequence }",
     ] {
         let mutation = format!("mutation($name: String!) {{ {mutation} }}");
         assert_same(client, &mutation, hidden, absent).await;
     }
     for query in [
         "listing(publisher: \"acme\", server: \"lab\", tool: $name) { name }",
+        "listing(publisher: \"acme\", server: \"lab\", tool: $name, version: \"^1\") { reviews { nodes { text } } }",
         "tool(server: \"lab\", name: $name) { dependents { nodes { tenant } } history { nodes { type } } }",
     ] {
         let query = format!("query($name: String!) {{ {query} }}");
         assert_same(client, &query, hidden, absent).await;
     }
-    let described = |name: &str| {
-        let reference = json!({ "tool": format!("@acme/lab/{name}") });
-        async move { call(client, "describe_tool", reference).await.to_string() }
-    };
-    let told = described(hidden).await.replace(hidden, absent);
-    assert_eq!(told, described(absent).await);
+    for version in ["", "@1.0.0", "@9.9.9", "@stable"] {
+        let reference = |name: &str| format!("@acme/lab/{name}{version}");
+        let resolve = "query($name: String!) { resolveTool(reference: $name) { exact } }";
+        assert_same(client, resolve, &reference(hidden), &reference(absent)).await;
+        let described = async |name: &str| {
+            let tool = json!({ "tool": reference(name) });
+            call(client, "describe_tool", tool).await.to_string()
+        };
+        let told = described(hidden).await.replace(hidden, absent);
+        assert_eq!(told, described(absent).await);
+    }
 }
 
 async fn assert_same(client: &Client, query: &str, hidden: &str, absent: &str) {
@@ -103,6 +117,22 @@ async fn assert_same(client: &Client, query: &str, hidden: &str, absent: &str) {
     );
 }
 
+/// A third tenant installs a tool, and writes its word about it.
+async fn gossip(gamma: &Client, n: usize) {
+    let install =
+        "mutation($name: String!) { installTool(input: { publisher: \"acme\", server: \"lab\",
+        tool: $name, range: \"*\" }) { sequence } }";
+    let named = json!({ "name": name(n) });
+    gamma.data(install, named).await;
+    let review =
+        "mutation($name: String!, $text: String!) { reviewTool(input: { publisher: \"acme\",
+        server: \"lab\", name: $name, rating: 3, text: $text }) { sequence } }";
+    let text = format!("They say {} is good", word(n));
+    gamma
+        .data(review, json!({ "name": name(n), "text": text }))
+        .await;
+}
+
 /// The visibilities of a round: each tool takes each of them in some round, and its neighbours others.
 fn visibility(round: usize, n: usize) -> &'static str {
     VISIBILITIES[(n * 7 + round * 5 + n / 3) % 3]
@@ -116,6 +146,8 @@ async fn another_tenant_sees_the_public_tools_and_not_a_word_of_the_others() {
         .await;
     let beta = installation.client("beta", "owner", &[Role::Owner]).await;
     let agent = installation.client("acme", "agent", &[Role::Agent]).await;
+    let gamma = installation.client("gamma", "owner", &[Role::Owner]).await;
+    let mut reviewed = BTreeSet::new();
     let events = "subscription { events { type data } }";
     let mut live = Live::subscribed(&beta, events, json!({})).await;
     server(&acme, "lab").await;
@@ -129,8 +161,14 @@ async fn another_tenant_sees_the_public_tools_and_not_a_word_of_the_others() {
         {
             show(&acme, "lab", &name(n), visibility(round, n)).await;
         }
-        let head = installation.settle().await;
+        installation.settle().await;
         let is = |n: &usize, wanted: &str| visibility(round, *n) == wanted;
+        for n in (0..TOOLS).filter(|n| is(n, "PUBLIC")) {
+            if reviewed.insert(n) {
+                gossip(&gamma, n).await;
+            }
+        }
+        let head = installation.settle().await;
         let seen = everything(&beta, head).await;
         for n in 0..TOOLS {
             assert_eq!(
@@ -143,6 +181,15 @@ async fn another_tenant_sees_the_public_tools_and_not_a_word_of_the_others() {
         let public = (0..TOOLS).filter(|n| is(n, "PUBLIC")).count();
         let count = beta.data("{ marketplace { totalCount } }", json!({})).await;
         assert_eq!(count["marketplace"]["totalCount"], public);
+        let rated = "{ marketplace(first: 9, filter: { minRating: 1 }) { totalCount
+            nodes { rating { count } reviews(first: 3) { nodes { text } } } } }";
+        let rated = beta.data(rated, json!({})).await["marketplace"].take();
+        assert_eq!(rated["totalCount"], public, "each of them has its review");
+        let nodes = rated["nodes"].as_array().unwrap();
+        assert!(
+            nodes.iter().all(|node| node["rating"]["count"] == 1),
+            "{rated:#}"
+        );
         for n in (0..TOOLS).filter(|n| !is(n, "PUBLIC")) {
             assert_hidden_as_absent(&beta, &name(n)).await;
         }

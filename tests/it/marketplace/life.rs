@@ -7,22 +7,22 @@ use domain::principal::Role;
 use projections::rebuild::{Finish, rebuild};
 use serde_json::{Value, json};
 
-const ROUTE: &str = "publisher: \"acme\", server: \"maps\", tool: \"route\"";
+pub(super) const ROUTE: &str = "publisher: \"acme\", server: \"maps\", tool: \"route\"";
 const INSTALLED: &str =
     "{ installations { nodes { reference range version status notice listing { version }
     installedBy { kind } } } }";
 const DEPENDENTS: &str = "{ tool(server: \"maps\", name: \"route\") {
     dependents { nodes { tenant range version } } } }";
 
-struct World {
-    installation: Installation,
-    acme: Client,
-    beta: Client,
-    agent: Client,
+pub(super) struct World {
+    pub(super) installation: Installation,
+    pub(super) acme: Client,
+    pub(super) beta: Client,
+    pub(super) agent: Client,
 }
 
 /// `acme` offers a tool with three versions; `beta` has an owner and an agent.
-async fn world() -> World {
+pub(super) async fn world() -> World {
     let installation = Installation::start().await;
     let acme = installation
         .client("acme", "maker", &[Role::Publisher])
@@ -57,7 +57,7 @@ async fn world() -> World {
 }
 
 impl World {
-    async fn done(&self, mutation: &str, arguments: &str) -> Value {
+    pub(super) async fn done(&self, mutation: &str, arguments: &str) -> Value {
         let mutation = format!(
             "mutation {{ done: {mutation}(input: {{ {arguments} }}) {{
                 sequence installation {{ range version status }} }} }}"
@@ -67,13 +67,13 @@ impl World {
         answer["done"].take()
     }
 
-    async fn refused(&self, client: &Client, mutation: &str, arguments: &str) -> String {
+    pub(super) async fn refused(&self, client: &Client, mutation: &str, arguments: &str) -> String {
         let mutation =
             format!("mutation {{ {mutation}(input: {{ {arguments} }}) {{ sequence }} }}");
         client.code(&mutation, json!({})).await
     }
 
-    async fn installed(&self) -> Value {
+    pub(super) async fn installed(&self) -> Value {
         self.beta.data(INSTALLED, json!({})).await["installations"]["nodes"].take()
     }
 
@@ -86,7 +86,7 @@ impl World {
         call(&self.agent, "search_tools", task).await
     }
 
-    async fn described(&self) -> Value {
+    pub(super) async fn described(&self) -> Value {
         let tool = json!({ "tool": "@acme/maps/route" });
         call(&self.agent, "describe_tool", tool).await
     }

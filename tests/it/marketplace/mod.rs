@@ -2,7 +2,9 @@
 
 mod hidden;
 mod life;
+mod reviews;
 mod rights;
+mod versions;
 
 use crate::support::Client;
 use serde_json::{Value, json};

@@ -2,6 +2,7 @@
 
 mod check;
 mod contest;
+mod listing;
 mod proof;
 mod refusals;
 

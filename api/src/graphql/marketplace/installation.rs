@@ -1,14 +1,17 @@
 //! Installations: the type and its list.
 
 use super::listing::Listing;
-use super::loaders::{InstallationKey, ListingKey};
+use super::loaders::{InstallationKey, ListingAt, ListingKey};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::connection::{DEFAULT_FIRST, PageOf, connection, cost, page_request};
 use crate::graphql::node::NodeId;
+use crate::graphql::review::{self, ReviewConnection, ReviewPart};
 use crate::graphql::scalars::Sequence;
 use crate::graphql::session::Session;
 use crate::graphql::tool::Actor;
+use crate::graphql::version::Deprecation;
+use crate::resolution::{Rules, listing_warnings};
 use async_graphql::connection::EmptyFields;
 use async_graphql::{Context, Enum, ID, Object};
 use chrono::{DateTime, Utc};
@@ -18,7 +21,7 @@ use projections::marketplace;
 /// Whether an installed tool can be used.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
 pub(in crate::graphql) enum InstallationStatus {
-    /// It is offered and has a version within the range.
+    /// It is offered and has a version within the range, whose sunset has not come.
     Available,
     /// It is not: `notice` says what to do.
     Unavailable,
@@ -64,30 +67,76 @@ impl Installation {
         self.0.range.to_string()
     }
 
-    /// The version that the range means now; null when the tool is unavailable.
+    /// The version that the range means now; null when there is none. It is never a yanked one, unless the range
+    /// is exactly that version.
     async fn version(&self) -> Option<String> {
         let version = self.0.tool_version.as_ref();
         version.map(ToString::to_string)
     }
 
     /// Whether it can be used.
-    async fn status(&self) -> InstallationStatus {
-        match self.0.tool_version {
-            Some(_) => InstallationStatus::Available,
-            None => InstallationStatus::Unavailable,
-        }
+    async fn status(&self, ctx: &Context<'_>) -> Result<InstallationStatus, ApiError> {
+        let session = Session::of(ctx);
+        Ok(match self.meant(session).await? {
+            Some(listing) if !is_over(session, &listing) => InstallationStatus::Available,
+            Some(_) | None => InstallationStatus::Unavailable,
+        })
     }
 
     /// Why it cannot be used, and what to do.
-    async fn notice(&self) -> Option<String> {
+    async fn notice(&self, ctx: &Context<'_>) -> Result<Option<String>, ApiError> {
+        let session = Session::of(ctx);
         let (tool, range) = (&self.0.tool, &self.0.range);
-        self.0.tool_version.is_none().then(|| {
-            format!(
+        Ok(match self.meant(session).await? {
+            Some(listing) if !is_over(session, &listing) => None,
+            Some(listing) => {
+                let told = listing_warnings(&listing).join("; ");
+                Some(format!(
+                    "{told}. Install what succeeds it, or pin another range."
+                ))
+            }
+            None => Some(format!(
                 "{tool} is not offered at the moment, or has no version within `{range}`: it is neither \
                  found nor described nor called. It comes back by itself when it is offered again; pin \
                  another range, or uninstall it."
-            )
+            )),
         })
+    }
+
+    /// What those are told who use the version that the range means; null when it is not deprecated.
+    async fn deprecation(&self, ctx: &Context<'_>) -> Result<Option<Deprecation>, ApiError> {
+        let listing = self.meant(Session::of(ctx)).await?;
+        let told = listing.as_ref();
+        let told = told.and_then(|listing| listing.deprecation_of(&listing.version));
+        Ok(told.map(Deprecation::from))
+    }
+
+    /// What to know before using that version, such as that it is deprecated or yanked.
+    async fn warnings(&self, ctx: &Context<'_>) -> Result<Vec<String>, ApiError> {
+        let listing = self.meant(Session::of(ctx)).await?;
+        Ok(listing.as_ref().map(listing_warnings).unwrap_or_default())
+    }
+
+    /// What the members of your tenant wrote about it, newest first, your own among it; none while it is not
+    /// offered. Your moderators answer for these.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn reviews(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(
+            desc = "Also those that moderators have hidden, if you may see them.",
+            default
+        )]
+        include_hidden: bool,
+    ) -> Option<Result<ReviewConnection, ApiError>> {
+        let part = ReviewPart {
+            first,
+            after,
+            include_hidden,
+        };
+        Some(review::of_installed(Session::of(ctx), &self.0.tool.tool_id(), part).await)
     }
 
     /// What its publisher offers now; null when that is nothing.
@@ -111,6 +160,23 @@ impl Installation {
     async fn updated_at(&self) -> DateTime<Utc> {
         self.0.updated_at
     }
+}
+
+impl Installation {
+    /// What is installed, in the version that the range means.
+    async fn meant(&self, session: &Session) -> Result<Option<marketplace::Listing>, ApiError> {
+        let Some(version) = self.0.tool_version.clone() else {
+            return Ok(None);
+        };
+        let key = ListingAt(self.0.tool.tool_id(), version);
+        session.loaders.load_one(key).await
+    }
+}
+
+/// Whether its sunset has come, and those who would use it are refused.
+fn is_over(session: &Session, listing: &marketplace::Listing) -> bool {
+    let told = listing.deprecation_of(&listing.version);
+    told.is_some_and(|told| Rules::of(&session.state).refuse(told))
 }
 
 impl Session {

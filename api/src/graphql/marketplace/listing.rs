@@ -1,20 +1,27 @@
 //! Listings: the type, its list, the search over it and the look-up.
 
 use super::installation::Installation;
-use super::loaders::{ListedVersionsOf, ListingKey};
+use super::loaders::{ListedVersionsOf, PublisherOf};
 use super::reference;
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::connection::{
     DEFAULT_FIRST, PageOf, connection, cost, filter_text, page_request,
 };
+use crate::graphql::public_review::{self, PublicReviewConnection};
+use crate::graphql::publisher::ServerPublisher;
+use crate::graphql::rating::{self, Rating};
 use crate::graphql::scalars::Sequence;
 use crate::graphql::session::Session;
+use crate::graphql::version::{self, Alias, Deprecation};
+use crate::resolution::{listing_warnings, resolve_listing};
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, InputObject, Object};
 use chrono::{DateTime, Utc};
 use domain::id::{TenantId, ToolId};
+use domain::installation::ForeignReference;
 use domain::tool::Visibility;
+use domain::tool::reference::Reference;
 use projections::PageRequest;
 use projections::marketplace::{self, ListingFilter};
 use projections::search::{self, Key, Scope, SearchFilter, SearchHit, SearchRequest};
@@ -72,8 +79,8 @@ impl Listing {
         &self.0.tags
     }
 
-    /// The version whose definition is shown here: the highest, or in a search for tools the one that
-    /// your installation means.
+    /// The version whose definition is shown here: the current one, the one that was asked for, or in a search for
+    /// tools the one that your installation means.
     async fn version(&self) -> String {
         self.0.version.tool_version.to_string()
     }
@@ -104,7 +111,54 @@ impl Listing {
         &self.0.version.definition_hash
     }
 
-    /// Every published version, highest first.
+    /// Why this version was yanked, perhaps without words; null when it was not.
+    async fn yanked_reason(&self) -> Option<&str> {
+        self.0.version.yanked.as_deref()
+    }
+
+    /// What those are told who use this version; null when it is not deprecated.
+    async fn deprecation(&self) -> Option<Deprecation> {
+        let told = self.0.deprecation_of(&self.0.version);
+        told.map(Deprecation::from)
+    }
+
+    /// What to know before using this version, such as that it is deprecated or yanked.
+    async fn warnings(&self) -> Vec<String> {
+        listing_warnings(&self.0)
+    }
+
+    /// The names that its publisher moves from version to version, such as `stable`.
+    async fn aliases(&self) -> Vec<Alias> {
+        version::moved(&self.0.aliases)
+    }
+
+    /// The publisher's namespace behind the server's registry name, when it is proved; null otherwise.
+    async fn verified_publisher(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Result<Option<ServerPublisher>, ApiError> {
+        let key = PublisherOf(self.0.id.clone());
+        let found = Session::of(ctx).loaders.load_one(key).await?;
+        Ok(found.map(ServerPublisher::from))
+    }
+
+    /// What its reviews say in numbers.
+    async fn rating(&self, ctx: &Context<'_>) -> Option<Result<Rating, ApiError>> {
+        Some(rating::of_tool(Session::of(ctx), &self.0.id).await)
+    }
+
+    /// What members of tenants that have installed it wrote about it, newest first.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn reviews(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+    ) -> Option<Result<PublicReviewConnection, ApiError>> {
+        Some(public_review::of_tool(Session::of(ctx), &self.0.id, first, after).await)
+    }
+
+    /// Every published version, highest first, yanked ones included.
     #[graphql(complexity = "cost(10, child_complexity)")]
     async fn versions(&self, ctx: &Context<'_>) -> Result<Vec<ListedVersion>, ApiError> {
         let key = ListedVersionsOf(self.0.id.clone());
@@ -167,6 +221,21 @@ impl ListedVersion {
     async fn published_at(&self) -> DateTime<Utc> {
         self.0.published_at
     }
+
+    /// Whether it is hidden from resolution; its exact number still leads to it.
+    async fn yanked(&self) -> bool {
+        self.0.yanked.is_some()
+    }
+
+    /// Why it was yanked.
+    async fn yanked_reason(&self) -> Option<&str> {
+        self.0.yanked.as_deref().filter(|reason| !reason.is_empty())
+    }
+
+    /// What those are told who use this version, when more is said of it than of the whole tool.
+    async fn deprecation(&self) -> Option<Deprecation> {
+        self.0.deprecation.as_ref().map(Deprecation::from)
+    }
 }
 
 /// Which listings; all conditions together.
@@ -178,15 +247,28 @@ struct MarketplaceFilter {
     category: Option<String>,
     /// With this tag.
     tag: Option<String>,
+    /// Only tools whose publisher has proved the namespace of their server, or only the others.
+    verified_publisher: Option<bool>,
+    /// Only tools that are rated with this many stars on average, or more: 1 to 5.
+    min_rating: Option<f64>,
 }
 
 impl MarketplaceFilter {
     fn read(self) -> Result<ListingFilter, ApiError> {
         let publisher = filter_text(self.publisher).map(TenantId::new).transpose();
+        let out_of_range = |least: &f64| !(1.0..=5.0).contains(least);
+        if let Some(given) = self.min_rating.filter(out_of_range) {
+            return Err(ApiError::Rejected {
+                code: "RATING_OUT_OF_RANGE",
+                message: format!("a rating is 1 to 5; {given} is not"),
+            });
+        }
         Ok(ListingFilter {
             publisher: publisher.map_err(|_| ApiError::NotFound)?,
             category: filter_text(self.category),
             tag: filter_text(self.tag),
+            verified_publisher: self.verified_publisher,
+            min_rating: self.min_rating,
         })
     }
 }
@@ -256,22 +338,32 @@ impl ListingQueries {
         Ok(Some(connection(page, continues, fields, Listing)))
     }
 
-    /// One listing. What does not exist and what is not offered answer the same error, `NOT_FOUND`.
+    /// One listing. What does not exist and what is not offered answer the same error, `NOT_FOUND`. For those who
+    /// look: any version is shown, whichever is installed and whatever was said of it since.
     async fn listing(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The slug of the tenant that offers it.")] publisher: String,
         #[graphql(desc = "The slug of its server there.")] server: String,
         #[graphql(desc = "Its name.")] tool: String,
+        #[graphql(
+            desc = "In which version: `1.2.3`, `^1.2`, `stable`; the current one when left out."
+        )]
+        version: Option<String>,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
     ) -> Result<Option<Listing>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(Action::SearchTools, &Resource::any(ResourceKind::Tool))?;
         session.caught_up(marketplace::NAME, min_sequence).await?;
-        let key = ListingKey(reference(&publisher, &server, &tool)?.tool_id());
-        let found = session.loaders.load_one(key).await?;
-        found.map(Listing).ok_or(ApiError::NotFound).map(Some)
+        let tool = reference(&publisher, &server, &tool)?;
+        let reference = filter_text(version).map(|version| version.parse::<Reference>());
+        let reference = reference.transpose().map_err(version::malformed)?;
+        let reference = reference.unwrap_or_default();
+        let wanted = ForeignReference { tool, reference };
+        let found = resolve_listing(&mut session.reads().await?, &wanted).await?;
+        let found = found.ok_or(ApiError::NotFound)?;
+        Ok(Some(Listing(found.listing)))
     }
 }
 
@@ -282,6 +374,11 @@ async fn find(
     filter: ListingFilter,
     page: PageRequest,
 ) -> Result<ListingConnection, ApiError> {
+    let trust = ListingFilter {
+        verified_publisher: filter.verified_publisher,
+        min_rating: filter.min_rating,
+        ..ListingFilter::default()
+    };
     let mut narrowed = SearchFilter::default();
     let category = filter.category.map(|category| (Key::Category, category));
     let tag = filter.tag.map(|tag| (Key::Tag, tag));
@@ -300,8 +397,13 @@ async fn find(
     };
     let answer = session.state.search(&request, "graphql").await?;
     let id = |hit: &SearchHit| ToolId::parse(hit.tool_id.as_str()).ok();
-    let ids: Vec<ToolId> = answer.hits.iter().filter_map(id).collect();
-    let mut found = marketplace::listings_by_id(&mut session.reads().await?, &ids).await?;
+    let mut ids: Vec<ToolId> = answer.hits.iter().filter_map(id).collect();
+    let mut reads = session.reads().await?;
+    if trust != ListingFilter::default() {
+        // The index does not know ratings and marks: what they exclude is left out of its page.
+        ids = marketplace::those_that_pass(&mut reads, &trust, &ids).await?;
+    }
+    let mut found = marketplace::listings_by_id(&mut reads, &ids).await?;
     let fields = ListingPage {
         filter: None,
         notice: answer.notice,

@@ -6,15 +6,25 @@ use async_graphql::dataloader::Loader;
 use domain::id::{InstallationId, ToolId};
 use projections::marketplace::{
     Dependent, Installation, ListedVersion, Listing, dependents_by_tool, installations_by_id,
-    listings_by_id, versions_by_listing,
+    listings_at, listings_by_id, versions_by_listing,
 };
+use projections::publishers::{self, VerifiedPublisher};
 use projections::{Page, PageRequest};
+use semver::Version;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A listing by the id of its tool.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::graphql) struct ListingKey(pub(in crate::graphql) ToolId);
+
+/// A listing with the definition of one version.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ListingAt(pub(super) ToolId, pub(super) Version);
+
+/// The verified publisher behind a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct PublisherOf(pub(super) ToolId);
 
 /// The versions of a listing, highest first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,6 +52,38 @@ impl Loader<ListingKey> for Loaders {
         Ok(found
             .into_iter()
             .map(|(id, listing)| (ListingKey(id), listing))
+            .collect())
+    }
+}
+
+impl Loader<ListingAt> for Loaders {
+    type Value = Listing;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[ListingAt]) -> Result<HashMap<ListingAt, Listing>, ApiError> {
+        let wanted: Vec<_> = keys.iter().map(|key| (&key.0, &key.1)).collect();
+        let found = listings_at(&mut self.reads().await?, &wanted).await?;
+        let keyed = |(id, listing): (ToolId, Listing)| {
+            let version = listing.version.tool_version.clone();
+            (ListingAt(id, version), listing)
+        };
+        Ok(found.into_iter().map(keyed).collect())
+    }
+}
+
+impl Loader<PublisherOf> for Loaders {
+    type Value = VerifiedPublisher;
+    type Error = ApiError;
+
+    async fn load(
+        &self,
+        keys: &[PublisherOf],
+    ) -> Result<HashMap<PublisherOf, VerifiedPublisher>, ApiError> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+        let found = publishers::of_tools(&mut self.reads().await?, &ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|(id, publisher)| (PublisherOf(id), publisher))
             .collect())
     }
 }

@@ -6,7 +6,7 @@ pub(super) mod installation;
 pub(super) mod listing;
 mod loaders;
 
-pub(super) use loaders::InstallationKey;
+pub(super) use loaders::{InstallationKey, ListingKey};
 
 use crate::error::ApiError;
 use domain::id::TenantId;

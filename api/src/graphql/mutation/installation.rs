@@ -146,13 +146,15 @@ fn authorized<'a>(ctx: &Context<'a>, action: Action) -> Result<&'a Session, ApiE
     Ok(session)
 }
 
-/// The versions of a tool that is listed. One that is hidden and one that does not exist answer the same.
+/// The versions of a tool that is listed, without the yanked ones: who has pinned one goes on, and nobody begins
+/// with it. One that is hidden and one that does not exist answer the same.
 async fn published(session: &Session, tool: &ForeignTool) -> Result<Vec<Version>, ApiError> {
     let id = tool.tool_id();
     let mut reads = session.reads().await?;
     let mut found = marketplace::versions_by_listing(&mut reads, std::slice::from_ref(&id)).await?;
     let versions = found.remove(&id).ok_or(ApiError::NotFound)?;
-    Ok(versions.into_iter().map(|v| v.tool_version).collect())
+    let usable = versions.into_iter().filter(|one| one.yanked.is_none());
+    Ok(usable.map(|one| one.tool_version).collect())
 }
 
 fn range_of(text: &str) -> Result<VersionReq, ApiError> {

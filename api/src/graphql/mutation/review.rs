@@ -4,27 +4,36 @@
 use super::{dispatch, read_back, trimmed};
 use crate::authz::{Action, Resource};
 use crate::error::ApiError;
+use crate::graphql::connection::filter_text;
 use crate::graphql::loaders::VersionsOf;
+use crate::graphql::marketplace::reference;
 use crate::graphql::node::NodeId;
 use crate::graphql::review::{Review, ReviewKey};
 use crate::graphql::scalars::{Sequence, UuidScalar};
 use crate::graphql::session::Session;
+use crate::resolution::{Rules, resolve_installed};
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use bus::DispatchError;
 use domain::id::{ReviewId, ToolId};
+use domain::installation::{ForeignReference, ForeignTool};
 use domain::personal::PersonalField;
 use domain::review::{AuthorText, Rating, ReviewCommand, WriteReview};
+use domain::tool::Visibility;
+use domain::tool::reference::Reference;
 use projections::reviews;
 use semver::Version;
 
 /// A review to write.
 #[derive(Debug, InputObject)]
 struct ReviewToolInput {
+    /// The slug of the tenant that offers the tool; left out for one of your own tenant. The review of a tool of
+    /// another tenant, which yours has installed, is public.
+    publisher: Option<String>,
     /// The slug of the tool's server.
     server: String,
     /// Which tool.
     name: String,
-    /// The version that you have used; the latest when left out.
+    /// The version that you have used; the latest when left out, of an installed tool the one that its range means.
     version: Option<String>,
     /// How good, 1 to 5.
     rating: i32,
@@ -118,7 +127,7 @@ pub(super) struct ReviewMutations;
 
 #[Object]
 impl ReviewMutations {
-    /// Reviews a version of a tool that you may see. One review for each of you and version: a second is
+    /// Reviews a version of a tool that you may see, or that your tenant has installed. One review for each of you and version: a second is
     /// `REVIEW_EXISTS`, unless you have withdrawn the first.
     async fn review_tool(
         &self,
@@ -130,8 +139,14 @@ impl ReviewMutations {
     ) -> Result<Option<ReviewPayload>, ApiError> {
         let session = Session::of(ctx);
         let caller = &session.caller;
-        let id = ToolId::derive(&caller.tenant, input.server.trim(), input.name.trim());
-        let (tool_id, tool_version) = version_of(session, id, input.version.as_deref()).await?;
+        let (server, name) = (input.server.trim(), input.name.trim());
+        let publisher = filter_text(input.publisher).unwrap_or_else(|| caller.tenant.to_string());
+        let tool = reference(&publisher, server, name)?;
+        let version = input.version.as_deref();
+        let (tool_id, tool_version) = match tool.publisher == caller.tenant {
+            true => version_of(session, tool.tool_id(), version).await?,
+            false => version_of_installed(session, tool, version).await?,
+        };
         let rating = Rating::new(input.rating.into()).map_err(DispatchError::Rejected)?;
         let text = AuthorText::new(input.text.as_deref());
         let text = seal(session, PersonalField::ReviewText, text).await?;
@@ -256,6 +271,33 @@ async fn version_of(
         true => Ok((tool.id, wanted)),
         false => Err(ApiError::NotFound),
     }
+}
+
+/// A version, within the range that is installed, of a tool of another tenant; what the range means, when none is
+/// named.
+async fn version_of_installed(
+    session: &Session,
+    tool: ForeignTool,
+    version: Option<&str>,
+) -> Result<(ToolId, Version), ApiError> {
+    let id = tool.tool_id();
+    let resource = Resource::tool(Visibility::Public).named(id.as_str());
+    session.authorize(Action::ReviewTool, &resource)?;
+    let reference = match version {
+        Some(version) => Reference::Exact(super::tool::version(version.trim())?),
+        None => Reference::Latest,
+    };
+    let wanted = ForeignReference { tool, reference };
+    let tenant = &session.caller.tenant;
+    let mut reads = session.reads().await?;
+    let found = resolve_installed(&mut reads, tenant, &wanted, Rules::looking()).await;
+    // As for one's own tools: a version that is not there is not found.
+    let found = found.map_err(|error| match error.code() {
+        "VERSION_NOT_FOUND" => ApiError::NotFound,
+        _ => error,
+    })?;
+    let found = found.ok_or(ApiError::NotFound)?;
+    Ok((id, found.listing.version.tool_version))
 }
 
 /// A text of the caller, with the form that the event will carry.
