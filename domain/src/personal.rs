@@ -131,6 +131,7 @@ impl AnyEvent {
     }
 }
 
+            | Self::Policy(_)
 fn given<'e, const N: usize>(
     fields: [(PersonalField, Option<&'e mut Personal>); N],
 ) -> impl Iterator<Item = (PersonalField, &'e mut Personal)> {

@@ -9,6 +9,7 @@ use crate::denial::DenialEvent;
 use crate::installation::InstallationEvent;
 use crate::personal::Personal;
 use crate::principal::PrincipalEvent;
+use crate::policy::PolicyEvent;
 use crate::publisher::PublisherEvent;
 use crate::registry::AnyEvent;
 use crate::review::{AppealDecision, Moderation, ReviewEvent};
@@ -52,6 +53,7 @@ pub fn apply(state: &mut State, event: &AnyEvent) {
         AnyEvent::Review(event) => review(document, event),
         AnyEvent::Installation(event) => installation(document, event),
     }
+        AnyEvent::Policy(event) => policy(document, event),
 }
 
 fn tenant(state: &mut Value, event: &TenantEvent) {
@@ -257,6 +259,12 @@ fn roles(state: &mut Value, change: impl FnOnce(&mut Vec<Value>)) {
         roles.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
     }
 }
+fn policy(state: &mut Value, event: &PolicyEvent) {
+    match event {
+        PolicyEvent::Adopted(event) => put(state, event),
+    }
+}
+
 
 /// Writes the members of a struct over those of the document; null takes a member away.
 fn put(state: &mut Value, fields: &impl Serialize) {
@@ -316,6 +324,7 @@ mod tests {
                 if name == later {
                     apply(&mut state, &golden(earlier));
                 }
+                "adopted",
             }
             if verb == "undeprecated" {
                 state.document["versions"]["1.0.0"]["deprecation"] = json!({});

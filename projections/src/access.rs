@@ -1,12 +1,14 @@
-//! Read model `access`: tenants, principals and their roles. Authentication and authorization read it, so
+//! Read model `access`: tenants, principals, their roles, and the policies on record. Authentication and authorization read it, so
 //! its projector stops at a commit that it cannot apply instead of passing it over. It also is the
 //! place that shows principals' personal fields in plain: erasing a person wipes them here and destroys the key, in
 //! the transaction that moves the checkpoint.
 
 mod grants;
 mod past;
+mod policies;
 
 pub use grants::{Grant, grants, grants_of};
+pub use policies::{AdoptedPolicy, policy};
 
 use crate::checkpoint::to_i64;
 use crate::error::{ProjectionError, QueryError};
@@ -31,7 +33,7 @@ use std::str::FromStr;
 /// The projector's name.
 pub const NAME: &str = "access";
 
-/// Keeps `tenants`, `principals`, what these were before, and `grants`.
+/// Keeps `tenants`, `principals`, what these were before, `grants` and `policies`.
 #[derive(Debug)]
 pub struct AccessProjector;
 
@@ -43,7 +45,7 @@ impl Projector for AccessProjector {
 
     fn listens_to(&self, event: &AnyEvent) -> bool {
         match event {
-            AnyEvent::Tenant(_) | AnyEvent::Principal(_) => true,
+            AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Policy(_) => true,
             AnyEvent::Server(_)
             | AnyEvent::Tool(_)
             | AnyEvent::Denial(_)
@@ -55,7 +57,13 @@ impl Projector for AccessProjector {
     }
 
     fn tables(&self) -> &'static [&'static str] {
-        &["tenants", "principals", "principals_past", "grants"]
+        &[
+            "tenants",
+            "principals",
+            "principals_past",
+            "grants",
+            "policies",
+        ]
     }
 
     fn on_poison(&self) -> OnPoison {
@@ -83,6 +91,7 @@ impl Projector for AccessProjector {
                     }
                     AnyEvent::Server(_)
                     | AnyEvent::Tool(_)
+                    AnyEvent::Policy(event) => policies::apply(connection, recorded, event).await?,
                     | AnyEvent::Denial(_)
                     | AnyEvent::Publisher(_) => {}
                     AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}

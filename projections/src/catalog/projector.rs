@@ -117,6 +117,7 @@ impl Projector for CatalogProjector {
                     AnyEvent::Tenant(_)
                     | AnyEvent::Principal(_)
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Policy(_)
                     | AnyEvent::Publisher(_) => {}
                     AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
                     AnyEvent::Installation(_) => {}
@@ -154,6 +155,7 @@ async fn load<'a>(
                 AnyEvent::Tenant(_)
                 | AnyEvent::Principal(_)
                 | AnyEvent::Denial(_)
+                | AnyEvent::Policy(_)
                 | AnyEvent::Publisher(_)
                 | AnyEvent::Taxonomy(_)
                 | AnyEvent::Review(_)

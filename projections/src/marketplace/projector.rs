@@ -36,6 +36,7 @@ impl Projector for MarketplaceProjector {
             AnyEvent::Tenant(_)
             | AnyEvent::Principal(_)
             | AnyEvent::Denial(_)
+            | AnyEvent::Policy(_)
             | AnyEvent::Publisher(_)
             | AnyEvent::Taxonomy(_)
             | AnyEvent::Review(_) => false,
@@ -71,6 +72,7 @@ impl Projector for MarketplaceProjector {
                     AnyEvent::Tenant(_)
                     | AnyEvent::Principal(_)
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Policy(_)
                     | AnyEvent::Publisher(_)
                     | AnyEvent::Taxonomy(_)
                     | AnyEvent::Review(_) => {}
@@ -148,6 +150,7 @@ async fn load<'a>(
                 | AnyEvent::Tenant(_)
                 | AnyEvent::Principal(_)
                 | AnyEvent::Denial(_)
+                | AnyEvent::Policy(_)
                 | AnyEvent::Publisher(_)
                 | AnyEvent::Taxonomy(_)
                 | AnyEvent::Review(_) => {}

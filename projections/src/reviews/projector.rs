@@ -32,6 +32,7 @@ impl Projector for ReviewsProjector {
             | AnyEvent::Server(_)
             | AnyEvent::Tool(_)
             | AnyEvent::Denial(_)
+            | AnyEvent::Policy(_)
             | AnyEvent::Installation(_)
             | AnyEvent::Publisher(_)
             | AnyEvent::Taxonomy(_) => false,
@@ -74,6 +75,7 @@ impl Projector for ReviewsProjector {
                     | AnyEvent::Server(_)
                     | AnyEvent::Tool(_)
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Policy(_)
                     | AnyEvent::Installation(_)
                     | AnyEvent::Publisher(_)
                     | AnyEvent::Taxonomy(_) => {}
@@ -91,6 +93,7 @@ impl Projector for ReviewsProjector {
                     | AnyEvent::Server(_)
                     | AnyEvent::Tool(_)
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Policy(_)
                     | AnyEvent::Installation(_)
                     | AnyEvent::Publisher(_)
                     | AnyEvent::Taxonomy(_) => {}

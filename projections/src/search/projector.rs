@@ -62,6 +62,7 @@ impl Projector for SearchProjector {
             AnyEvent::Server(_) | AnyEvent::Tool(_) | AnyEvent::Principal(_) => true,
             AnyEvent::Tenant(_)
             | AnyEvent::Denial(_)
+            | AnyEvent::Policy(_)
             | AnyEvent::Publisher(_)
             | AnyEvent::Taxonomy(_)
             | AnyEvent::Review(_)
@@ -124,6 +125,7 @@ impl Projector for SearchProjector {
                     )
                     | AnyEvent::Denial(_)
                     | AnyEvent::Publisher(_) => {}
+                    | AnyEvent::Policy(_)
                     AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
                     AnyEvent::Installation(_) => {}
                 }
