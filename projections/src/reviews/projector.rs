@@ -109,6 +109,7 @@ fn is_erasure(event: &PrincipalEvent) -> bool {
     match event {
         PrincipalEvent::Erased(_) => true,
         PrincipalEvent::Registered(_)
+        | PrincipalEvent::Described(_)
         | PrincipalEvent::RoleGranted(_)
         | PrincipalEvent::RoleRevoked(_)
         | PrincipalEvent::Deactivated(_)

@@ -117,6 +117,7 @@ impl Projector for SearchProjector {
                     | AnyEvent::Tenant(_)
                     | AnyEvent::Principal(
                         PrincipalEvent::Registered(_)
+                        | PrincipalEvent::Described(_)
                         | PrincipalEvent::RoleGranted(_)
                         | PrincipalEvent::RoleRevoked(_)
                         | PrincipalEvent::Deactivated(_)
@@ -124,8 +125,8 @@ impl Projector for SearchProjector {
                         | PrincipalEvent::TokensRevoked(_),
                     )
                     | AnyEvent::Denial(_)
-                    | AnyEvent::Publisher(_) => {}
                     | AnyEvent::Policy(_)
+                    | AnyEvent::Publisher(_) => {}
                     AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
                     AnyEvent::Installation(_) => {}
                 }

@@ -90,6 +90,10 @@ async fn nothing_of_another_tenant_is_seen_or_changed() {
             json!({}),
         ),
         (
+            "mutation { describePrincipal(input: { handle: \"owner-a\", email: \"a@b\" }) { sequence } }",
+            json!({}),
+        ),
+        (
             "mutation { revokeTokens(input: { handle: \"owner-a\" }) { sequence } }",
             json!({}),
         ),
