@@ -15,7 +15,8 @@ use std::collections::HashMap;
 
 const COLUMNS: &str = "tool_id, server_id, server, name, title, description, input_schema, \
                        output_schema, annotations, definition_hash, tool_version, aliases, \
-                       version_marks, deprecation, category, tags, visibility, status, retired_reason, registered_at, updated_at";
+                       version_marks, deprecation, category, tags, visibility, status, \
+                       retired_reason, retired_with_server, registered_at, updated_at";
 
 /// The registry name of a tool's server, as it is today.
 const OFFERED_AS: &str = "(SELECT registry_name FROM catalog.servers AS offering

@@ -121,6 +121,8 @@ pub struct Tool {
     pub status: Status,
     /// Why it is not.
     pub retired_reason: Option<String>,
+    /// It went out of use with its server, and comes back with it.
+    pub retired_with_server: bool,
     /// When it began.
     pub registered_at: DateTime<Utc>,
     /// When it last changed.
@@ -256,6 +258,7 @@ pub(super) fn read_tool(row: &PgRow, moment: Moment) -> Result<Tool, QueryError>
         visibility: Visibility::from_str(&visibility).map_err(corrupt)?,
         status: Status::read(row.try_get("status")?)?,
         retired_reason: row.try_get("retired_reason")?,
+        retired_with_server: row.try_get("retired_with_server")?,
         registered_at: row.try_get("registered_at")?,
         updated_at: row.try_get("updated_at")?,
         moment,

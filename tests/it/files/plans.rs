@@ -78,7 +78,7 @@ async fn a_definition_and_its_version_change_together() {
         "    ~ /description: \"Adds\" → \"Adds more\"",
         "    + /title: \"Add\"",
         "    ~ /version: \"1.0.0\" → \"1.0.1\"",
-        "0 to create, 1 to update, 0 to retire; 1 unchanged.",
+        "0 to create, 1 to update, 0 to restore, 0 to retire; 1 unchanged.",
     ] {
         assert!(shown.contains(line), "{shown}");
     }
@@ -121,6 +121,58 @@ async fn what_others_changed_since_the_plan_is_not_overwritten() {
         "git",
         &[("add", "1.1.0", "Adds more"), ("end", "1.1.0", "Ends more")],
     );
+#[tokio::test]
+async fn what_is_out_of_use_and_wanted_is_restored() {
+    let world = World::start().await;
+    let tenant = world.tenant("acme").await;
+    let tools = [
+        ("add", "1.0.0", "Adds"),
+        ("old", "1.0.0", "Old"),
+        ("gone", "1.0.0", "Gone"),
+    ];
+    let all = registry("git", &tools);
+    world.apply(&tenant, &all, false).await;
+    // One tool goes alone; the others go with their server.
+    world
+        .apply(&tenant, &registry("git", &tools[..2]), true)
+        .await;
+    let nothing = RegistrySpec::default();
+    world.apply(&tenant, &nothing, true).await;
+    let observed = world.observe(&tenant).await;
+    assert!(observed.servers.is_empty() && observed.tools.is_empty());
+
+    // Who does not ask for it is refused, and told.
+    let problems = Plan::make(&tenant, &all, &observed, false).unwrap_err();
+    assert_eq!(codes(&problems), ["SERVER_RETIRED"]);
+    let mut wanted = registry(
+        "git",
+        &[("add", "1.0.0", "Adds"), ("gone", "2.0.0", "Back again")],
+    );
+    wanted.servers.get_mut("git").unwrap().description = "Is back".to_owned();
+    let restoring = observed.restoring(&wanted);
+    let plan = Plan::make(&tenant, &wanted, &restoring, true).unwrap();
+    let shown = plan.to_string();
+    for line in [
+        "+ restore server git",
+        "    + /description: \"Is back\"",
+        "+ restore tool git/gone",
+        "    ~ /version: \"1.0.0\" → \"2.0.0\"",
+        // It comes back with its server, and the files do not name it.
+        "- retire  tool git/old",
+        "0 to create, 0 to update, 2 to restore, 1 to retire; 1 unchanged.",
+    ] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    let planned = plan.rehearse(&world.backend.dispatcher).await.unwrap();
+    world.carry_out(&planned).await;
+    let observed = world.observe(&tenant).await;
+    let old = ("git".to_owned(), "old".to_owned());
+    assert!(observed.retired_tools.keys().eq([&old]));
+    let found = RegistrySpec::from(observed.restoring(&wanted)).servers;
+    assert_eq!(found, wanted.servers);
+    assert!(world.plan(&tenant, &wanted, false).await.plan().is_empty());
+}
+
     let planned = world.plan(&tenant, &wanted, false).await;
 
     let id = ToolId::derive(&tenant, "git", "add");
