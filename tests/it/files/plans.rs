@@ -25,6 +25,11 @@ async fn nothing_is_sent_when_the_domain_refuses_one_change() {
     );
     wanted.tenant_name = Some("A better name".to_owned());
     wanted.servers.get_mut("git").unwrap().homepage = Some("nowhere".to_owned());
+    let large = serde_json::json!({ "type": "object", "title": "x".repeat(65_500) });
+    let mut both = wanted.servers["git"].tools["add"].clone();
+    (both.input_schema, both.output_schema) = (Some(large.clone()), Some(large));
+    let server = wanted.servers.get_mut("git").unwrap();
+    server.tools.insert("large".to_owned(), both);
     let observed = world.observe(&tenant).await;
     let plan = Plan::make(&tenant, &wanted, &observed, false).unwrap();
     let refused = plan.rehearse(&world.backend.dispatcher).await.unwrap_err();
@@ -35,7 +40,12 @@ async fn nothing_is_sent_when_the_domain_refuses_one_change() {
     found.sort_unstable();
     assert_eq!(
         found,
-        ["FIELD_MISSING", "INVALID_HOMEPAGE", "INVALID_TOOL_NAME"]
+        [
+            "DEFINITION_TOO_LARGE",
+            "FIELD_MISSING",
+            "INVALID_HOMEPAGE",
+            "INVALID_TOOL_NAME"
+        ]
     );
     assert_eq!(world.head().await, head);
 }
@@ -112,16 +122,6 @@ async fn what_is_not_named_stays_unless_it_is_pruned_and_does_not_come_back() {
 }
 
 #[tokio::test]
-async fn what_others_changed_since_the_plan_is_not_overwritten() {
-    let world = World::start().await;
-    let tenant = world.tenant("acme").await;
-    let tools = [("add", "1.0.0", "Adds"), ("end", "1.0.0", "Ends")];
-    world.apply(&tenant, &registry("git", &tools), false).await;
-    let wanted = registry(
-        "git",
-        &[("add", "1.1.0", "Adds more"), ("end", "1.1.0", "Ends more")],
-    );
-#[tokio::test]
 async fn what_is_out_of_use_and_wanted_is_restored() {
     let world = World::start().await;
     let tenant = world.tenant("acme").await;
@@ -173,6 +173,16 @@ async fn what_is_out_of_use_and_wanted_is_restored() {
     assert!(world.plan(&tenant, &wanted, false).await.plan().is_empty());
 }
 
+#[tokio::test]
+async fn what_others_changed_since_the_plan_is_not_overwritten() {
+    let world = World::start().await;
+    let tenant = world.tenant("acme").await;
+    let tools = [("add", "1.0.0", "Adds"), ("end", "1.0.0", "Ends")];
+    world.apply(&tenant, &registry("git", &tools), false).await;
+    let wanted = registry(
+        "git",
+        &[("add", "1.1.0", "Adds more"), ("end", "1.1.0", "Ends more")],
+    );
     let planned = world.plan(&tenant, &wanted, false).await;
 
     let id = ToolId::derive(&tenant, "git", "add");
