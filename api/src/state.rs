@@ -1,7 +1,7 @@
 //! What every handler shares. Cheap to clone; built once at start-up.
 
 use crate::authn::{PrincipalCache, Tokens};
-use crate::authz::{Authorizer, Denials};
+use crate::authz::{Authorizer, Denials, RecordedPolicies};
 use crate::config::Config;
 use crate::telemetry::SEARCH_SECONDS;
 use bus::{Dispatcher, Feed, Log, UsageRecorder};
@@ -32,6 +32,8 @@ pub struct Parts {
     pub search: CurrentIndex,
     /// Who may do what; what it refuses goes on record.
     pub authorizer: Arc<dyn Authorizer>,
+    /// What past policies allowed.
+    pub policies: RecordedPolicies,
     /// The record of refusals, for answers that wait for it.
     pub denials: Denials,
     /// The live end of the log.

@@ -13,6 +13,9 @@ const DERIVED_BYTES: usize = 20;
 /// Longest tenant or server slug, in characters.
 pub const MAX_SLUG: usize = 64;
 
+/// The installation in the place of a tenant.
+const INSTALLATION: &str = "_installation";
+
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -65,6 +68,13 @@ impl TenantId {
         Ok(Self(value))
     }
 
+    /// Whose is what belongs to no tenant, such as the policy that all are judged by. It is no slug, so no
+    /// tenant is ever called so, and no token names it; [`TenantId::new`] refuses it.
+    #[must_use]
+    pub fn installation() -> Self {
+        Self(INSTALLATION.to_owned())
+    }
+
     /// The slug.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -72,9 +82,13 @@ impl TenantId {
     }
 }
 
+/// What was stored: a slug, or [`TenantId::installation`].
 impl TryFrom<String> for TenantId {
     type Error = InvalidId;
     fn try_from(value: String) -> Result<Self, InvalidId> {
+        if value == INSTALLATION {
+            return Ok(Self(value));
+        }
         Self::new(value)
     }
 }
@@ -188,6 +202,19 @@ derived_id!(
     /// An installation, derived from (tenant, publisher, server slug, tool name).
     InstallationId, "installation id"
 );
+
+derived_id!(
+    /// The policy of an installation.
+    PolicyId, "policy id"
+);
+
+impl PolicyId {
+    /// The id of the policy, the same in every installation.
+    #[must_use]
+    pub fn derive() -> Self {
+        Self(derive("policy", &[INSTALLATION]))
+    }
+}
 
 impl InstallationId {
     /// The id of the installation in `tenant` of the tool `name` of the server `server_slug` of `publisher`.
@@ -319,6 +346,14 @@ mod tests {
         ] {
             assert!(TenantId::new(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_installation_is_no_tenant_that_somebody_could_name() {
+        let installation = TenantId::installation();
+        assert!(TenantId::new(installation.as_str()).is_err());
+        let stored = String::from(installation.clone());
+        assert_eq!(TenantId::try_from(stored), Ok(installation));
     }
 
     #[test]

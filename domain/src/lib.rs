@@ -7,10 +7,9 @@
 //! # Reading order
 //! 1. [`id`]: who and what; how an aggregate's id follows from its natural key.
 //! 2. [`envelope`]: the commit, which is the unit of the log; [`merkle`]: the tree over all commits.
-//! 3. [`tool`], [`server`], [`principal`], [`tenant`], [`taxonomy`], [`review`], [`denial`], [`publisher`]: one folder per aggregate, the same
-//!    files in each (`command.rs`, `event.rs`, `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
-//! 3. [`tool`], [`server`], [`principal`], [`tenant`], [`installation`], [`denial`]: one folder per aggregate, the same files in each
-//!    (`command.rs`, `event.rs`, `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
+//! 3. [`tool`], [`server`], [`principal`], [`tenant`], [`taxonomy`], [`review`], [`installation`], [`publisher`],
+//!    [`denial`], [`policy`]: one folder per aggregate, the same files in each (`command.rs`, `event.rs`,
+//!    `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
 //! 4. [`personal`]: what names a person, and how events carry it. [`undo`]: what takes an event back.
 //! 5. [`registry`]: from a wire name and version to a typed event, through the upcasters.
 //! 6. [`schema`] and [`compatibility`]: what a JSON Schema is, and what a change of one means for its users.
@@ -22,8 +21,7 @@
 //! | command | what somebody wants (imperative); decided by an aggregate |
 //! | event | what has happened (past tense); never changed afterwards |
 //! | commit | the events that one command decided, written as one message |
-//! | aggregate | the unit of consistency: one tenant, principal, server, tool, taxonomy, review, publisher or denial |
-//! | aggregate | the unit of consistency: one tenant, principal, server, tool, installation or denial |
+//! | aggregate | the unit of consistency: one tenant, principal, server, tool, taxonomy, review, publisher, installation or denial; or the policy |
 //! | `stream_sequence` | position in the whole log |
 //! | `aggregate_sequence` | position of a commit in one aggregate, from 1 |
 //! | `event_version` | schema of an event's wire form |
@@ -40,6 +38,7 @@
 //! | listing | a public tool in use, as every tenant sees it |
 //! | installation | a listing in use by another tenant, pinned to a range of versions |
 //! | denial | what one principal was refused on one object in one window of time |
+//! | policy | the rules that all tenants of an installation are judged by; every change of them is recorded |
 //! | publisher | a namespace in reverse-DNS form that a tenant has claimed, and how it was proved |
 
 pub mod aggregate;
@@ -55,6 +54,7 @@ pub mod installation;
 pub mod merkle;
 mod named;
 pub mod personal;
+pub mod policy;
 pub mod principal;
 pub mod publisher;
 pub mod registry;

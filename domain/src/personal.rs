@@ -92,6 +92,13 @@ impl AnyEvent {
                 fields.extend(given(others));
                 (aggregate_id, fields)
             }
+            Self::Principal(PrincipalEvent::Described(event)) => {
+                let fields = [
+                    (PersonalField::DisplayName, event.display_name.as_mut()),
+                    (PersonalField::Email, event.email.as_mut()),
+                ];
+                (aggregate_id, given(fields).collect())
+            }
             Self::Review(ReviewEvent::Written(event)) => {
                 let text = [(PersonalField::ReviewText, event.text.as_mut())];
                 (event.author.as_str(), given(text).collect())
@@ -124,6 +131,7 @@ impl AnyEvent {
             | Self::Publisher(_)
             | Self::Installation(_)
             | Self::Denial(_)
+            | Self::Policy(_)
             | Self::Taxonomy(_) => return None,
         };
         let subject = subject.to_owned();

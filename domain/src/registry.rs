@@ -4,6 +4,7 @@ use crate::denial::DenialEvent;
 use crate::envelope::StoredEvent;
 use crate::event::{DecodeError, WireEvent};
 use crate::installation::InstallationEvent;
+use crate::policy::PolicyEvent;
 use crate::principal::PrincipalEvent;
 use crate::publisher::PublisherEvent;
 use crate::review::ReviewEvent;
@@ -11,7 +12,9 @@ use crate::server::ServerEvent;
 use crate::taxonomy::TaxonomyEvent;
 use crate::tenant::TenantEvent;
 use crate::tool::ToolEvent;
-use crate::{denial, installation, principal, publisher, review, server, taxonomy, tenant, tool};
+use crate::{
+    denial, installation, policy, principal, publisher, review, server, taxonomy, tenant, tool,
+};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -40,6 +43,8 @@ pub enum AnyEvent {
     Review(ReviewEvent),
     /// Of an installation.
     Installation(InstallationEvent),
+    /// Of the policy.
+    Policy(PolicyEvent),
 }
 
 impl AnyEvent {
@@ -56,6 +61,7 @@ impl AnyEvent {
             Self::Taxonomy(event) => StoredEvent::from_event(event),
             Self::Review(event) => StoredEvent::from_event(event),
             Self::Installation(event) => StoredEvent::from_event(event),
+            Self::Policy(event) => StoredEvent::from_event(event),
         }
     }
 }
@@ -72,6 +78,7 @@ pub fn wire_forms() -> impl Iterator<Item = (&'static str, u16)> {
         TaxonomyEvent::WIRE_FORMS,
         ReviewEvent::WIRE_FORMS,
         InstallationEvent::WIRE_FORMS,
+        PolicyEvent::WIRE_FORMS,
     ]
     .into_iter()
     .flatten()
@@ -89,6 +96,7 @@ fn upcasters() -> impl Iterator<Item = &'static Upcaster> + Clone {
         taxonomy::upcast::UPCASTERS,
         review::upcast::UPCASTERS,
         installation::upcast::UPCASTERS,
+        policy::upcast::UPCASTERS,
     ]
     .into_iter()
     .flatten()
@@ -116,6 +124,8 @@ pub fn decode(stored: &StoredEvent) -> Result<AnyEvent, DecodeError> {
         decode_as(stored).map(AnyEvent::Review)
     } else if knows(InstallationEvent::WIRE_FORMS) {
         decode_as(stored).map(AnyEvent::Installation)
+    } else if knows(PolicyEvent::WIRE_FORMS) {
+        decode_as(stored).map(AnyEvent::Policy)
     } else {
         decode_as(stored).map(AnyEvent::Tenant)
     }

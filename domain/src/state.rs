@@ -6,8 +6,10 @@
 mod tool;
 
 use crate::denial::DenialEvent;
+use crate::envelope::body_hash;
 use crate::installation::InstallationEvent;
 use crate::personal::Personal;
+use crate::policy::PolicyEvent;
 use crate::principal::PrincipalEvent;
 use crate::publisher::PublisherEvent;
 use crate::registry::AnyEvent;
@@ -51,6 +53,7 @@ pub fn apply(state: &mut State, event: &AnyEvent) {
         AnyEvent::Taxonomy(event) => taxonomy(document, event),
         AnyEvent::Review(event) => review(document, event),
         AnyEvent::Installation(event) => installation(document, event),
+        AnyEvent::Policy(event) => policy(document, event),
     }
 }
 
@@ -73,6 +76,15 @@ fn principal(state: &mut Value, event: &PrincipalEvent) {
                     "email": event.email.as_ref().map(shown),
                     "roles": event.roles,
                     "active": true,
+                }),
+            );
+        }
+        PrincipalEvent::Described(event) => {
+            put(
+                state,
+                &json!({
+                    "display_name": event.display_name.as_ref().map(shown),
+                    "email": event.email.as_ref().map(shown),
                 }),
             );
         }
@@ -99,9 +111,17 @@ fn principal(state: &mut Value, event: &PrincipalEvent) {
     }
 }
 
-/// A sealed field is told as such: a history outlives the key, and must read the same before and after.
-fn shown(field: &Personal) -> &str {
-    field.plain().unwrap_or("sealed")
+/// A sealed field is told as such: a history outlives the key, and must read the same before and after. A few
+/// digits of the sealed text's hash tell that another text has taken its place.
+fn shown(field: &Personal) -> String {
+    match field {
+        Personal::Plain(text) => text.clone(),
+        Personal::Sealed(sealed) => {
+            let mut hash = body_hash(sealed.as_str().as_bytes());
+            hash.truncate(8);
+            format!("sealed:{hash}")
+        }
+    }
 }
 
 fn server(state: &mut Value, event: &ServerEvent) {
@@ -239,6 +259,12 @@ fn installation(state: &mut Value, event: &InstallationEvent) {
     }
 }
 
+fn policy(state: &mut Value, event: &PolicyEvent) {
+    match event {
+        PolicyEvent::Adopted(event) => put(state, event),
+    }
+}
+
 fn retire(state: &mut Value, reason: &str) {
     let reason = Some(reason).filter(|reason| !reason.is_empty());
     put(
@@ -298,6 +324,7 @@ mod tests {
                 "written",
                 "claimed",
                 "installed",
+                "adopted",
             ]
             .map(|first| format!("{aggregate}.{first}"))
             .into_iter()

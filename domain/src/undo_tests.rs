@@ -1,9 +1,9 @@
 use super::*;
-use crate::personal::Personal;
+use crate::personal::{Personal, Sealed};
 use crate::principal::{
-    Principal, PrincipalCommand, PrincipalDeactivated, PrincipalErased, PrincipalEvent,
-    PrincipalKind, PrincipalReactivated, PrincipalRegistered, RoleGranted, RoleRevoked,
-    TokensRevoked,
+    Principal, PrincipalCommand, PrincipalDeactivated, PrincipalDescribed, PrincipalErased,
+    PrincipalEvent, PrincipalKind, PrincipalReactivated, PrincipalRegistered, RoleGranted,
+    RoleRevoked, TokensRevoked,
 };
 use crate::review::{
     Rating, Review, ReviewCommand, ReviewEvent, ReviewHidden, ReviewWithdrawn, ReviewWritten,
@@ -235,4 +235,24 @@ fn only_commits_that_are_there_and_have_one_event() {
     history[1].push(granted(Role::Owner));
     let undo = undoing::<Principal>(&history, 2);
     assert_eq!(undo.unwrap_err(), NotUndone::SeveralEvents);
+}
+
+#[test]
+fn a_correction_is_taken_back_to_what_was_sealed_before() {
+    let said = |name: &str| PrincipalDescribed {
+        display_name: Some(Personal::Sealed(Sealed::new(name.to_owned()))),
+        email: None,
+    };
+    let described = |name| PrincipalEvent::Described(said(name));
+    let history = principal(vec![
+        described("1.a"),
+        granted(Role::Agent),
+        described("1.b"),
+    ]);
+    let last = undoing::<Principal>(&history, 4).unwrap();
+    assert_eq!(
+        (last.command, last.changed_since),
+        (PrincipalCommand::RestoreDescription(said("1.a")), false)
+    );
+    assert!(undoing::<Principal>(&history, 2).unwrap().changed_since);
 }

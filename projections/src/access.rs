@@ -1,12 +1,14 @@
-//! Read model `access`: tenants, principals and their roles. Authentication and authorization read it, so
+//! Read model `access`: tenants, principals, their roles, and the policies on record. Authentication and authorization read it, so
 //! its projector stops at a commit that it cannot apply instead of passing it over. It also is the
 //! place that shows principals' personal fields in plain: erasing a person wipes them here and destroys the key, in
 //! the transaction that moves the checkpoint.
 
 mod grants;
 mod past;
+mod policies;
 
 pub use grants::{Grant, grants, grants_of};
+pub use policies::{AdoptedPolicy, policy};
 
 use crate::checkpoint::to_i64;
 use crate::error::{ProjectionError, QueryError};
@@ -21,7 +23,9 @@ use chrono::{DateTime, Utc};
 use domain::AnyEvent;
 use domain::id::{PrincipalId, TenantId};
 use domain::personal::{Personal, erased_handle};
-use domain::principal::{PrincipalEvent, PrincipalKind, PrincipalRegistered, Role};
+use domain::principal::{
+    PrincipalDescribed, PrincipalEvent, PrincipalKind, PrincipalRegistered, Role,
+};
 use domain::tenant::TenantEvent;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -31,7 +35,7 @@ use std::str::FromStr;
 /// The projector's name.
 pub const NAME: &str = "access";
 
-/// Keeps `tenants`, `principals`, what these were before, and `grants`.
+/// Keeps `tenants`, `principals`, what these were before, `grants` and `policies`.
 #[derive(Debug)]
 pub struct AccessProjector;
 
@@ -43,10 +47,11 @@ impl Projector for AccessProjector {
 
     fn listens_to(&self, event: &AnyEvent) -> bool {
         match event {
-            AnyEvent::Tenant(_) | AnyEvent::Principal(_) => true,
+            AnyEvent::Tenant(_) | AnyEvent::Principal(_) | AnyEvent::Policy(_) => true,
             AnyEvent::Server(_)
             | AnyEvent::Tool(_)
             | AnyEvent::Denial(_)
+            | AnyEvent::Policy(_)
             | AnyEvent::Publisher(_)
             | AnyEvent::Taxonomy(_)
             | AnyEvent::Review(_)
@@ -55,7 +60,13 @@ impl Projector for AccessProjector {
     }
 
     fn tables(&self) -> &'static [&'static str] {
-        &["tenants", "principals", "principals_past", "grants"]
+        &[
+            "tenants",
+            "principals",
+            "principals_past",
+            "grants",
+            "policies",
+        ]
     }
 
     fn on_poison(&self) -> OnPoison {
@@ -81,9 +92,11 @@ impl Projector for AccessProjector {
                         apply_principal(connection, recorded, event).await?;
                         grants::apply(connection, recorded, event).await?;
                     }
+                    AnyEvent::Policy(event) => policies::apply(connection, recorded, event).await?,
                     AnyEvent::Server(_)
                     | AnyEvent::Tool(_)
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Policy(_)
                     | AnyEvent::Publisher(_) => {}
                     AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
                     AnyEvent::Installation(_) => {}
@@ -126,6 +139,7 @@ async fn apply_principal(
 ) -> Result<(), ProjectionError> {
     let change = match event {
         PrincipalEvent::Registered(event) => return register(connection, recorded, event).await,
+        PrincipalEvent::Described(event) => return describe(connection, recorded, event).await,
         PrincipalEvent::Erased(_) => return erase(connection, recorded).await,
         // The new value travels as text, so that one statement shape serves all.
         PrincipalEvent::RoleGranted(event) => {
@@ -179,6 +193,26 @@ async fn register(
     .bind(roles)
     .bind(recorded.commit.recorded_at)
     .bind(to_i64(recorded.stream_sequence))
+    .execute(connection)
+    .await?;
+    exactly_one(recorded, done.rows_affected())
+}
+
+/// What cannot be read is as it will be after the erasure, as in [`register`].
+async fn describe(
+    connection: &mut PgConnection,
+    recorded: &Recorded,
+    event: &PrincipalDescribed,
+) -> Result<(), ProjectionError> {
+    let done = sqlx::query(
+        "UPDATE principals SET display_name = $3, email = $4, updated_at = $5
+         WHERE tenant = $1 AND principal_id = $2",
+    )
+    .bind(recorded.commit.tenant.as_str())
+    .bind(&recorded.commit.aggregate_id)
+    .bind(event.display_name.as_ref().and_then(Personal::plain))
+    .bind(event.email.as_ref().and_then(Personal::plain))
+    .bind(recorded.commit.recorded_at)
     .execute(connection)
     .await?;
     exactly_one(recorded, done.rows_affected())
@@ -289,7 +323,7 @@ const COLUMNS: &str = "principal_id, kind, handle, display_name, email, roles, a
                        tokens_revoked_before, erased_at, registered_at, updated_at";
 
 /// `SELECT` of the principals that there are at a moment. What never changes stands in the live row only,
-/// and so does what an erasure takes away from the past, too.
+/// and so do personal fields: corrected or erased, they are so in the past, too.
 fn select(moment: Moment) -> String {
     let rows = match moment {
         Moment::Now => "access.principals WHERE true".to_owned(),

@@ -3,13 +3,15 @@
 //! written again byte for byte.
 //!
 //! Its queries: [`audit`] lists a tenant's events, [`history`] tells what each event of an object changed;
-//! both give [`LoggedEvent`]s.
+//! both give [`LoggedEvent`]s. [`parked`](fn@parked) tells which commits of an object are missing from both.
 
 pub mod audit;
 pub mod event;
 pub mod history;
+mod parked;
 
 pub use event::{LoggedEvent, Place};
+pub use parked::{ParkedCommit, parked};
 
 use crate::checkpoint::{to_i64, to_u64};
 use crate::error::{ProjectionError, QueryError};

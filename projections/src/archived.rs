@@ -151,7 +151,7 @@ fn archived(stream_sequence: u64, rows: &[PgRow]) -> Result<ArchivedCommit, Arch
 fn commit(rows: &[PgRow]) -> Result<(Commit, String), Box<dyn std::error::Error + Send + Sync>> {
     let row = &rows[0];
     let metadata: Metadata = serde_json::from_str(row.try_get("metadata")?)?;
-    let tenant: Result<TenantId, InvalidId> = TenantId::new(row.try_get::<String, _>("tenant")?);
+    let tenant: Result<TenantId, InvalidId> = row.try_get::<String, _>("tenant")?.try_into();
     let event = |row: &PgRow| -> Result<StoredEvent, Box<dyn std::error::Error + Send + Sync>> {
         Ok(serde_json::from_str(row.try_get("payload")?)?)
     };

@@ -34,6 +34,7 @@ impl Projector for TaxonomyProjector {
             | AnyEvent::Server(_)
             | AnyEvent::Tool(_)
             | AnyEvent::Denial(_)
+            | AnyEvent::Policy(_)
             | AnyEvent::Installation(_)
             | AnyEvent::Publisher(_)
             | AnyEvent::Review(_) => false,
@@ -67,6 +68,7 @@ impl Projector for TaxonomyProjector {
                     | AnyEvent::Server(_)
                     | AnyEvent::Tool(_)
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Policy(_)
                     | AnyEvent::Installation(_)
                     | AnyEvent::Publisher(_)
                     | AnyEvent::Review(_) => {}

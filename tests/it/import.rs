@@ -131,6 +131,25 @@ async fn the_sample_imports_whole_and_a_second_run_registers_nothing() {
     assert_commits(&registry.log, 220).await;
 }
 
+/// Each schema is within its own limit, both together are not.
+#[tokio::test]
+async fn a_definition_that_is_too_large_as_a_whole_is_refused() {
+    let registry = Registry::start().await;
+    let servers = "{\"slug\":\"good\"}\n";
+    let schema = format!(
+        "{{\"type\":\"object\",\"title\":\"{}\"}}",
+        "x".repeat(65_500)
+    );
+    let tools = format!(
+        "{{\"server\":\"good\",\"name\":\"both\",\"description\":\"x\",\
+         \"input_schema\":{schema},\"output_schema\":{schema}}}\n\
+         {{\"server\":\"good\",\"name\":\"one\",\"description\":\"x\",\"input_schema\":{schema}}}\n"
+    );
+    let summary = registry.import(servers.as_bytes(), tools.as_bytes()).await;
+    assert_eq!(summary.tools, counts(1, 0, 1), "{summary:#?}");
+    assert_eq!(summary.rejected, [("DEFINITION_TOO_LARGE", 1)].into());
+}
+
 #[tokio::test]
 async fn a_bad_line_is_reported_and_the_rest_goes_on() {
     let registry = Registry::start().await;

@@ -263,3 +263,67 @@ async fn export(installation: &Installation, handle: &str) -> Value {
         .unwrap();
     serde_json::from_slice(&out).unwrap()
 }
+
+const DESCRIBE: &str = "mutation($handle: String!, $name: String, $email: String) {
+    describePrincipal(input: { handle: $handle, displayName: $name, email: $email }) {
+        principal { displayName email } sequence } }";
+
+#[tokio::test]
+async fn a_name_or_an_address_is_corrected_and_an_undo_takes_it_back() {
+    let installation = Installation::start().await;
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    let admin = installation.client("acme", "admin", &[Role::Admin]).await;
+    let agent = installation.client("acme", "agent", &[Role::Agent]).await;
+    let began = register(&admin, "ada").await;
+    let said = |name: &str, email: Value| json!({ "displayName": name, "email": email });
+    let named = json!({ "handle": "ada", "name": "Ada King", "email": "ada@king.example" });
+    let done = admin.data(DESCRIBE, named).await["describePrincipal"].take();
+    assert_eq!(
+        done["principal"],
+        said("Ada King", json!("ada@king.example"))
+    );
+    // What is left out stays, null removes.
+    let only = "mutation { describePrincipal(input: { handle: \"ada\", email: null }) {
+        principal { displayName email } sequence } }";
+    let removed = admin.data(only, json!({})).await["describePrincipal"].take();
+    assert_eq!(removed["principal"], said("Ada King", Value::Null));
+    assert_eq!(admin.code(only, json!({})).await, "UNCHANGED");
+
+    let undo = "mutation($commit: ID!) { undo(commit: $commit) { event sequence
+        node { ... on Principal { displayName email } } } }";
+    let commit = |of: &Value| json!({ "commit": of["sequence"].to_string() });
+    assert_eq!(admin.code(undo, commit(&done)).await, "CHANGED_SINCE");
+    let undone = admin.data(undo, commit(&removed)).await["undo"].take();
+    assert_eq!(undone["event"], "principal.described");
+    assert_eq!(undone["node"], said("Ada King", json!("ada@king.example")));
+    // The history tells that it changed, and nothing of what it says.
+    let history = "{ principal(handle: \"ada\") { history(first: 3) {
+        nodes { type change { path before after } } } } }";
+    installation.settle().await;
+    let told = owner.data(history, json!({})).await["principal"]["history"]["nodes"].take();
+    let changed = &told[2]["change"];
+    assert_eq!(changed.as_array().map(Vec::len), Some(2), "{told:#}");
+    assert!(!told.to_string().contains("King") && !told.to_string().contains("king.example"));
+    // As of a moment before, a person is shown as corrected, too.
+    let then = "query($at: AsOf) { principal(handle: \"ada\", asOf: $at) { displayName } }";
+    let at = json!({ "at": { "sequence": began["sequence"] } });
+    let then = owner.data(then, at).await;
+    assert_eq!(then["principal"]["displayName"], "Ada King");
+    rebuilt_equals_live(&installation).await;
+
+    let named = |handle: &str, name: &str| json!({ "handle": handle, "name": name });
+    assert_eq!(agent.code(DESCRIBE, named("agent", "I")).await, "FORBIDDEN");
+    assert_eq!(agent.code(DESCRIBE, named("ada", "I")).await, "NOT_FOUND");
+    assert_eq!(admin.code(DESCRIBE, named("owner", "I")).await, "FORBIDDEN");
+    let bad = json!({ "handle": "ada", "email": "ada" });
+    assert_eq!(admin.code(DESCRIBE, bad).await, "INVALID_EMAIL");
+    erase(&owner, "ada").await;
+    for code in [
+        admin.code(DESCRIBE, named("ada", "Ada")).await,
+        admin.code(undo, commit(&undone)).await,
+    ] {
+        assert_eq!(code, "PRINCIPAL_ERASED");
+    }
+    installation.settle().await;
+    rebuilt_equals_live(&installation).await;
+}

@@ -4,6 +4,7 @@ mod access;
 mod api;
 mod documents;
 mod front;
+mod killed;
 mod mirror;
 
 use crate::support::Client;

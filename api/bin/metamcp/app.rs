@@ -2,7 +2,9 @@
 
 use anyhow::Context;
 use api::authn::{PrincipalCache, Tokens};
-use api::authz::{DenialRecorder, Denials, PolarAuthorizer, RecordingAuthorizer};
+use api::authz::{
+    DenialRecorder, Denials, PolarAuthorizer, RecordedPolicies, RecordingAuthorizer, put_on_record,
+};
 use api::config::{Config, EmbedderKind};
 use api::state::{AppState, Parts};
 use bus::{Dispatcher, Feed, Log, LogOptions, UsageRecorder};
@@ -165,14 +167,19 @@ impl App {
         let tokens = Arc::new(Tokens::open(&config)?);
         tokio::spawn(Arc::clone(tokens.keys()).watch(stop.clone()));
         let (denials, recorder) = Denials::start(dispatcher.clone(), config.limits.denial_window);
-        let policy = PolarAuthorizer::load(config.auth.policy_dir.as_deref())?;
+        let policy = Arc::new(PolarAuthorizer::load(config.auth.policy_dir.as_deref())?);
+        if roles.contains(&Role::Api) {
+            let recorded = put_on_record(&dispatcher, &policy).await;
+            recorded.context("the policy in force cannot be put on record")?;
+        }
         let (feed, feeding) = Feed::start(&log, config.limits.live_buffer);
         let state = AppState::new(Parts {
             dispatcher,
             log,
             feed,
             usage,
-            authorizer: Arc::new(RecordingAuthorizer::new(Arc::new(policy), denials.clone())),
+            policies: RecordedPolicies::new(Arc::clone(&policy)),
+            authorizer: Arc::new(RecordingAuthorizer::new(policy, denials.clone())),
             denials,
             reads: database.read_pool(config.postgres.max_connections),
             positions,

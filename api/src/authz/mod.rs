@@ -2,15 +2,18 @@
 //!
 //! Invariants: what the policy does not allow is denied, errors included. A decision depends on the
 //! caller's roles, the action and a few flags of the resource, all finite: so the policy is evaluated
-//! once, into a table, and a request costs one look-up. Every refusal becomes an event: see `denials`.
+//! once, into a table, and a request costs one look-up. Every refusal becomes an event: see `denials`; so does
+//! every change of the policy: see `record`.
 
 mod denials;
 mod policy;
+mod record;
 mod resource;
 mod table;
 
 pub use denials::{DenialRecorder, Denials, MOST_OBJECTS, RecordingAuthorizer, SETTLE};
 pub use policy::{PolarAuthorizer, PolicyError};
+pub use record::{RecordedPolicies, put_on_record};
 pub use resource::{Action, Resource, ResourceKind};
 
 use crate::context::Caller;

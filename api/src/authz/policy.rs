@@ -6,18 +6,15 @@
 use super::table::{Question, Table};
 use super::{Action, Authorizer, Denied, Resource};
 use crate::context::Caller;
+use domain::policy::version_of;
 use domain::principal::Role;
 use domain::tool::Visibility;
 use oso::{Oso, PolarClass};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The policies that are built in.
 const BUILT_IN: &str = include_str!("../../policy/registry.polar");
-
-/// Hex digits of a policy's name.
-const VERSION_DIGITS: usize = 12;
 
 /// The caller, as policies see it.
 #[derive(Clone, PolarClass)]
@@ -59,6 +56,9 @@ pub enum PolicyError {
     /// A rule does not compile, fails or does not end in time: mend it.
     #[error("the policy cannot be evaluated")]
     Polar(#[source] Box<oso::OsoError>),
+    /// The evaluation was cut off, because the process stops or by a fault of ours: try again.
+    #[error("the evaluation of the policy was cut off")]
+    Ended(#[source] tokio::task::JoinError),
 }
 
 impl From<oso::OsoError> for PolicyError {
@@ -71,6 +71,7 @@ impl From<oso::OsoError> for PolicyError {
 pub struct PolarAuthorizer {
     table: Table,
     version: String,
+    text: String,
 }
 
 impl PolarAuthorizer {
@@ -135,9 +136,17 @@ impl PolarAuthorizer {
                 &question.resource,
             )
         })?;
-        let mut version = hex::encode(Sha256::digest(text));
-        version.truncate(VERSION_DIGITS);
-        Ok(Self { table, version })
+        Ok(Self {
+            table,
+            version: version_of(text),
+            text: text.to_owned(),
+        })
+    }
+
+    /// The rules, as they were loaded.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 }
 

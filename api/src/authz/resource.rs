@@ -80,6 +80,8 @@ words! {
         ReadPrincipal = "read_principal",
         /// Begin a principal.
         RegisterPrincipal = "register_principal",
+        /// Correct what is said of a principal.
+        DescribePrincipal = "describe_principal",
         /// Give a role.
         GrantRole = "grant_role",
         /// Take a role away.
@@ -179,6 +181,7 @@ impl Action {
             }
             Self::ReadPrincipal
             | Self::RegisterPrincipal
+            | Self::DescribePrincipal
             | Self::GrantRole
             | Self::RevokeRole
             | Self::DeactivatePrincipal

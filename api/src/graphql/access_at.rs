@@ -1,4 +1,4 @@
-//! Who could do what to a tool, at any moment: the rights of then, judged by the policy in force.
+//! Who could do what to a tool, at any moment: the rights of then, judged by the policy of then.
 
 use super::as_of::AsOf;
 use super::grant::Grant;
@@ -6,14 +6,15 @@ use super::principal::Principal;
 use super::scalars::Sequence;
 use super::session::Session;
 use super::tool::Tool;
-use crate::authz::{Action, Resource, ResourceKind};
+use crate::authz::{Action, Authorizer, Resource, ResourceKind};
 use crate::error::ApiError;
 use async_graphql::{Context, Enum, Object, SimpleObject};
-use domain::id::{PrincipalId, ToolId};
+use domain::id::{PrincipalId, TenantId, ToolId};
 use domain::principal::Role;
 use projections::catalog::Status;
-use projections::{Moment, access, catalog};
+use projections::{Moment, TenantConnection, access, catalog};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What can be done to one tool.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
@@ -78,10 +79,13 @@ pub(super) struct Access {
     tool: Option<Tool>,
     /// The position of the log at which this was so.
     sequence: Sequence,
-    /// The policy that judged: the one in force in the process that answers. The log holds principals, roles and
-    /// tools, but not policies: for a time before the policy was changed, this is how today's would have
-    /// judged.
+    /// The policy that judged: the beginning of the SHA-256 of its rules.
     policy_version: String,
+    /// Whether it was on record then. False for a moment before the first record, in a log that is older than
+    /// such records: the policy that judged is then the one in force in the process that answers.
+    policy_recorded: bool,
+    /// The position of its record; null when there is none.
+    policy_sequence: Option<Sequence>,
 }
 
 /// The entry to past and present rights.
@@ -115,9 +119,24 @@ impl AccessQueries {
         let tool = session.tool_at(tool, moment).await?;
         let id = PrincipalId::derive(tenant, principal.trim());
         let principal = session.principal_at(id.clone(), moment).await?;
+        let adopted = access::policy(&mut of_installation(session).await?.at(moment)).await?;
+        let policy_sequence = adopted.as_ref().map(|it| Sequence(it.stream_sequence));
+        let policy: Arc<dyn Authorizer> = match adopted {
+            Some(adopted) => {
+                let evaluated = session.state.policies.of(adopted).await;
+                evaluated.map_err(|error| ApiError::internal(&*error))?
+            }
+            None => Arc::clone(&session.state.authorizer),
+        };
         let mut reads = session.reads().await?.at(moment);
         let held = access::grants_of(&mut reads, &id).await?;
-        let (obstacles, grants) = judge(session, principal.as_ref(), tool.as_ref(), action, held);
+        let (obstacles, grants) = judge(
+            policy.as_ref(),
+            principal.as_ref(),
+            tool.as_ref(),
+            action,
+            held,
+        );
         let grants = grants.into_iter().map(|row| Grant { row, moment });
         Ok(Some(Access {
             allowed: obstacles.is_empty(),
@@ -126,26 +145,38 @@ impl AccessQueries {
             principal,
             tool,
             sequence: Sequence(position),
-            policy_version: session.state.authorizer.policy_version().to_owned(),
+            policy_version: policy.policy_version().to_owned(),
+            policy_recorded: policy_sequence.is_some(),
+            policy_sequence,
         }))
     }
 }
 
-/// One position for both read models, so that rights and tool are of the same moment: for the present, the
-/// end of the log.
+/// A connection to what belongs to no tenant.
+async fn of_installation(session: &Session) -> Result<TenantConnection, ApiError> {
+    let installation = TenantId::installation();
+    Ok(session.state.reads.tenant(&installation).await?)
+}
+
+/// One position for both read models, so that rights, tool and policy are of the same moment: for the present,
+/// the end of the log. For a time, it lies also before the first later policy, which is no tenant's commit.
 async fn common_position(session: &Session, at: Option<AsOf>) -> Result<u64, ApiError> {
     let at = match at {
         Some(at) => at,
         None => AsOf::Sequence(Sequence(session.state.log.head().await?)),
     };
-    let position = session.position(catalog::NAME, at).await?;
+    let mut position = session.position(catalog::NAME, at).await?;
+    if let AsOf::Time(time) = at {
+        let policy = catalog::position_at(&mut of_installation(session).await?, time).await?;
+        position = policy.map_or(position, |policy| policy.min(position));
+    }
     let same = AsOf::Sequence(Sequence(position));
     session.position(access::NAME, same).await
 }
 
 /// What stood in the way, and which of the grants permit the action.
 fn judge(
-    session: &Session,
+    policy: &dyn Authorizer,
     principal: Option<&Principal>,
     tool: Option<&Tool>,
     action: ToolAction,
@@ -170,10 +201,7 @@ fn judge(
         return (obstacles, Vec::new());
     };
     let resource = Resource::tool(tool.0.visibility);
-    let permits = |roles: &BTreeSet<Role>| {
-        let authorizer = &session.state.authorizer;
-        authorizer.permits(roles, action.action(), &resource)
-    };
+    let permits = |roles: &BTreeSet<Role>| policy.permits(roles, action.action(), &resource);
     if !permits(&principal.0.roles) {
         obstacles.push(AccessObstacle::NotPermitted);
     }

@@ -3,22 +3,47 @@
 use super::connection::{PageOf, connection, page_request};
 use super::enums::Direction;
 use super::event::Event;
-use super::loaders::HistoryOf;
+use super::loaders::{HistoryOf, Loaders};
 use super::scalars::Sequence;
 use super::session::Session;
 use crate::authz::{Action, Resource};
 use crate::error::ApiError;
-use async_graphql::connection::EmptyFields;
-use async_graphql::{Enum, SimpleObject};
+use async_graphql::dataloader::Loader;
+use async_graphql::{Context, Enum, Object, SimpleObject};
+use chrono::{DateTime, Utc};
 use domain::id::{PrincipalId, ServerId};
 use domain::{AggregateRoot, diff};
 use projections::archive::history::{self, HistoryRange};
 use projections::{Page, archive, catalog};
 use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A page of a history.
-pub(super) type HistoryConnection = PageOf<HistoryEntry, EmptyFields>;
+pub(super) type HistoryConnection = PageOf<HistoryEntry, Completeness>;
+
+/// What a history says beside its entries: whether it is whole.
+pub(super) struct Completeness(ParkedOf);
+
+#[Object]
+impl Completeness {
+    /// Commits of this object that the archive could not read and has set aside, oldest first. They are in
+    /// the log and missing from the entries, until the archive has applied them. Empty when all is well.
+    async fn parked(&self, ctx: &Context<'_>) -> Option<Result<Vec<ParkedCommit>, ApiError>> {
+        let loaded = Session::of(ctx).loaders.load_one(self.0.clone()).await;
+        let commits = loaded.map(|found| found.unwrap_or_default());
+        Some(commits.map(|commits| commits.into_iter().map(ParkedCommit::from).collect()))
+    }
+}
+
+/// A commit that a history lacks.
+#[derive(SimpleObject)]
+pub(super) struct ParkedCommit {
+    /// Its position in the log.
+    sequence: Sequence,
+    /// When it was set aside.
+    parked_at: DateTime<Utc>,
+}
 
 /// An event of an object and what it changed in it.
 #[derive(SimpleObject)]
@@ -126,7 +151,53 @@ async fn read<A: AggregateRoot>(
         items: Vec::new(),
         has_next: false,
     });
-    Ok(connection(page, continues, EmptyFields, HistoryEntry::from))
+    let completeness = Completeness(ParkedOf {
+        aggregate: A::TYPE,
+        id: id.to_owned(),
+    });
+    Ok(connection(
+        page,
+        continues,
+        completeness,
+        HistoryEntry::from,
+    ))
+}
+
+/// The parked commits of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ParkedOf {
+    aggregate: &'static str,
+    id: String,
+}
+
+impl Loader<ParkedOf> for Loaders {
+    type Value = Vec<archive::ParkedCommit>;
+    type Error = ApiError;
+
+    /// One statement for each kind of object.
+    async fn load(&self, keys: &[ParkedOf]) -> Result<HashMap<ParkedOf, Self::Value>, ApiError> {
+        let mut kinds: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+        for key in keys {
+            kinds.entry(key.aggregate).or_default().push(key.id.clone());
+        }
+        let mut reads = self.reads().await?;
+        let mut parked = HashMap::new();
+        for (aggregate, ids) in kinds {
+            let found = archive::parked(&mut reads, aggregate, &ids).await?;
+            let found = found.into_iter();
+            parked.extend(found.map(|(id, commits)| (ParkedOf { aggregate, id }, commits)));
+        }
+        Ok(parked)
+    }
+}
+
+impl From<archive::ParkedCommit> for ParkedCommit {
+    fn from(commit: archive::ParkedCommit) -> Self {
+        Self {
+            sequence: Sequence(commit.stream_sequence),
+            parked_at: commit.parked_at,
+        }
+    }
 }
 
 impl From<history::HistoryEntry> for HistoryEntry {

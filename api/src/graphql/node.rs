@@ -1,6 +1,7 @@
 //! Global ids (the GraphQL Global Object Identification specification): base64 of `<Type>:<id>`, opaque to
 //! clients, and the same for an object wherever it is met.
 
+use super::as_of::AsOf;
 use super::marketplace::installation::Installation;
 use super::principal::Principal;
 use super::review::{self, Review};
@@ -13,6 +14,10 @@ use crate::error::ApiError;
 use async_graphql::{Context, ID, Interface, Object};
 use data_encoding::BASE64URL_NOPAD;
 use domain::id::{InstallationId, PrincipalId, ReviewId, ServerId, TaxonomyId, TenantId, ToolId};
+use projections::{access, catalog};
+
+/// What the past of an object is asked for whose past is not kept.
+const NO_PAST: &str = "AS_OF_NOT_KEPT";
 
 /// Anything that has a global id.
 #[derive(Interface)]
@@ -86,12 +91,34 @@ impl NodeQueries {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The `id` of any object that has one.")] id: ID,
+        #[graphql(
+            desc = "As of which moment; now when left out. For servers, tools and principals: of other \
+                    objects no past is kept (`AS_OF_NOT_KEPT`)."
+        )]
+        as_of: Option<AsOf>,
     ) -> Result<Option<Node>, ApiError> {
         let session = Session::of(ctx);
         let node = match NodeId::decode(&id).ok_or(ApiError::NotFound)? {
-            NodeId::Server(id) => session.server(id).await?.map(Node::Server),
-            NodeId::Tool(id) => session.tool(id).await?.map(Node::Tool),
-            NodeId::Principal(id) => session.principal(id).await?.map(Node::Principal),
+            NodeId::Server(id) => {
+                let moment = session.moment(catalog::NAME, as_of).await?;
+                session.server_at(id, moment).await?.map(Node::Server)
+            }
+            NodeId::Tool(id) => {
+                let moment = session.moment(catalog::NAME, as_of).await?;
+                session.tool_at(id, moment).await?.map(Node::Tool)
+            }
+            NodeId::Principal(id) => {
+                let moment = session.moment(access::NAME, as_of).await?;
+                session.principal_at(id, moment).await?.map(Node::Principal)
+            }
+            _ if as_of.is_some() => {
+                return Err(ApiError::Invalid {
+                    code: NO_PAST,
+                    message:
+                        "of this object no past is kept; leave `asOf` out, or read its history"
+                            .into(),
+                });
+            }
             NodeId::Tenant(id) if id == session.caller.tenant => {
                 own_tenant(session).await?.map(Node::Tenant)
             }

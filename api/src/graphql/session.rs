@@ -100,11 +100,6 @@ impl Session {
         Ok(())
     }
 
-    /// A server of the caller's tenant.
-    pub(super) async fn server(&self, id: ServerId) -> Result<Option<Server>, ApiError> {
-        self.server_at(id, Moment::Now).await
-    }
-
     /// A server of the caller's tenant, as it was.
     pub(super) async fn server_at(
         &self,
@@ -132,11 +127,6 @@ impl Session {
         let (key, loaders) = (ToolKey(id), self.loaders_at(moment));
         let mut found = loaders.loader().load(std::slice::from_ref(&key)).await?;
         Ok(found.remove(&key).map(Tool))
-    }
-
-    /// A principal that the caller may see.
-    pub(super) async fn principal(&self, id: PrincipalId) -> Result<Option<Principal>, ApiError> {
-        self.principal_at(id, Moment::Now).await
     }
 
     /// A principal that the caller may see, as it was.

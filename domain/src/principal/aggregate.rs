@@ -1,11 +1,12 @@
 //! The principal's rules.
 
 use super::event::{
-    PrincipalDeactivated, PrincipalErased, PrincipalReactivated, PrincipalRegistered, RoleGranted,
-    RoleRevoked, TokensRevoked,
+    PrincipalDeactivated, PrincipalDescribed, PrincipalErased, PrincipalReactivated,
+    PrincipalRegistered, RoleGranted, RoleRevoked, TokensRevoked,
 };
 use super::{
-    PrincipalCommand, PrincipalError, PrincipalEvent, PrincipalKind, RegisterPrincipal, Role,
+    DescribePrincipal, FieldChange, PrincipalCommand, PrincipalError, PrincipalEvent,
+    PrincipalKind, RegisterPrincipal, Role,
 };
 use crate::aggregate::AggregateRoot;
 use crate::id::check_slug;
@@ -30,6 +31,8 @@ pub struct Principal {
     roles: BTreeSet<Role>,
     tokens_revoked_before: Option<DateTime<Utc>>,
     handle_in_plain: bool,
+    display_name: Option<Personal>,
+    email: Option<Personal>,
     erased: bool,
 }
 
@@ -48,6 +51,8 @@ impl Aggregate for Principal {
     ) -> Result<(), PrincipalError> {
         let event = match command {
             PrincipalCommand::Register(register) => self.register(register)?,
+            PrincipalCommand::Describe(describe) => self.describe(describe)?,
+            PrincipalCommand::RestoreDescription(then) => self.say(then)?,
             PrincipalCommand::GrantRole(role) => self.grant_role(role)?,
             PrincipalCommand::RevokeRole(role) => self.revoke_role(role)?,
             PrincipalCommand::Deactivate => self.deactivate()?,
@@ -67,6 +72,12 @@ impl Aggregate for Principal {
                 self.registered = true;
                 self.handle_in_plain = event.handle.plain().is_some();
                 self.roles = event.roles;
+                self.display_name = event.display_name;
+                self.email = event.email;
+            }
+            PrincipalEvent::Described(event) => {
+                self.display_name = event.display_name;
+                self.email = event.email;
             }
             PrincipalEvent::RoleGranted(event) => {
                 self.roles.insert(event.role);
@@ -139,6 +150,35 @@ impl Principal {
             email: sealed_if(email, sealed.email, PersonalField::Email)?,
             roles: register.roles.into_iter().collect(),
         }))
+    }
+
+    /// What is said of it, as the last event carries it.
+    pub(super) fn description(&self) -> PrincipalDescribed {
+        PrincipalDescribed {
+            display_name: self.display_name.clone(),
+            email: self.email.clone(),
+        }
+    }
+
+    fn describe(&self, describe: DescribePrincipal) -> Result<PrincipalEvent, PrincipalError> {
+        describe.check()?;
+        let now = self.description();
+        self.say(PrincipalDescribed {
+            display_name: changed(
+                now.display_name,
+                describe.display_name,
+                PersonalField::DisplayName,
+            )?,
+            email: changed(now.email, describe.email, PersonalField::Email)?,
+        })
+    }
+
+    fn say(&self, described: PrincipalDescribed) -> Result<PrincipalEvent, PrincipalError> {
+        self.check_registered()?;
+        if described == self.description() {
+            return Err(PrincipalError::Unchanged);
+        }
+        Ok(PrincipalEvent::Described(described))
     }
 
     fn grant_role(&self, role: Role) -> Result<PrincipalEvent, PrincipalError> {
@@ -217,18 +257,47 @@ impl RegisterPrincipal {
     /// [`PrincipalError`] that names the field.
     pub fn check(&self) -> Result<(), PrincipalError> {
         check_slug("handle", &self.handle)?;
-        let visible = |name: &str| {
-            (1..=MAX_DISPLAY_NAME).contains(&name.chars().count())
-                && !name.trim().is_empty()
-                && is_clean(name)
-        };
-        if !self.display_name.as_deref().is_none_or(visible) {
-            return Err(PrincipalError::InvalidDisplayName);
-        }
-        if !self.email.as_deref().is_none_or(is_email) {
-            return Err(PrincipalError::InvalidEmail);
-        }
-        Ok(())
+        check_description(self.display_name.as_deref(), self.email.as_deref())
+    }
+}
+
+impl DescribePrincipal {
+    /// The rules that look at the personal fields; see [`RegisterPrincipal::check`].
+    ///
+    /// # Errors
+    /// [`PrincipalError`] that names the field.
+    pub fn check(&self) -> Result<(), PrincipalError> {
+        check_description(self.display_name.text(), self.email.text())
+    }
+}
+
+fn check_description(
+    display_name: Option<&str>,
+    email: Option<&str>,
+) -> Result<(), PrincipalError> {
+    let visible = |name: &str| {
+        (1..=MAX_DISPLAY_NAME).contains(&name.chars().count())
+            && !name.trim().is_empty()
+            && is_clean(name)
+    };
+    if !display_name.is_none_or(visible) {
+        return Err(PrincipalError::InvalidDisplayName);
+    }
+    if !email.is_none_or(is_email) {
+        return Err(PrincipalError::InvalidEmail);
+    }
+    Ok(())
+}
+
+fn changed(
+    now: Option<Personal>,
+    change: FieldChange,
+    field: PersonalField,
+) -> Result<Option<Personal>, PrincipalError> {
+    match change {
+        FieldChange::Keep => Ok(now),
+        FieldChange::Clear => Ok(None),
+        FieldChange::Set { sealed, .. } => sealed_if(true, sealed, field),
     }
 }
 

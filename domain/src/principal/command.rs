@@ -1,6 +1,6 @@
 //! What can be asked of a principal.
 
-use super::{PrincipalKind, Role};
+use super::{PrincipalDescribed, PrincipalKind, Role};
 use crate::personal::Sealed;
 use chrono::{DateTime, Utc};
 use std::fmt;
@@ -10,6 +10,10 @@ use std::fmt;
 pub enum PrincipalCommand {
     /// Begin the principal.
     Register(RegisterPrincipal),
+    /// Correct its display name or e-mail address.
+    Describe(DescribePrincipal),
+    /// Go back to a description that an earlier event carries, sealed as it is: an undo has no plain text.
+    RestoreDescription(PrincipalDescribed),
     /// Give it a role.
     GrantRole(Role),
     /// Take a role away. The last owner of a tenant is protected where the command is made, because
@@ -43,6 +47,57 @@ pub struct RegisterPrincipal {
     pub email: Option<String>,
     /// The personal fields again, sealed: what the event will carry of them.
     pub sealed: SealedFields,
+}
+
+/// Correct personal fields that can change; the handle cannot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DescribePrincipal {
+    /// The name that people read.
+    pub display_name: FieldChange,
+    /// An address of electronic mail.
+    pub email: FieldChange,
+}
+
+/// What becomes of one personal field. Its `Debug` form leaves the text out.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum FieldChange {
+    /// It stays.
+    #[default]
+    Keep,
+    /// There is none from now on.
+    Clear,
+    /// It is another one.
+    Set {
+        /// In plain, for the rules.
+        text: String,
+        /// Sealed, for the event; a rule demands it.
+        sealed: Option<Sealed>,
+    },
+}
+
+impl FieldChange {
+    /// Another text, not sealed yet.
+    #[must_use]
+    pub fn to(text: String) -> Self {
+        Self::Set { text, sealed: None }
+    }
+
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Keep | Self::Clear => None,
+            Self::Set { text, .. } => Some(text),
+        }
+    }
+}
+
+impl fmt::Debug for FieldChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Keep => "Keep",
+            Self::Clear => "Clear",
+            Self::Set { .. } => "Set",
+        })
+    }
 }
 
 /// The sealed forms of the personal fields above. A rule demands each that an event needs.

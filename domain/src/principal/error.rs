@@ -41,6 +41,9 @@ pub enum PrincipalError {
     /// A fault of whoever made the command: seal the field first.
     #[error("the personal field {0} was not sealed")]
     NotSealed(PersonalField),
+    /// Nothing to do.
+    #[error("nothing of the principal would change")]
+    Unchanged,
     /// There is no way back; register another handle.
     #[error("the principal was erased")]
     Erased,
@@ -65,6 +68,7 @@ impl Rejection for PrincipalError {
             Self::InvalidDisplayName => "INVALID_DISPLAY_NAME",
             Self::InvalidEmail => "INVALID_EMAIL",
             Self::NotSealed(_) => "PERSONAL_FIELD_NOT_SEALED",
+            Self::Unchanged => "UNCHANGED",
             Self::Erased => Self::ERASED,
         }
     }

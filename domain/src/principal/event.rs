@@ -11,6 +11,8 @@ wire_events! {
     pub enum PrincipalEvent {
         /// The principal began.
         Registered(PrincipalRegistered) = "principal.registered" v 2,
+        /// Another display name or e-mail address is its own.
+        Described(PrincipalDescribed) = "principal.described" v 1,
         /// It was given a role.
         RoleGranted(RoleGranted) = "principal.role_granted" v 1,
         /// A role was taken away.
@@ -39,6 +41,15 @@ pub struct PrincipalRegistered {
     pub email: Option<Personal>,
     /// Its first roles.
     pub roles: BTreeSet<Role>,
+}
+
+/// Another display name or e-mail address is its own: both as they are from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrincipalDescribed {
+    /// The name that people read, sealed.
+    pub display_name: Option<Personal>,
+    /// An address of electronic mail, sealed.
+    pub email: Option<Personal>,
 }
 
 /// It was given a role.

@@ -14,10 +14,12 @@ mod undo;
 pub(crate) mod upcast;
 
 pub use aggregate::Principal;
-pub use command::{PrincipalCommand, RegisterPrincipal, SealedFields};
+pub use command::{
+    DescribePrincipal, FieldChange, PrincipalCommand, RegisterPrincipal, SealedFields,
+};
 pub use error::PrincipalError;
 pub use event::{
-    PrincipalDeactivated, PrincipalErased, PrincipalEvent, PrincipalReactivated,
-    PrincipalRegistered, RoleGranted, RoleRevoked, TokensRevoked,
+    PrincipalDeactivated, PrincipalDescribed, PrincipalErased, PrincipalEvent,
+    PrincipalReactivated, PrincipalRegistered, RoleGranted, RoleRevoked, TokensRevoked,
 };
 pub use role::{PrincipalKind, Role};

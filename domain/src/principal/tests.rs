@@ -282,3 +282,91 @@ fn an_erased_principal_holds_nothing_and_takes_no_command() {
         !principal.is_active() && principal.roles() == Some(&std::collections::BTreeSet::new())
     );
 }
+
+fn described(display_name: Option<&str>, email: Option<&str>) -> PrincipalDescribed {
+    let sealed = |text: &str| Personal::Sealed(Sealed::new(text.to_owned()));
+    PrincipalDescribed {
+        display_name: display_name.map(sealed),
+        email: email.map(sealed),
+    }
+}
+
+fn set(text: &str, sealed: &str) -> FieldChange {
+    FieldChange::Set {
+        text: text.into(),
+        sealed: Some(Sealed::new(sealed.into())),
+    }
+}
+
+#[test]
+fn a_description_changes_in_what_is_said_and_stays_in_the_rest() {
+    let history = || {
+        let first = described(Some("1.d"), Some("1.e"));
+        vec![registered(), PrincipalEvent::Described(first)]
+    };
+    let describe = |display_name, email| {
+        PrincipalCommand::Describe(DescribePrincipal {
+            display_name,
+            email,
+        })
+    };
+    for (command, event) in [
+        (
+            describe(set("Ada King", "1.k"), FieldChange::Keep),
+            described(Some("1.k"), Some("1.e")),
+        ),
+        (
+            describe(FieldChange::Keep, FieldChange::Clear),
+            described(Some("1.d"), None),
+        ),
+        (
+            PrincipalCommand::RestoreDescription(described(None, None)),
+            described(None, None),
+        ),
+    ] {
+        accepts(history(), command, PrincipalEvent::Described(event));
+    }
+    rejects(
+        history(),
+        describe(FieldChange::Keep, FieldChange::Keep),
+        PrincipalError::Unchanged,
+    );
+    rejects(
+        vec![registered()],
+        describe(FieldChange::Keep, FieldChange::Clear),
+        PrincipalError::Unchanged,
+    );
+}
+
+#[test]
+fn a_correction_follows_the_rules_of_a_registration() {
+    let describe = |display_name, email| DescribePrincipal {
+        display_name,
+        email,
+    };
+    for (describe, error) in [
+        (
+            describe(set(" ", "1.d"), FieldChange::Keep),
+            PrincipalError::InvalidDisplayName,
+        ),
+        (
+            describe(FieldChange::Keep, set("ada", "1.e")),
+            PrincipalError::InvalidEmail,
+        ),
+        (
+            describe(FieldChange::to("Ada".into()), FieldChange::Keep),
+            PrincipalError::NotSealed(PersonalField::DisplayName),
+        ),
+    ] {
+        let command = PrincipalCommand::Describe(describe);
+        rejects(vec![registered()], command, error);
+    }
+    let command = PrincipalCommand::Describe(describe(set("Ada", "1.d"), FieldChange::Keep));
+    assert!(!format!("{command:?}").contains("Ada"));
+    rejects(
+        vec![registered(), erased()],
+        command.clone(),
+        PrincipalError::Erased,
+    );
+    rejects(vec![], command, PrincipalError::NotRegistered);
+}

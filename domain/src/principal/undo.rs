@@ -7,6 +7,7 @@ impl Undo for Principal {
     fn respect(event: &PrincipalEvent) -> Respect {
         match event {
             PrincipalEvent::Registered(_) | PrincipalEvent::Erased(_) => Respect::Life,
+            PrincipalEvent::Described(_) => Respect::Profile,
             PrincipalEvent::RoleGranted(event) => Respect::Role(event.role),
             PrincipalEvent::RoleRevoked(event) => Respect::Role(event.role),
             PrincipalEvent::Deactivated(_) | PrincipalEvent::Reactivated(_) => Respect::Active,
@@ -16,9 +17,12 @@ impl Undo for Principal {
 
     fn compensation(
         event: &PrincipalEvent,
-        _before: &Self,
+        before: &Self,
     ) -> Result<PrincipalCommand, &'static str> {
         match event {
+            PrincipalEvent::Described(_) => {
+                Ok(PrincipalCommand::RestoreDescription(before.description()))
+            }
             PrincipalEvent::RoleGranted(event) => Ok(PrincipalCommand::RevokeRole(event.role)),
             PrincipalEvent::RoleRevoked(event) => Ok(PrincipalCommand::GrantRole(event.role)),
             PrincipalEvent::Deactivated(_) => Ok(PrincipalCommand::Reactivate),

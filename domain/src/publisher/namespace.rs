@@ -9,60 +9,29 @@ const MAX_NAMESPACE: usize = 253;
 /// Longest label.
 const MAX_LABEL: usize = 63;
 
-/// Domains of more than one label under which strangers register names of their own. Not the whole Public
-/// Suffix List: whoever claims one that is missing here still has to prove control over it.
-const SUFFIXES: &[&str] = &[
-    "ac.uk",
-    "appspot.com",
-    "azurewebsites.net",
-    "blogspot.com",
-    "cloudfront.net",
-    "co.in",
-    "co.jp",
-    "co.kr",
-    "co.nz",
-    "co.uk",
-    "co.za",
-    "com.ar",
-    "com.au",
-    "com.br",
-    "com.cn",
-    "com.hk",
-    "com.mx",
-    "com.sg",
-    "com.tr",
-    "com.tw",
-    "firebaseapp.com",
-    "fly.dev",
-    "github.io",
-    "gitlab.io",
-    "gov.uk",
-    "herokuapp.com",
-    "ne.jp",
-    "net.au",
-    "netlify.app",
-    "onrender.com",
-    "or.jp",
-    "org.au",
-    "org.uk",
-    "pages.dev",
-    "readthedocs.io",
-    "vercel.app",
-    "web.app",
-    "workers.dev",
-];
-
 /// A namespace such as `com.example`: the labels of a domain, the last one first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Namespace(String);
 
 impl Namespace {
-    /// Takes a namespace.
+    /// Takes a namespace that somebody claims.
     ///
     /// # Errors
-    /// [`PublisherError::InvalidNamespace`], or [`PublisherError::PublicSuffix`] for what nobody owns alone.
+    /// [`PublisherError::InvalidNamespace`], or [`PublisherError::PublicSuffix`] for a domain under which
+    /// everybody registers, by the Public Suffix List (<https://publicsuffix.org>) of this build.
     pub fn parse(text: &str) -> Result<Self, PublisherError> {
+        let namespace = Self::of_any_time(text)?;
+        let domain = namespace.domain();
+        if psl::suffix_str(&domain) == Some(domain.as_str()) {
+            return Err(PublisherError::PublicSuffix { namespace });
+        }
+        Ok(namespace)
+    }
+
+    /// Takes a namespace that was accepted before: the list of public suffixes grows, and what the log holds
+    /// stays readable.
+    fn of_any_time(text: &str) -> Result<Self, PublisherError> {
         let labels: Vec<_> = text.split('.').collect();
         let sound = text.len() <= MAX_NAMESPACE
             && labels.iter().all(|label| is_label(label))
@@ -73,11 +42,7 @@ impl Namespace {
                 found: text.chars().take(80).collect(),
             });
         }
-        let namespace = Self(text.to_owned());
-        if labels.len() < 2 || SUFFIXES.contains(&namespace.domain().as_str()) {
-            return Err(PublisherError::PublicSuffix { namespace });
-        }
-        Ok(namespace)
+        Ok(Self(text.to_owned()))
     }
 
     /// As it is written.
@@ -104,10 +69,11 @@ fn is_label(label: &str) -> bool {
         && edge(bytes.last())
 }
 
+/// What was stored.
 impl TryFrom<String> for Namespace {
     type Error = PublisherError;
     fn try_from(text: String) -> Result<Self, PublisherError> {
-        Self::parse(&text)
+        Self::of_any_time(&text)
     }
 }
 

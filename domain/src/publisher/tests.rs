@@ -140,10 +140,31 @@ fn a_namespace_is_a_domain_backwards() {
 
 #[test]
 fn a_public_suffix_alone_is_nobodys() {
-    for suffix in ["com", "uk.co", "io.github"] {
+    // Of registries, of providers, and by a wildcard (`*.ck`).
+    for suffix in [
+        "com",
+        "uk.co",
+        "jp.kobe.city-of-nobody",
+        "io.github",
+        "com.appspot",
+        "dev.workers",
+        "app.vercel",
+        "ck.co",
+    ] {
         let error = Namespace::parse(suffix).unwrap_err();
         assert_eq!(error.code(), "PUBLIC_SUFFIX", "{suffix}");
     }
+    // Below one, an exception to a wildcard (`!www.ck`), and an ending that the list does not know.
+    for owned in ["io.github.acme", "ck.www", "internal.acme"] {
+        assert!(Namespace::parse(owned).is_ok(), "{owned}");
+    }
+}
+
+#[test]
+fn a_namespace_of_the_log_is_read_whatever_the_list_says_today() {
+    let stored = Namespace::try_from("com.appspot".to_owned());
+    assert_eq!(stored.unwrap().domain(), "appspot.com");
+    assert!(Namespace::try_from("com..".to_owned()).is_err());
 }
 
 #[test]

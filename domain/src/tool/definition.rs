@@ -15,6 +15,10 @@ pub const MAX_SCHEMA_BYTES: usize = 65_536;
 /// Largest annotations, in bytes of canonical JSON.
 pub(super) const MAX_ANNOTATIONS_BYTES: usize = 4_096;
 
+/// Largest definition, in bytes of the canonical JSON that is hashed. Each part may be as large as its own limit,
+/// all of them at once may not: a model reads the whole.
+pub const MAX_DEFINITION_BYTES: usize = 128 * 1024;
+
 /// A tool's definition (MCP specification 2025-11-25, "Tools", data type `Tool`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolDefinition {
@@ -41,24 +45,27 @@ impl ToolDefinition {
         let output = canonical_schema("output_schema", self.output_schema.as_ref())?;
         // The canonical form of an object is made of those of its members, sorted by name: each schema,
         // the largest part by far, is written once for its check and for the hash.
-        let mut hash = Sha256::new();
-        hash.update(b"{");
+        let mut whole = Whole::default();
+        whole.add(b"{");
         if let Some(annotations) = &self.annotations {
             check_annotations(annotations)?;
-            hash.update(b"\"annotations\":");
-            hash.update(canonical("annotations", annotations)?);
-            hash.update(b",");
+            whole.add(b"\"annotations\":");
+            whole.add(&canonical("annotations", annotations)?);
+            whole.add(b",");
         }
-        hash.update(b"\"description\":");
-        hash.update(canonical("description", &self.description)?);
-        hash.update(b",\"input_schema\":");
-        hash.update(input);
-        hash.update(b",\"name\":");
-        hash.update(canonical("name", &name)?);
-        hash.update(b",\"output_schema\":");
-        hash.update(output);
-        hash.update(b"}");
-        Ok(hex::encode(hash.finalize()))
+        whole.add(b"\"description\":");
+        whole.add(&canonical("description", &self.description)?);
+        whole.add(b",\"input_schema\":");
+        whole.add(&input);
+        whole.add(b",\"name\":");
+        whole.add(&canonical("name", &name)?);
+        whole.add(b",\"output_schema\":");
+        whole.add(&output);
+        whole.add(b"}");
+        if whole.bytes > MAX_DEFINITION_BYTES {
+            return Err(ToolError::DefinitionTooLarge { found: whole.bytes });
+        }
+        Ok(hex::encode(whole.hash.finalize()))
     }
 
     fn check_description(&self) -> Result<(), ToolError> {
@@ -81,6 +88,20 @@ impl ToolDefinition {
             });
         }
         Ok(())
+    }
+}
+
+/// A canonical form on its way into the hash.
+#[derive(Default)]
+struct Whole {
+    hash: Sha256,
+    bytes: usize,
+}
+
+impl Whole {
+    fn add(&mut self, part: &[u8]) {
+        self.hash.update(part);
+        self.bytes += part.len();
     }
 }
 
@@ -253,6 +274,30 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn rejects_a_definition_that_is_too_large_as_a_whole() {
+        let schema = |bytes: usize| {
+            let empty = json!({"type": "object", "title": ""}).to_string().len();
+            Some(json!({"type": "object", "title": "x".repeat(bytes - empty)}))
+        };
+        let with = |output| ToolDefinition {
+            description: "Adds".into(),
+            input_schema: schema(MAX_SCHEMA_BYTES),
+            output_schema: schema(output),
+            annotations: None,
+        };
+        let around = json!({"description": "Adds", "input_schema": null, "name": "add", "output_schema": null});
+        let around = around.to_string().len() - "nullnull".len();
+        let rest = MAX_DEFINITION_BYTES - MAX_SCHEMA_BYTES - around;
+        assert!(with(rest).checked_hash("add").is_ok());
+        assert_eq!(
+            with(rest + 1).checked_hash("add"),
+            Err(ToolError::DefinitionTooLarge {
+                found: MAX_DEFINITION_BYTES + 1
+            })
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Why a tool refuses a command.
 
 use super::Alias;
-use super::definition::{MAX_ANNOTATIONS_BYTES, MAX_SCHEMA_BYTES};
+use super::definition::{MAX_ANNOTATIONS_BYTES, MAX_DEFINITION_BYTES, MAX_SCHEMA_BYTES};
 use crate::aggregate::Rejection;
 use crate::compatibility::Change;
 use crate::server::MAX_TAGS;
@@ -82,6 +82,14 @@ pub enum ToolError {
     SchemaTooLarge {
         /// Which schema.
         field: &'static str,
+        /// What was given.
+        found: usize,
+    },
+    /// Make the schemas smaller: the definition as a whole is too large.
+    #[error(
+        "name, description, schemas and annotations have {found} bytes together; the most is {MAX_DEFINITION_BYTES}"
+    )]
+    DefinitionTooLarge {
         /// What was given.
         found: usize,
     },
@@ -218,6 +226,7 @@ impl Rejection for ToolError {
             Self::InvalidSchema { .. } => "INVALID_SCHEMA",
             Self::RemoteReference { .. } => "REMOTE_REFERENCE",
             Self::SchemaTooLarge { .. } => "SCHEMA_TOO_LARGE",
+            Self::DefinitionTooLarge { .. } => "DEFINITION_TOO_LARGE",
             Self::InvalidAnnotations => "INVALID_ANNOTATIONS",
             Self::AnnotationsTooLarge { .. } => "ANNOTATIONS_TOO_LARGE",
             Self::VersionTaken { .. } => "VERSION_TAKEN",

@@ -25,7 +25,7 @@ mod versions_tests;
 pub use aggregate::Tool;
 pub use alias::Alias;
 pub use command::{PublishToolVersion, RegisterTool, ToolCommand};
-pub use definition::{MAX_DESCRIPTION, MAX_SCHEMA_BYTES, ToolDefinition};
+pub use definition::{MAX_DEFINITION_BYTES, MAX_DESCRIPTION, MAX_SCHEMA_BYTES, ToolDefinition};
 pub use deprecation::Deprecation;
 pub use error::ToolError;
 pub use event::{

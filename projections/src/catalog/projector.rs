@@ -169,6 +169,7 @@ async fn fold<'a>(
                 AnyEvent::Tenant(_)
                 | AnyEvent::Principal(_)
                 | AnyEvent::Denial(_)
+                | AnyEvent::Policy(_)
                 | AnyEvent::Publisher(_) => {}
                 AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
                 AnyEvent::Installation(_) => {}
@@ -204,6 +205,7 @@ async fn load<'a>(
                 AnyEvent::Tenant(_)
                 | AnyEvent::Principal(_)
                 | AnyEvent::Denial(_)
+                | AnyEvent::Policy(_)
                 | AnyEvent::Publisher(_)
                 | AnyEvent::Taxonomy(_)
                 | AnyEvent::Review(_)

@@ -122,6 +122,8 @@ pub struct Tool {
     pub status: Status,
     /// Why it is not.
     pub retired_reason: Option<String>,
+    /// It went out of use with its server, and comes back with it.
+    pub retired_with_server: bool,
     /// When it began.
     pub registered_at: DateTime<Utc>,
     /// When it last changed.
@@ -230,7 +232,8 @@ pub(super) fn read_server(row: &PgRow, moment: Moment) -> Result<Server, QueryEr
 /// The columns that [`read_tool`] reads, in its order.
 pub(super) const READ_COLUMNS: &str = "tool_id, server_id, server, name, title, description, input_schema, \
                        output_schema, annotations, definition_hash, tool_version, aliases, \
-                       version_marks, deprecation, category, tags, visibility, status, retired_reason, registered_at, updated_at";
+                       version_marks, deprecation, category, tags, visibility, status, retired_reason, retired_with_server, \
+                       registered_at, updated_at";
 
 /// Reads the columns one after another: to look each up by its name takes longer than to read it.
 pub(super) fn read_tool(row: &PgRow, moment: Moment) -> Result<Tool, QueryError> {

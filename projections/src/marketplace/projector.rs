@@ -35,6 +35,7 @@ impl Projector for MarketplaceProjector {
             AnyEvent::Tenant(_)
             | AnyEvent::Principal(_)
             | AnyEvent::Denial(_)
+            | AnyEvent::Policy(_)
             | AnyEvent::Publisher(_)
             | AnyEvent::Taxonomy(_)
             | AnyEvent::Review(_) => false,
@@ -70,6 +71,7 @@ impl Projector for MarketplaceProjector {
                     AnyEvent::Tenant(_)
                     | AnyEvent::Principal(_)
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Policy(_)
                     | AnyEvent::Publisher(_)
                     | AnyEvent::Taxonomy(_)
                     | AnyEvent::Review(_) => {}
@@ -138,6 +140,7 @@ async fn load<'a>(
                 | AnyEvent::Tenant(_)
                 | AnyEvent::Principal(_)
                 | AnyEvent::Denial(_)
+                | AnyEvent::Policy(_)
                 | AnyEvent::Publisher(_)
                 | AnyEvent::Taxonomy(_)
                 | AnyEvent::Review(_) => {}

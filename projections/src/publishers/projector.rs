@@ -28,6 +28,7 @@ impl Projector for PublishersProjector {
             | AnyEvent::Server(_)
             | AnyEvent::Tool(_)
             | AnyEvent::Denial(_)
+            | AnyEvent::Policy(_)
             | AnyEvent::Installation(_)
             | AnyEvent::Taxonomy(_)
             | AnyEvent::Review(_) => false,
@@ -60,6 +61,7 @@ impl Projector for PublishersProjector {
                     | AnyEvent::Server(_)
                     | AnyEvent::Tool(_)
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Policy(_)
                     | AnyEvent::Installation(_)
                     | AnyEvent::Taxonomy(_)
                     | AnyEvent::Review(_) => {}

@@ -224,7 +224,8 @@ pub async fn verified_everywhere(database: &Database) -> Result<Vec<Standing>, Q
         Ok(Standing {
             tenant: TenantId::new(row.try_get::<String, _>("tenant")?).map_err(corrupt)?,
             id: PublisherId::parse(row.try_get::<String, _>("publisher_id")?).map_err(corrupt)?,
-            namespace: Namespace::parse(row.try_get("namespace")?).map_err(corrupt)?,
+            namespace: Namespace::try_from(row.try_get::<String, _>("namespace")?)
+                .map_err(corrupt)?,
             method: ProofMethod::from_str(&method).map_err(corrupt)?,
             public_key: read_key(row)?.ok_or_else(|| corrupt("verified without a key"))?,
         })
@@ -248,7 +249,7 @@ fn read(row: &PgRow) -> Result<Publisher, QueryError> {
     Ok(Publisher {
         id: PublisherId::parse(row.try_get::<String, _>("publisher_id")?).map_err(corrupt)?,
         challenge: challenge(&namespace, &nonce),
-        namespace: Namespace::parse(&namespace).map_err(corrupt)?,
+        namespace: Namespace::try_from(namespace).map_err(corrupt)?,
         status: read_status(row.try_get("status")?, row.try_get("holds")?)?,
         method: method.transpose()?,
         public_key: read_key(row)?,

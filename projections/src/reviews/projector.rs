@@ -33,6 +33,7 @@ impl Projector for ReviewsProjector {
             AnyEvent::Server(event) => concerns_server(event),
             AnyEvent::Tenant(_)
             | AnyEvent::Denial(_)
+            | AnyEvent::Policy(_)
             | AnyEvent::Installation(_)
             | AnyEvent::Publisher(_)
             | AnyEvent::Taxonomy(_) => false,
@@ -77,6 +78,7 @@ impl Projector for ReviewsProjector {
                     AnyEvent::Principal(_)
                     | AnyEvent::Tenant(_)
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Policy(_)
                     | AnyEvent::Installation(_)
                     | AnyEvent::Publisher(_)
                     | AnyEvent::Taxonomy(_) => {}
@@ -131,6 +133,7 @@ impl Concerned {
                     | AnyEvent::Server(_)
                     | AnyEvent::Tool(_)
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Policy(_)
                     | AnyEvent::Installation(_)
                     | AnyEvent::Publisher(_)
                     | AnyEvent::Taxonomy(_) => {}
@@ -152,6 +155,7 @@ fn is_erasure(event: &PrincipalEvent) -> bool {
     match event {
         PrincipalEvent::Erased(_) => true,
         PrincipalEvent::Registered(_)
+        | PrincipalEvent::Described(_)
         | PrincipalEvent::RoleGranted(_)
         | PrincipalEvent::RoleRevoked(_)
         | PrincipalEvent::Deactivated(_)

@@ -62,6 +62,7 @@ impl Projector for SearchProjector {
             AnyEvent::Server(_) | AnyEvent::Tool(_) | AnyEvent::Principal(_) => true,
             AnyEvent::Tenant(_)
             | AnyEvent::Denial(_)
+            | AnyEvent::Policy(_)
             | AnyEvent::Publisher(_)
             | AnyEvent::Taxonomy(_)
             | AnyEvent::Review(_)
@@ -116,6 +117,7 @@ impl Projector for SearchProjector {
                     | AnyEvent::Tenant(_)
                     | AnyEvent::Principal(
                         PrincipalEvent::Registered(_)
+                        | PrincipalEvent::Described(_)
                         | PrincipalEvent::RoleGranted(_)
                         | PrincipalEvent::RoleRevoked(_)
                         | PrincipalEvent::Deactivated(_)
@@ -123,6 +125,7 @@ impl Projector for SearchProjector {
                         | PrincipalEvent::TokensRevoked(_),
                     )
                     | AnyEvent::Denial(_)
+                    | AnyEvent::Policy(_)
                     | AnyEvent::Publisher(_) => {}
                     AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
                     AnyEvent::Installation(_) => {}

@@ -244,3 +244,41 @@ async fn a_look_back_has_the_limits_of_a_look() {
         assert_eq!(client.code(query, json!({})).await, expected, "{query}");
     }
 }
+
+#[tokio::test]
+async fn an_object_is_met_by_its_id_as_it_was() {
+    let installation = Installation::start().await;
+    let client = installation.client("acme", "owner", &[Role::Owner]).await;
+    let (before, _) = changed(&client).await;
+    let ids = client
+        .data(
+            "{ tool(server: \"git\", name: \"commit\") { id } server(slug: \"git\") { id }
+               viewer { id tenant { id } } taxonomy { id } }",
+            json!({}),
+        )
+        .await;
+    let node = "query($id: ID!, $asOf: AsOf) { node(id: $id, asOf: $asOf) { id
+        ... on Tool { version server { name } } ... on Server { name toolCount }
+        ... on Principal { roles } } }";
+    let of = |id: &Value, position: u64| json!({ "id": id, "asOf": { "sequence": position } });
+    let found = client.data(node, of(&ids["tool"]["id"], before)).await;
+    assert_eq!(found["node"]["version"], "1.0.0");
+    assert_eq!(found["node"]["server"]["name"], "git");
+    let found = client.data(node, of(&ids["server"]["id"], before)).await;
+    assert_eq!(
+        (&found["node"]["name"], &found["node"]["toolCount"]),
+        (&json!("git"), &json!(1))
+    );
+    let found = client.data(node, of(&ids["viewer"]["id"], before)).await;
+    assert_eq!(found["node"]["roles"], json!(["OWNER"]));
+    // Without a moment it is the present; before its beginning there is nothing; the future has not come.
+    let tool = json!({ "id": ids["tool"]["id"] });
+    assert_eq!(client.data(node, tool).await["node"]["version"], "2.0.0");
+    let absent = client.code(node, of(&ids["tool"]["id"], before - 1)).await;
+    assert_eq!(absent, "NOT_FOUND");
+    let future = client.code(node, of(&ids["server"]["id"], 1_000_000)).await;
+    assert_eq!(future, "AS_OF_IN_THE_FUTURE");
+    for id in [&ids["viewer"]["tenant"]["id"], &ids["taxonomy"]["id"]] {
+        assert_eq!(client.code(node, of(id, before)).await, "AS_OF_NOT_KEPT");
+    }
+}

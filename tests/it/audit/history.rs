@@ -4,6 +4,7 @@ use super::register_server;
 use crate::support::{Installation, Servers};
 use domain::principal::Role;
 use serde_json::{Value, json};
+use sqlx::Executor;
 use std::sync::Arc;
 
 const TOOL_HISTORY: &str =
@@ -211,4 +212,37 @@ async fn the_histories_of_a_list_cost_one_statement() {
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0]["data"]["name"], tool["name"]);
     }
+}
+
+#[tokio::test]
+async fn a_history_says_which_commits_it_lacks() {
+    let installation = Installation::start().await;
+    let publisher = installation.client("acme", "pub", &[Role::Publisher]).await;
+    let other = installation
+        .client("other", "pub", &[Role::Publisher])
+        .await;
+    let mut database = installation.app.database.connect().await.unwrap();
+    // The database refuses a value that the domain has accepted, as a defect in a projector would.
+    let defect = "ALTER TABLE archive.events ADD CONSTRAINT defect
+                  CHECK (tenant <> 'acme' OR event_type <> 'tool.described')";
+    database.execute(defect).await.unwrap();
+    tool_with_a_life(&other).await;
+    let last = tool_with_a_life(&publisher).await;
+    let history = "query($at: Sequence) { tool(server: \"git\", name: \"log\") {
+        history(direction: ASC, minSequence: $at) { nodes { type sequence } parked { sequence parkedAt } }
+        server { history { parked { sequence } } } } }";
+    let at = json!({ "at": last });
+    let found = publisher.data(history, at.clone()).await["tool"].take();
+    let entries = found["history"]["nodes"].as_array().unwrap();
+    assert_eq!(super::all(entries, "type"), ["tool.registered"]);
+    // The one that was refused, and those that wait behind it.
+    let parked = found["history"]["parked"].as_array().unwrap();
+    let positions: Vec<_> = parked.iter().map(|one| one["sequence"].clone()).collect();
+    assert_eq!(json!(positions), json!([last - 2, last - 1, last]));
+    assert!(parked.iter().all(|one| one["parkedAt"].is_string()));
+    assert_eq!(found["server"]["history"]["parked"], json!([]));
+    // A tool of the same name in another tenant is whole.
+    let whole = other.data(history, at).await["tool"].take();
+    assert_eq!(whole["history"]["parked"], json!([]));
+    assert_eq!(whole["history"]["nodes"].as_array().unwrap().len(), 4);
 }

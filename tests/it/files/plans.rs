@@ -25,6 +25,11 @@ async fn nothing_is_sent_when_the_domain_refuses_one_change() {
     );
     wanted.tenant_name = Some("A better name".to_owned());
     wanted.servers.get_mut("git").unwrap().homepage = Some("nowhere".to_owned());
+    let large = serde_json::json!({ "type": "object", "title": "x".repeat(65_500) });
+    let mut both = wanted.servers["git"].tools["add"].clone();
+    (both.input_schema, both.output_schema) = (Some(large.clone()), Some(large));
+    let server = wanted.servers.get_mut("git").unwrap();
+    server.tools.insert("large".to_owned(), both);
     let observed = world.observe(&tenant).await;
     let plan = Plan::make(&tenant, &wanted, &observed, false).unwrap();
     let refused = plan.rehearse(&world.backend.dispatcher).await.unwrap_err();
@@ -35,7 +40,12 @@ async fn nothing_is_sent_when_the_domain_refuses_one_change() {
     found.sort_unstable();
     assert_eq!(
         found,
-        ["FIELD_MISSING", "INVALID_HOMEPAGE", "INVALID_TOOL_NAME"]
+        [
+            "DEFINITION_TOO_LARGE",
+            "FIELD_MISSING",
+            "INVALID_HOMEPAGE",
+            "INVALID_TOOL_NAME"
+        ]
     );
     assert_eq!(world.head().await, head);
 }
@@ -78,7 +88,7 @@ async fn a_definition_and_its_version_change_together() {
         "    ~ /description: \"Adds\" → \"Adds more\"",
         "    + /title: \"Add\"",
         "    ~ /version: \"1.0.0\" → \"1.0.1\"",
-        "0 to create, 1 to update, 0 to retire; 1 unchanged.",
+        "0 to create, 1 to update, 0 to restore, 0 to retire; 1 unchanged.",
     ] {
         assert!(shown.contains(line), "{shown}");
     }
@@ -109,6 +119,58 @@ async fn what_is_not_named_stays_unless_it_is_pruned_and_does_not_come_back() {
     assert_eq!(RegistrySpec::from(observed.clone()).servers, wanted.servers);
     let problems = Plan::make(&tenant, &both, &observed, false).unwrap_err();
     assert_eq!(codes(&problems), ["TOOL_RETIRED", "SERVER_RETIRED"]);
+}
+
+#[tokio::test]
+async fn what_is_out_of_use_and_wanted_is_restored() {
+    let world = World::start().await;
+    let tenant = world.tenant("acme").await;
+    let tools = [
+        ("add", "1.0.0", "Adds"),
+        ("old", "1.0.0", "Old"),
+        ("gone", "1.0.0", "Gone"),
+    ];
+    let all = registry("git", &tools);
+    world.apply(&tenant, &all, false).await;
+    // One tool goes alone; the others go with their server.
+    world
+        .apply(&tenant, &registry("git", &tools[..2]), true)
+        .await;
+    let nothing = RegistrySpec::default();
+    world.apply(&tenant, &nothing, true).await;
+    let observed = world.observe(&tenant).await;
+    assert!(observed.servers.is_empty() && observed.tools.is_empty());
+
+    // Who does not ask for it is refused, and told.
+    let problems = Plan::make(&tenant, &all, &observed, false).unwrap_err();
+    assert_eq!(codes(&problems), ["SERVER_RETIRED"]);
+    let mut wanted = registry(
+        "git",
+        &[("add", "1.0.0", "Adds"), ("gone", "2.0.0", "Back again")],
+    );
+    wanted.servers.get_mut("git").unwrap().description = "Is back".to_owned();
+    let restoring = observed.restoring(&wanted);
+    let plan = Plan::make(&tenant, &wanted, &restoring, true).unwrap();
+    let shown = plan.to_string();
+    for line in [
+        "+ restore server git",
+        "    + /description: \"Is back\"",
+        "+ restore tool git/gone",
+        "    ~ /version: \"1.0.0\" → \"2.0.0\"",
+        // It comes back with its server, and the files do not name it.
+        "- retire  tool git/old",
+        "0 to create, 0 to update, 2 to restore, 1 to retire; 1 unchanged.",
+    ] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    let planned = plan.rehearse(&world.backend.dispatcher).await.unwrap();
+    world.carry_out(&planned).await;
+    let observed = world.observe(&tenant).await;
+    let old = ("git".to_owned(), "old".to_owned());
+    assert!(observed.retired_tools.keys().eq([&old]));
+    let found = RegistrySpec::from(observed.restoring(&wanted)).servers;
+    assert_eq!(found, wanted.servers);
+    assert!(world.plan(&tenant, &wanted, false).await.plan().is_empty());
 }
 
 #[tokio::test]

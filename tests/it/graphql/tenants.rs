@@ -49,6 +49,10 @@ async fn nothing_of_another_tenant_is_seen_or_changed() {
             json!({ "id": tool["tool"]["id"] }),
         ),
         (
+            "query($id: ID!) { node(id: $id, asOf: { sequence: 5 }) { id } }",
+            json!({ "id": tool["tool"]["id"] }),
+        ),
+        (
             "query($id: ID!) { node(id: $id) { id } }",
             json!({ "id": answer["viewer"]["id"] }),
         ),
@@ -83,6 +87,10 @@ async fn nothing_of_another_tenant_is_seen_or_changed() {
         ),
         (
             "mutation { deactivatePrincipal(input: { handle: \"owner-a\" }) { sequence } }",
+            json!({}),
+        ),
+        (
+            "mutation { describePrincipal(input: { handle: \"owner-a\", email: \"a@b\" }) { sequence } }",
             json!({}),
         ),
         (

@@ -102,7 +102,12 @@ async fn a_tools_versions_are_kept_newest_first() {
             code
         );
     }
+    let large = json!({ "type": "object", "title": "x".repeat(65_500) });
     for (more, code) in [
+        (
+            json!({ "name": "x", "inputSchema": large, "outputSchema": large }),
+            "DEFINITION_TOO_LARGE",
+        ),
         (json!({}), "TOOL_ALREADY_REGISTERED"),
         (json!({ "name": "b\u{0}d" }), "INVALID_TOOL_NAME"),
         (json!({ "name": "x", "inputSchema": [] }), "INVALID_SCHEMA"),

@@ -1,6 +1,6 @@
 //! A canary: personal values and secrets are planted, and looked for wherever they must not be.
 
-use super::{ERASE, REGISTER, id_of};
+use super::{DESCRIBE, ERASE, REGISTER, id_of};
 use crate::support::{Client, Installation, PATIENCE, Servers};
 use domain::principal::Role;
 use secrecy::ExposeSecret;
@@ -13,11 +13,20 @@ use std::time::Instant;
 /// Personal values that occur nowhere else.
 const PERSON: [&str; 3] = ["zyx-canary-handle", "Zyx Canaryname", "zyx@canary.example"];
 
+/// What takes the place of the name and the address.
+const CORRECTED: [&str; 2] = ["Zyx Kanarienname", "zyx@kanarie.example"];
+
 /// A tool's title that was replaced before the erasure.
 const REPLACED: &str = "zyxreplacedtitle";
 
 fn person() -> serde_json::Value {
     json!({ "handle": PERSON[0], "name": PERSON[1], "email": PERSON[2], "kind": "USER" })
+}
+
+/// Corrects the person's name and address.
+async fn correct(client: &Client) {
+    let correction = json!({ "handle": PERSON[0], "name": CORRECTED[0], "email": CORRECTED[1] });
+    client.data(DESCRIBE, correction).await;
 }
 
 fn holds(bytes: &[u8], needle: &str) -> bool {
@@ -130,6 +139,14 @@ async fn nothing_of_an_erased_person_is_left_in_the_clear() {
                 .all(|hit| hit.ends_with("in access.principals")),
         "the search works, and one table shows persons: {shown:?}"
     );
+
+    correct(&owner).await;
+    installation.settle().await;
+    let shown = in_tables(&mut connection, &texts(&PERSON[1..])).await;
+    assert_eq!(shown, Vec::<String>::new(), "what was corrected is gone");
+    let needles = texts(&[&PERSON[..], &CORRECTED].concat());
+    assert_eq!(in_log(log, &needles).await, Vec::<String>::new());
+    assert_eq!(in_tables(&mut connection, &needles).await.len(), 3);
 
     owner.data(ERASE, json!({ "handle": PERSON[0] })).await;
     installation.settle().await;
@@ -248,10 +265,12 @@ async fn what_the_program_prints_names_no_person_and_no_secret() {
         client.code(REGISTER, person()).await,
         "PRINCIPAL_ALREADY_REGISTERED"
     );
+    correct(&client).await;
     client.data(ERASE, json!({ "handle": PERSON[0] })).await;
     child.kill().await.unwrap();
 
     let mut needles = texts(&PERSON);
+    needles.extend(texts(&CORRECTED));
     needles.extend(secrets(&installation, &owner));
     let bytes = std::fs::read(&printed).unwrap();
     assert!(holds(&bytes, "serving"), "the program has said something");

@@ -1,4 +1,4 @@
-//! A registry's front that writes down what is asked, and can fail.
+//! A registry's front that writes down what is asked, and can fail or leave questions unanswered.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -15,6 +15,8 @@ struct Inner {
     asked: Mutex<Vec<String>>,
     /// How many requests are still to fail.
     failures: AtomicUsize,
+    /// How many are answered; those that follow wait for ever.
+    answers: AtomicUsize,
 }
 
 /// Stands before an installation; dropping it ends it.
@@ -33,6 +35,7 @@ impl Front {
             origin: origin.to_owned(),
             asked: Mutex::default(),
             failures: AtomicUsize::new(0),
+            answers: AtomicUsize::new(usize::MAX),
         });
         let router = Router::new().fallback(pass).with_state(Arc::clone(&inner));
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -46,6 +49,16 @@ impl Front {
     /// Lets the next requests fail.
     pub(super) fn fail(&self, requests: usize) {
         self.inner.failures.store(requests, Ordering::Relaxed);
+    }
+
+    /// Answers so many of the next requests, and none of those that follow.
+    pub(super) fn answer_only(&self, requests: usize) {
+        self.inner.answers.store(requests, Ordering::Relaxed);
+    }
+
+    /// How many queries there were since the last time that they were taken.
+    pub(super) fn waiting(&self) -> usize {
+        self.inner.asked.lock().unwrap().len()
     }
 
     /// The queries since the last time.
@@ -70,6 +83,12 @@ async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     }
     let query = request.uri().query().unwrap_or_default().to_owned();
     inner.asked.lock().unwrap().push(query);
+    let answered = inner
+        .answers
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    if answered.is_err() {
+        std::future::pending::<()>().await;
+    }
     let mut forward = reqwest::Client::new().get(format!("{}{}", inner.origin, request.uri()));
     for (name, value) in request.headers() {
         if name != "host" {

@@ -13,6 +13,7 @@ use metamcp::import::registry::{
 };
 use projections::manifests;
 use secrecy::ExposeSecret;
+use std::path::Path;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -20,16 +21,16 @@ use tokio_util::sync::CancellationToken;
 const WEATHER: &str = "io.github.acme/weather";
 
 /// Two installations: one is read, into the tenant `acme` of the other.
-struct Pair {
+pub(super) struct Pair {
     theirs: Installation,
     publisher: Client,
-    front: Front,
-    ours: Installation,
+    pub(super) front: Front,
+    pub(super) ours: Installation,
     reader: Client,
 }
 
 impl Pair {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let theirs = Installation::start().await;
         let publisher = theirs.client("upstream", "pub", &[Role::Publisher]).await;
         let front = Front::before(&theirs.base).await;
@@ -50,7 +51,7 @@ impl Pair {
     }
 
     /// Where the log says that the last run was.
-    async fn last(&self) -> Option<Mirrored> {
+    pub(super) async fn last(&self) -> Option<Mirrored> {
         self.ours.settle().await;
         let tenant = TenantId::new("acme").unwrap();
         let mut reads = self.ours.app.state.reads.tenant(&tenant).await.unwrap();
@@ -79,8 +80,58 @@ impl Pair {
         summary
     }
 
-    async fn head(&self) -> u64 {
+    pub(super) async fn head(&self) -> u64 {
         self.ours.app.state.log.head().await.unwrap()
+    }
+
+    /// So many servers without a manifest, for a run of several pages.
+    pub(super) async fn fill(&self, count: usize) {
+        let upstream = TenantId::new("upstream").unwrap();
+        for number in 0..count {
+            let slug = format!("server-{number}");
+            let context = bus::CommandContext::new(upstream.clone(), Actor::operator("test"));
+            let profile = domain::server::ServerProfile {
+                name: slug.clone(),
+                ..Default::default()
+            };
+            let id = ServerId::derive(&upstream, &slug);
+            let register = domain::server::RegisterServer { slug, profile };
+            let register = domain::server::ServerCommand::Register(register);
+            let dispatcher = &self.theirs.app.state.dispatcher;
+            dispatcher
+                .dispatch::<domain::server::Server>(&context, id.as_str(), register)
+                .await
+                .unwrap();
+        }
+        self.theirs.settle().await;
+    }
+
+    /// Every version that the mirror has.
+    pub(super) async fn versions(&self) -> usize {
+        let tenant = TenantId::new("acme").unwrap();
+        let mut reads = self.ours.app.state.reads.tenant(&tenant).await.unwrap();
+        let filter = manifests::VersionFilter::default();
+        let page = projections::PageRequest::first(1_000);
+        let all = manifests::versions(&mut reads, &filter, &page).await;
+        all.unwrap().items.len()
+    }
+
+    /// The program, which mirrors a source as a process of its own.
+    pub(super) fn program(&self, folder: &Path, source: &str) -> tokio::process::Command {
+        let (ours, token) = (&self.ours.config, self.publisher.token.as_ref().unwrap());
+        let password = ours.nats.password.as_ref().unwrap().expose_secret();
+        let mut command = crate::up::metamcp(&["import", "registry", source, "--json"]);
+        command.args(["--tenant", "acme", "--data-dir"]).arg(folder);
+        command.envs([
+            ("METAMCP_REGISTRY_TOKEN", token.as_str()),
+            ("METAMCP__NATS__URL", &ours.nats.url),
+            ("METAMCP__NATS__USER", ours.nats.user.as_deref().unwrap()),
+            ("METAMCP__NATS__PASSWORD", password),
+            ("METAMCP__NATS__STREAM", &ours.nats.stream),
+            ("METAMCP__NATS__SUBJECT_ROOT", &ours.nats.subject_root),
+            ("METAMCP__POSTGRES__URL", ours.postgres.url.expose_secret()),
+        ]);
+        command
     }
 }
 
@@ -144,26 +195,7 @@ async fn a_mirror_brings_everything_and_then_only_what_changes() {
 #[tokio::test]
 async fn a_run_that_dies_in_the_middle_is_continued_at_its_page() {
     let pair = Pair::start().await;
-    let upstream = TenantId::new("upstream").unwrap();
-    for number in 0..230 {
-        let slug = format!("server-{number}");
-        let context = bus::CommandContext::new(upstream.clone(), Actor::operator("test"));
-        let profile = domain::server::ServerProfile {
-            name: slug.clone(),
-            ..Default::default()
-        };
-        let id = ServerId::derive(&upstream, &slug);
-        let register = domain::server::ServerCommand::Register(domain::server::RegisterServer {
-            slug,
-            profile,
-        });
-        let dispatcher = &pair.theirs.app.state.dispatcher;
-        dispatcher
-            .dispatch::<domain::server::Server>(&context, id.as_str(), register)
-            .await
-            .unwrap();
-    }
-    pair.theirs.settle().await;
+    pair.fill(230).await;
     // Dropped while it is on its third page, which is what kill -9 leaves behind.
     let reached = Notify::new();
     let notice = |summary: &Summary| {
@@ -202,14 +234,7 @@ async fn a_run_that_dies_in_the_middle_is_continued_at_its_page() {
         "{third}"
     );
     assert_eq!(pair.head().await, head);
-    let tenant = TenantId::new("acme").unwrap();
-    let mut reads = pair.ours.app.state.reads.tenant(&tenant).await.unwrap();
-    let (filter, page) = (
-        manifests::VersionFilter::default(),
-        projections::PageRequest::first(1_000),
-    );
-    let all = manifests::versions(&mut reads, &filter, &page).await;
-    assert_eq!(all.unwrap().items.len(), 230);
+    assert_eq!(pair.versions().await, 230);
 }
 
 #[tokio::test]
@@ -294,22 +319,8 @@ async fn the_program_mirrors_and_says_how_it_went() {
     publish(&pair.publisher, "weather", manifest(WEATHER, "1.0.0")).await;
     pair.theirs.settle().await;
     let folder = tempfile::tempdir().unwrap();
-    let (ours, token) = (&pair.ours.config, pair.publisher.token.clone().unwrap());
-    let password = ours.nats.password.as_ref().unwrap().expose_secret();
     let run = async |source: &str| {
-        let mut command = crate::up::metamcp(&["import", "registry", source, "--json"]);
-        command
-            .args(["--tenant", "acme", "--data-dir"])
-            .arg(folder.path());
-        command.envs([
-            ("METAMCP_REGISTRY_TOKEN", token.as_str()),
-            ("METAMCP__NATS__URL", &ours.nats.url),
-            ("METAMCP__NATS__USER", ours.nats.user.as_deref().unwrap()),
-            ("METAMCP__NATS__PASSWORD", password),
-            ("METAMCP__NATS__STREAM", &ours.nats.stream),
-            ("METAMCP__NATS__SUBJECT_ROOT", &ours.nats.subject_root),
-            ("METAMCP__POSTGRES__URL", ours.postgres.url.expose_secret()),
-        ]);
+        let mut command = pair.program(folder.path(), source);
         let output = tokio::time::timeout(PATIENCE, command.output()).await;
         let output = output.expect("in time").unwrap();
         pair.ours.settle().await;

@@ -139,7 +139,8 @@ async fn plan(
 ) -> anyhow::Result<Result<Rehearsed, Vec<Problem>>> {
     let reader = Reader::new(backend);
     for _ in 0..MAX_PLANS {
-        let observed = reader.observe(tenant, None).await?;
+        // What the files name is to be in use, whatever has become of it.
+        let observed = reader.observe(tenant, None).await?.restoring(wanted);
         let plan = match Plan::make(tenant, wanted, &observed, prune) {
             Ok(plan) => plan,
             Err(problems) => return Ok(Err(problems)),

@@ -105,8 +105,8 @@ impl Rehearsed {
 fn rank(step: &Step) -> u8 {
     match (&step.object, &step.action) {
         (Object::Tenant, _) => 0,
-        (Object::Server(_), Action::Create | Action::Update(_)) => 1,
-        (Object::Tool(..), Action::Create | Action::Update(_)) => 2,
+        (Object::Server(_), Action::Create | Action::Update(_) | Action::Restore(_)) => 1,
+        (Object::Tool(..), Action::Create | Action::Update(_) | Action::Restore(_)) => 2,
         (Object::Tool(..), Action::Retire) => 3,
         (Object::Server(_), Action::Retire) => 4,
     }

@@ -5,7 +5,7 @@ use super::{
     Step, ToolSpec,
 };
 use domain::compatibility::compare;
-use domain::diff::diff;
+use domain::diff::{Change, diff};
 use domain::id::{ServerId, TenantId};
 use domain::server::{RegisterServer, ServerCommand};
 use domain::tenant::TenantCommand;
@@ -94,7 +94,7 @@ impl Making<'_> {
 
     fn server(&mut self, slug: &str, wanted: &ServerSpec) {
         let object = Object::Server(slug.to_owned());
-        if self.observed.retired_servers.contains(slug) {
+        if self.observed.retired_servers.contains_key(slug) {
             self.problem(
                 &object,
                 "SERVER_RETIRED",
@@ -112,11 +112,23 @@ impl Making<'_> {
                 let commands = Commands::Server(vec![register]);
                 self.step(object, Action::Create, commands, &alone);
             }
-            Some(current) if *current == alone => self.unchanged += 1,
             Some(current) => {
+                let restored = self.observed.restored.contains(&object);
+                let mut commands = Vec::new();
+                if restored {
+                    commands.push(ServerCommand::Restore);
+                }
+                if *current != alone {
+                    commands.push(ServerCommand::Describe(wanted.profile()));
+                }
                 let changes = diff(&document(current), &document(&alone));
-                let commands = Commands::Server(vec![ServerCommand::Describe(wanted.profile())]);
-                self.step(object, Action::Update(changes), commands, &alone);
+                self.change(
+                    object,
+                    restored,
+                    changes,
+                    Commands::Server(commands),
+                    &alone,
+                );
             }
         }
         for (name, tool) in &wanted.tools {
@@ -127,7 +139,7 @@ impl Making<'_> {
     fn tool(&mut self, slug: &str, name: &str, wanted: &ToolSpec) {
         let object = Object::Tool(slug.to_owned(), name.to_owned());
         let key = (slug.to_owned(), name.to_owned());
-        if self.observed.retired_tools.contains(&key) {
+        if self.observed.retired_tools.contains_key(&key) {
             self.problem(
                 &object,
                 "TOOL_RETIRED",
@@ -150,12 +162,33 @@ impl Making<'_> {
         };
         match tool_commands(name, current, wanted) {
             Err((code, message)) => self.problem(&object, code, &message),
-            Ok(commands) if commands.is_empty() => self.unchanged += 1,
-            Ok(commands) => {
+            Ok(mut commands) => {
+                let restored = self.observed.restored.contains(&object);
+                if restored {
+                    commands.insert(0, ToolCommand::Restore);
+                }
                 let changes = diff(&document(&current.spec), &document(wanted));
-                let (action, commands) = (Action::Update(changes), Commands::Tool(commands));
-                self.step(object, action, commands, wanted);
+                self.change(object, restored, changes, Commands::Tool(commands), wanted);
             }
+        }
+    }
+
+    /// A step for an object that is there, if there is anything to do.
+    fn change(
+        &mut self,
+        object: Object,
+        restored: bool,
+        changes: Vec<Change>,
+        commands: Commands,
+        target: &impl Serialize,
+    ) {
+        let action = match restored {
+            true => Action::Restore(changes),
+            false => Action::Update(changes),
+        };
+        match commands.is_empty() {
+            true => self.unchanged += 1,
+            false => self.step(object, action, commands, target),
         }
     }
 

@@ -21,7 +21,7 @@ mod spec;
 
 pub use carry_out::{Applied, ApplyError};
 pub(crate) use difference::{is_permitted, suggested_version};
-pub use observed::{Observed, ObservedTool, Reader};
+pub use observed::{Observed, ObservedTool, Reader, RetiredTool};
 pub use rehearsal::{RehearsalError, Rehearsed};
 pub use spec::{RegistrySpec, ServerSpec, ToolSpec};
 
@@ -120,6 +120,8 @@ pub enum Action {
     Create,
     /// These fields change.
     Update(Vec<FieldChange>),
+    /// It comes back into use, and these fields change.
+    Restore(Vec<FieldChange>),
     /// It goes out of use.
     Retire,
 }
@@ -130,6 +132,16 @@ pub(crate) enum Commands {
     Tenant(Vec<TenantCommand>),
     Server(Vec<ServerCommand>),
     Tool(Vec<ToolCommand>),
+}
+
+impl Commands {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Tenant(commands) => commands.is_empty(),
+            Self::Server(commands) => commands.is_empty(),
+            Self::Tool(commands) => commands.is_empty(),
+        }
+    }
 }
 
 /// One change.

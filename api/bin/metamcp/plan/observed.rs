@@ -1,6 +1,6 @@
 //! What a registry is, at one position of the log.
 
-use super::{RegistrySpec, ServerSpec, ToolSpec};
+use super::{Object, RegistrySpec, ServerSpec, ToolSpec};
 use crate::app::Backend;
 use anyhow::{Context, bail};
 use domain::id::TenantId;
@@ -32,10 +32,21 @@ pub struct Observed {
     pub servers: BTreeMap<String, ServerSpec>,
     /// The tools in use, by server and name.
     pub tools: BTreeMap<(String, String), ObservedTool>,
-    /// Slugs that are out of use.
-    pub retired_servers: BTreeSet<String>,
-    /// Tools that are out of use, those of retired servers among them.
-    pub retired_tools: BTreeSet<(String, String)>,
+    /// The servers out of use, without their tools.
+    pub retired_servers: BTreeMap<String, ServerSpec>,
+    /// The tools out of use, those of retired servers among them.
+    pub retired_tools: BTreeMap<(String, String), RetiredTool>,
+    /// What is out of use and stands among what is in use, because it is to be restored.
+    pub restored: BTreeSet<Object>,
+}
+
+/// A tool that is out of use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RetiredTool {
+    /// The tool.
+    pub tool: ObservedTool,
+    /// It went out of use with its server, and comes back with it.
+    pub with_server: bool,
 }
 
 /// A tool as it is.
@@ -129,8 +140,9 @@ impl<'a> Reader<'a> {
             tenant_name: name.to_owned(),
             servers: BTreeMap::new(),
             tools: BTreeMap::new(),
-            retired_servers: BTreeSet::new(),
-            retired_tools: BTreeSet::new(),
+            retired_servers: BTreeMap::new(),
+            retired_tools: BTreeMap::new(),
+            restored: BTreeSet::new(),
         };
         match server {
             Some(slug) => {
@@ -146,6 +158,29 @@ impl<'a> Reader<'a> {
 }
 
 impl Observed {
+    /// The registry as it is once everything out of use that is wanted is restored: a plan made of it does
+    /// that first. With a server come the tools that went with it, wanted or not.
+    #[must_use]
+    pub fn restoring(mut self, wanted: &RegistrySpec) -> Self {
+        for (slug, server) in &wanted.servers {
+            if let Some(retired) = self.retired_servers.remove(slug) {
+                self.servers.insert(slug.clone(), retired);
+                self.restored.insert(Object::Server(slug.clone()));
+            }
+            let back = self.retired_tools.extract_if(.., |(of, name), tool| {
+                of == slug && (tool.with_server || server.tools.contains_key(name))
+            });
+            for ((slug, name), retired) in back {
+                if !retired.with_server {
+                    let tool = Object::Tool(slug.clone(), name.clone());
+                    self.restored.insert(tool);
+                }
+                self.tools.insert((slug, name), retired.tool);
+            }
+        }
+        self
+    }
+
     async fn read_servers(&mut self, connection: &mut TenantConnection) -> anyhow::Result<()> {
         let filter = ServerFilter::default();
         let mut after = None;
@@ -166,7 +201,7 @@ impl Observed {
         let slug = server.slug.clone();
         match server.status {
             Status::Active => drop(self.servers.insert(slug, server.into())),
-            Status::Retired => drop(self.retired_servers.insert(slug)),
+            Status::Retired => drop(self.retired_servers.insert(slug, server.into())),
         }
     }
 
@@ -188,16 +223,19 @@ impl Observed {
             for item in page.items {
                 let tool = item.node;
                 let key = (tool.server.clone(), tool.name.clone());
-                if tool.status == Status::Retired {
-                    self.retired_tools.insert(key);
-                    continue;
-                }
+                let (status, with_server) = (tool.status, tool.retired_with_server);
                 let definition_hash = tool.definition_hash.clone();
-                let observed = ObservedTool {
+                let tool = ObservedTool {
                     spec: tool.try_into()?,
                     definition_hash,
                 };
-                self.tools.insert(key, observed);
+                match status {
+                    Status::Active => drop(self.tools.insert(key, tool)),
+                    Status::Retired => {
+                        let retired = RetiredTool { tool, with_server };
+                        self.retired_tools.insert(key, retired);
+                    }
+                }
             }
             if !page.has_next {
                 return Ok(());

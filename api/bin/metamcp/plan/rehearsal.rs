@@ -98,7 +98,9 @@ async fn taxonomy(dispatcher: &Dispatcher, tenant: &TenantId) -> Result<Taxonomy
 fn unknown_category(step: &Step, taxonomy: &Taxonomy) -> Option<Problem> {
     let changes = match &step.action {
         Action::Create => true,
-        Action::Update(changes) => changes.iter().any(|change| change.path == "/category"),
+        Action::Update(changes) | Action::Restore(changes) => {
+            changes.iter().any(|change| change.path == "/category")
+        }
         Action::Retire => false,
     };
     let category = match &step.commands {

@@ -18,6 +18,7 @@ const MAX_LEFT_OVER: usize = 10;
 pub(super) struct Totals {
     create: usize,
     update: usize,
+    restore: usize,
     retire: usize,
 }
 
@@ -28,6 +29,7 @@ impl Plan {
             match step.action {
                 Action::Create => totals.create += 1,
                 Action::Update(_) => totals.update += 1,
+                Action::Restore(_) => totals.restore += 1,
                 Action::Retire => totals.retire += 1,
             }
         }
@@ -44,12 +46,11 @@ impl fmt::Display for Plan {
                 Action::Retire => writeln!(f, "- retire  {object}")?,
                 Action::Update(changes) => {
                     writeln!(f, "~ update  {object}")?;
-                    for change in changes.iter().take(MAX_CHANGES) {
-                        field(f, change)?;
-                    }
-                    if changes.len() > MAX_CHANGES {
-                        writeln!(f, "    … {} more", changes.len() - MAX_CHANGES)?;
-                    }
+                    fields(f, changes)?;
+                }
+                Action::Restore(changes) => {
+                    writeln!(f, "+ restore {object}")?;
+                    fields(f, changes)?;
                 }
             }
         }
@@ -68,6 +69,7 @@ impl fmt::Display for Plan {
         let Totals {
             create,
             update,
+            restore,
             retire,
         } = self.totals();
         let Self {
@@ -78,7 +80,7 @@ impl fmt::Display for Plan {
         } = self;
         write!(
             f,
-            "Tenant {tenant} at position {position}: {create} to create, {update} to update, {retire} to retire; {unchanged} unchanged."
+            "Tenant {tenant} at position {position}: {create} to create, {update} to update, {restore} to restore, {retire} to retire; {unchanged} unchanged."
         )
     }
 }
@@ -91,6 +93,16 @@ impl fmt::Display for Applied {
             None => f.write_str("."),
         }
     }
+}
+
+fn fields(f: &mut fmt::Formatter<'_>, changes: &[Change]) -> fmt::Result {
+    for change in changes.iter().take(MAX_CHANGES) {
+        field(f, change)?;
+    }
+    if changes.len() > MAX_CHANGES {
+        writeln!(f, "    … {} more", changes.len() - MAX_CHANGES)?;
+    }
+    Ok(())
 }
 
 fn field(f: &mut fmt::Formatter<'_>, change: &Change) -> fmt::Result {

@@ -7,7 +7,7 @@ use domain::AnyEvent;
 use domain::envelope::{Actor, ActorKind, Commit, StoredEvent};
 use domain::id::{PrincipalId, TenantId};
 use domain::personal::{Personal, PersonalField};
-use domain::principal::{PrincipalEvent, PrincipalRegistered};
+use domain::principal::{PrincipalDescribed, PrincipalEvent, PrincipalRegistered};
 use projections::Vault;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -91,6 +91,12 @@ async fn of_entry(
                 summary.principal["id"] = json!(subject);
                 summary.principal["registered_at"] = json!(commit.recorded_at);
             }
+            if let PrincipalEvent::Described(described) = &event {
+                data = reopened(vault, tenant, subject, described).await?;
+                for field in ["display_name", "email"] {
+                    summary.principal[field] = data[field].clone();
+                }
+            }
             summary.note(&event, &commit);
         }
         events.push(json!({
@@ -141,16 +147,40 @@ async fn opened(
     subject: &PrincipalId,
     event: &PrincipalRegistered,
 ) -> anyhow::Result<Value> {
+    let description = PrincipalDescribed {
+        display_name: event.display_name.clone(),
+        email: event.email.clone(),
+    };
+    let mut data = reopened(vault, tenant, subject, &description).await?;
+    data["kind"] = json!(event.kind);
+    data["handle"] = json!(
+        vault
+            .read(
+                tenant,
+                subject.as_str(),
+                PersonalField::Handle,
+                &event.handle
+            )
+            .await?
+    );
+    data["roles"] = json!(event.roles);
+    Ok(data)
+}
+
+/// A description with its personal fields readable; null for what was erased.
+async fn reopened(
+    vault: &Vault,
+    tenant: &TenantId,
+    subject: &PrincipalId,
+    event: &PrincipalDescribed,
+) -> anyhow::Result<Value> {
     let read = async |field, value: Option<&Personal>| match value {
         Some(value) => vault.read(tenant, subject.as_str(), field, value).await,
         None => Ok(None),
     };
     Ok(json!({
-        "kind": event.kind,
-        "handle": read(PersonalField::Handle, Some(&event.handle)).await?,
         "display_name": read(PersonalField::DisplayName, event.display_name.as_ref()).await?,
         "email": read(PersonalField::Email, event.email.as_ref()).await?,
-        "roles": event.roles,
     }))
 }
 
@@ -170,7 +200,8 @@ impl Summary {
             PrincipalEvent::RoleGranted(event) => role(event.role.as_str(), true),
             PrincipalEvent::RoleRevoked(event) => role(event.role.as_str(), false),
             PrincipalEvent::Erased(_) => self.erased_at = Some(commit.recorded_at.to_rfc3339()),
-            PrincipalEvent::Deactivated(_)
+            PrincipalEvent::Described(_)
+            | PrincipalEvent::Deactivated(_)
             | PrincipalEvent::Reactivated(_)
             | PrincipalEvent::TokensRevoked(_) => {}
         }

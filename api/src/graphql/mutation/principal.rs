@@ -8,11 +8,14 @@ use crate::graphql::loaders::PrincipalKey;
 use crate::graphql::principal::Principal;
 use crate::graphql::scalars::{Sequence, UuidScalar};
 use crate::graphql::session::{Session, WAIT};
-use async_graphql::{Context, InputObject, Object, SimpleObject};
+use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use bus::DispatchError;
 use chrono::{DateTime, Utc};
 use domain::id::PrincipalId;
-use domain::principal::{PrincipalCommand, RegisterPrincipal, SealedFields};
+use domain::personal::PersonalField;
+use domain::principal::{
+    DescribePrincipal, FieldChange, PrincipalCommand, RegisterPrincipal, SealedFields,
+};
 use projections::access;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -35,6 +38,17 @@ struct RegisterPrincipalInput {
     display_name: Option<String>,
     /// An e-mail address. A personal field, too.
     email: Option<String>,
+}
+
+/// What to correct of a principal. What is left out stays; null or an empty text removes it.
+#[derive(Debug, InputObject)]
+struct DescribePrincipalInput {
+    /// Which.
+    handle: String,
+    /// The name that people read, 1 to 200 characters.
+    display_name: MaybeUndefined<String>,
+    /// An e-mail address.
+    email: MaybeUndefined<String>,
 }
 
 /// A role of a principal.
@@ -130,6 +144,40 @@ impl PrincipalMutations {
         let command = PrincipalCommand::Register(register);
         let sequence = send(session, &id, command, command_id).await?;
         PrincipalPayload::of(session, id, sequence).await.map(Some)
+    }
+
+    /// Corrects a principal's display name or e-mail address. For owners and administrators. What stood there
+    /// before can be read no more, but for the log, where it stays sealed, and an undo.
+    async fn describe_principal(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The corrections.")] input: DescribePrincipalInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<Option<PrincipalPayload>, ApiError> {
+        let session = Session::of(ctx);
+        let target = Target::load(session, Action::DescribePrincipal, &input.handle, None).await?;
+        let mut describe = DescribePrincipal {
+            display_name: field_change(input.display_name),
+            email: field_change(input.email),
+        };
+        describe.check().map_err(DispatchError::Rejected)?;
+        let fields = [
+            (PersonalField::DisplayName, &mut describe.display_name),
+            (PersonalField::Email, &mut describe.email),
+        ];
+        for (field, change) in fields {
+            if let FieldChange::Set { text, sealed } = change {
+                let (vault, tenant) = (&session.state.vault, &session.caller.tenant);
+                *sealed = Some(vault.seal_text(tenant, &target.id, field, text).await?);
+            }
+        }
+        let command = PrincipalCommand::Describe(describe);
+        let sequence = send(session, &target.id, command, command_id).await?;
+        PrincipalPayload::of(session, target.id, sequence)
+            .await
+            .map(Some)
     }
 
     /// Gives a principal a role.
@@ -237,6 +285,14 @@ impl PrincipalMutations {
         PrincipalPayload::of(session, target.id, sequence)
             .await
             .map(Some)
+    }
+}
+
+fn field_change(new: MaybeUndefined<String>) -> FieldChange {
+    match new.map(optional) {
+        MaybeUndefined::Undefined => FieldChange::Keep,
+        MaybeUndefined::Null => FieldChange::Clear,
+        MaybeUndefined::Value(text) => FieldChange::to(text),
     }
 }
 

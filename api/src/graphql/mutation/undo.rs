@@ -143,6 +143,9 @@ async fn principal(
         PrincipalCommand::Deactivate => (Action::DeactivatePrincipal, None),
         PrincipalCommand::Reactivate => (Action::ReactivatePrincipal, None),
         PrincipalCommand::Register(_) => (Action::RegisterPrincipal, None),
+        PrincipalCommand::Describe(_) | PrincipalCommand::RestoreDescription(_) => {
+            (Action::DescribePrincipal, None)
+        }
         PrincipalCommand::RevokeTokens { .. } => (Action::RevokeTokens, None),
         PrincipalCommand::Erase => (Action::ErasePrincipal, None),
     };
