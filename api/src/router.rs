@@ -23,6 +23,7 @@ pub fn router(state: &AppState, shutdown: &CancellationToken) -> Router {
     let routes = Router::new()
         // For people and their scripts: the page is open, operations need a caller.
         .route("/graphql", operations.merge(graphql::page()))
+        .route("/graphql/assets/{file}", graphql::assets())
         .route("/graphql/ws", graphql::subscriptions(limits, shutdown))
         // For agents.
         .nest("/mcp", mcp::routes(state, shutdown).layer(authenticated))

@@ -15,7 +15,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another program listens there.
-    #[error("port {port} is taken: stop what listens there, or set http.listen to another port")]
+    #[error(
+        "port {port} is taken: stop what listens there, or choose another with `metamcp up --listen 127.0.0.1:PORT` or http.listen"
+    )]
     Taken {
         /// The port.
         port: u16,

@@ -51,7 +51,6 @@ impl Projector for AccessProjector {
             AnyEvent::Server(_)
             | AnyEvent::Tool(_)
             | AnyEvent::Denial(_)
-            | AnyEvent::Policy(_)
             | AnyEvent::Publisher(_)
             | AnyEvent::Taxonomy(_)
             | AnyEvent::Review(_)
@@ -96,7 +95,6 @@ impl Projector for AccessProjector {
                     AnyEvent::Server(_)
                     | AnyEvent::Tool(_)
                     | AnyEvent::Denial(_)
-                    | AnyEvent::Policy(_)
                     | AnyEvent::Publisher(_) => {}
                     AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
                     AnyEvent::Installation(_) => {}

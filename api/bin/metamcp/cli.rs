@@ -244,11 +244,20 @@ fn quiet() -> TelemetryConfig {
     reason = "the one place where the program says why it failed"
 )]
 fn fail(error: &anyhow::Error) -> ExitCode {
-    let mut causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    // A transparent error repeats its source.
-    causes.dedup();
-    eprintln!("metamcp: {}", causes.join(": "));
+    eprintln!("metamcp: {}", with_causes(error));
     ExitCode::FAILURE
+}
+
+/// An error and its causes in one line. Errors of others may end with the text of their cause: each is said once.
+fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| {
+        let cause = cause.to_string();
+        match told.as_str() {
+            "" => cause,
+            before if before.ends_with(&cause) => told,
+            before => format!("{before}: {cause}"),
+        }
+    })
 }
 
 /// A file that only its owner reads.
@@ -261,4 +270,19 @@ pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     options.open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let refused = || anyhow::anyhow!("refused");
+        let said = with_causes(&refused().context("sending: refused").context("starting"));
+        assert_eq!(said, "starting: sending: refused");
+        let said = with_causes(&refused().context("sending").context("sending"));
+        assert_eq!(said, "sending: refused");
+        assert_eq!(with_causes(&refused()), "refused");
+    }
 }

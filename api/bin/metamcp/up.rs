@@ -41,8 +41,8 @@ pub(crate) struct Args {
     /// Where everything is kept.
     #[arg(long, env = "METAMCP_DATA_DIR", default_value_os_t = DataDir::default_path())]
     data_dir: PathBuf,
-    /// Address of the API.
-    #[arg(long)]
+    /// Address and port of the API. Default `127.0.0.1:8080`.
+    #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
     /// How texts become vectors: `minilm`, `openai` (see the configuration) or `none`.
     #[arg(long)]

@@ -11,8 +11,9 @@ use url::Url;
 pub struct TelemetryConfig {
     /// `pretty` for people (the default) or `json` for machines.
     pub log_format: LogFormat,
-    /// What is logged, in the form of `RUST_LOG`. Default `info,rmcp=warn,rmcp::service=error,lance=warn`:
-    /// rmcp tells of every request and of each mistake of a client, lance of every write.
+    /// What is logged, in the form of `RUST_LOG`. Default
+    /// `info,rmcp=warn,rmcp::service=error,lance=warn,sqlx::postgres::notice=warn`: rmcp tells of every request and of
+    /// each mistake of a client, lance of every write, and PostgreSQL of what a migration did not have to drop.
     pub log_filter: String,
     /// Base address of an OpenTelemetry collector (OTLP over HTTP), such as `http://localhost:4318`. Traces
     /// go nowhere without it.
@@ -45,7 +46,8 @@ impl Default for TelemetryConfig {
     fn default() -> Self {
         Self {
             log_format: LogFormat::Pretty,
-            log_filter: "info,rmcp=warn,rmcp::service=error,lance=warn".to_owned(),
+            log_filter: "info,rmcp=warn,rmcp::service=error,lance=warn,sqlx::postgres::notice=warn"
+                .to_owned(),
             otlp_endpoint: None,
         }
     }

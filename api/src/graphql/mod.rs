@@ -12,7 +12,7 @@
 //!    [`marketplace`]: what other tenants offer, and who has installed it. [`connection`] makes pages, [`loaders`] gathers what nested fields need.
 //! 3. [`event`], [`history`] and [`audit`]: what has happened; [`live`]: the same as it happens, over WebSocket.
 //! 4. [`handler`], [`documents`], [`limits`], [`error`] and [`nulls`]: what a request passes on its way in and out; [`session`]: what
-//!    its resolvers share; [`page`]: GraphiQL.
+//!    its resolvers share; [`graphiql`]: the page for browsers.
 
 mod access_at;
 mod as_of;
@@ -25,6 +25,7 @@ mod error;
 mod event;
 mod facets;
 mod grant;
+mod graphiql;
 mod handler;
 mod history;
 mod ledger;
@@ -35,7 +36,6 @@ mod marketplace;
 mod mutation;
 mod node;
 mod nulls;
-mod page;
 mod principal;
 mod public_review;
 mod publisher;
@@ -83,5 +83,10 @@ pub fn subscriptions(
 
 /// The page for browsers, by GET. Public: it holds nothing.
 pub fn page() -> MethodRouter<AppState> {
-    get(page::show)
+    get(graphiql::show)
+}
+
+/// What the page loads, by GET. Public as the page is.
+pub fn assets() -> MethodRouter<AppState> {
+    get(graphiql::show_asset)
 }

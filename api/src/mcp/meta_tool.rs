@@ -63,7 +63,8 @@ impl MetaTool {
             ),
         };
         // Only a type that is not a struct has no object schema; a test looks at each definition.
-        let input: Arc<JsonObject> = input.unwrap_or_default();
+        let input = in_standard_words(input.unwrap_or_default());
+        let output = in_standard_words(output);
         let annotations = ToolAnnotations::with_title(title)
             .read_only(true)
             .destructive(false)
@@ -93,6 +94,28 @@ impl MetaTool {
             }
         }
     }
+}
+
+/// Rust's sizes of numbers (`uint32`, `double`) are no formats of JSON Schema: clients warn of them or refuse them.
+fn in_standard_words(schema: Arc<JsonObject>) -> Arc<JsonObject> {
+    fn strip(members: &mut JsonObject) {
+        if members.get("format").is_some_and(Value::is_string)
+            && !members.get("type").is_some_and(|named| named == "string")
+        {
+            members.remove("format");
+        }
+        members.values_mut().for_each(within);
+    }
+    fn within(value: &mut Value) {
+        match value {
+            Value::Object(members) => strip(members),
+            Value::Array(items) => items.iter_mut().for_each(within),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut schema = Arc::unwrap_or_clone(schema);
+    strip(&mut schema);
+    Arc::new(schema)
 }
 
 /// A good answer: a text that a model reads well, and the same as data.
@@ -176,6 +199,31 @@ mod tests {
             }
         }
         assert_eq!(MetaTool::named("call_tool"), None);
+    }
+
+    #[test]
+    fn schemas_name_no_format_that_json_schema_does_not_know() {
+        for tool in DEFINITIONS.iter() {
+            let definition = serde_json::to_string(tool).unwrap();
+            for format in ["uint", "int", "double", "float"] {
+                let named = format!("\"format\":\"{format}");
+                assert!(!definition.contains(&named), "{}: {format}", tool.name);
+            }
+        }
+        let Value::Object(schema) = json!({
+            "properties": { "format": { "type": "string", "format": "date-time" } },
+            "anyOf": [{ "type": ["integer", "null"], "format": "uint32" }],
+        }) else {
+            unreachable!()
+        };
+        let expected = json!({
+            "properties": { "format": { "type": "string", "format": "date-time" } },
+            "anyOf": [{ "type": ["integer", "null"] }],
+        });
+        assert_eq!(
+            Value::Object((*in_standard_words(Arc::new(schema))).clone()),
+            expected
+        );
     }
 
     #[test]

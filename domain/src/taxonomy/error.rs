@@ -4,6 +4,9 @@ use super::aggregate::MAX_CATEGORIES;
 use crate::aggregate::Rejection;
 use crate::id::InvalidId;
 
+/// The code of a category that the taxonomy does not have.
+pub const CATEGORY_NOT_FOUND: &str = "CATEGORY_NOT_FOUND";
+
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TaxonomyError {
@@ -91,7 +94,7 @@ impl Rejection for TaxonomyError {
             Self::InvalidSlug(_) => "INVALID_SLUG",
             Self::Exists { .. } => "CATEGORY_EXISTS",
             // To who names it, a retired category is as good as none.
-            Self::NotFound { .. } | Self::Retired { .. } => "CATEGORY_NOT_FOUND",
+            Self::NotFound { .. } | Self::Retired { .. } => CATEGORY_NOT_FOUND,
             Self::Circle { .. } => "CATEGORY_CIRCLE",
             Self::HasParts { .. } => "CATEGORY_HAS_PARTS",
             Self::Full => "TAXONOMY_FULL",

@@ -16,5 +16,5 @@ pub(crate) mod upcast;
 
 pub use aggregate::{MAX_CATEGORIES, Taxonomy};
 pub use command::TaxonomyCommand;
-pub use error::TaxonomyError;
+pub use error::{CATEGORY_NOT_FOUND, TaxonomyError};
 pub use event::{Category, CategoryAdded, CategoryDescribed, CategoryRetired, TaxonomyEvent};

@@ -258,6 +258,7 @@ pub(super) fn read_tool(row: &PgRow, moment: Moment) -> Result<Tool, QueryError>
         visibility: Visibility::from_str(columns.next()?).map_err(corrupt)?,
         status: Status::read(columns.next()?)?,
         retired_reason: columns.next()?,
+        retired_with_server: columns.next()?,
         registered_at: columns.next()?,
         updated_at: columns.next()?,
         moment,

@@ -1,6 +1,7 @@
 //! The GraphQL surface against real servers.
 
 mod compatibility;
+mod graphiql;
 mod reads;
 mod refusals;
 mod statements;

@@ -13,6 +13,7 @@ use anyhow::Context;
 use api::config::Config;
 use domain::envelope::Actor;
 use domain::id::TenantId;
+use domain::taxonomy::CATEGORY_NOT_FOUND;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use projections::Database;
 use semver::Version;
@@ -107,6 +108,9 @@ pub async fn run_command(args: Args) -> anyhow::Result<ExitCode> {
     progress.bar.finish_and_clear();
     let summary = ended?;
     print(&summary, args.json)?;
+    if let Some(hint) = category_hint(&summary, args.add_categories) {
+        eprintln!("{hint}");
+    }
     if let Some(behind) = indexing(&config, &summary).await {
         eprintln!("{behind}");
     }
@@ -138,6 +142,16 @@ fn print(summary: &Summary, json: bool) -> anyhow::Result<()> {
         println!("{summary}");
     }
     Ok(())
+}
+
+/// What to do when a whole catalogue stumbles over the tenant's taxonomy.
+fn category_hint(summary: &Summary, add_categories: bool) -> Option<String> {
+    let rejected = summary.rejected.get(CATEGORY_NOT_FOUND)?;
+    (!add_categories).then(|| {
+        format!(
+            "{rejected} lines name categories that the tenant's taxonomy lacks: run it again with --add-categories to add them"
+        )
+    })
 }
 
 /// Word of an index that is not as far as the import; none when it is, or cannot be asked.
@@ -193,5 +207,19 @@ impl Observer for Progress {
         let seconds = patience.as_secs();
         let text = format!("{why}; trying again for up to {seconds} s (Ctrl-C stops)");
         self.bar.suspend(|| eprintln!("{text}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_lacks_categories_hears_how_to_add_them() {
+        let mut summary = Summary::default();
+        assert_eq!(category_hint(&summary, false), None);
+        summary.rejected.insert(CATEGORY_NOT_FOUND, 7);
+        assert_eq!(category_hint(&summary, true), None);
+        assert!(category_hint(&summary, false).is_some());
     }
 }
