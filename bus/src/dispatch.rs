@@ -276,7 +276,7 @@ impl Dispatcher {
         command: &A::Command,
     ) -> Result<Loaded<A>, BusError> {
         let cached = self.cache.get(key);
-        if let Some(Ok(cached)) = cached.map(|cached| cached.downcast::<AggregateContext<A>>()) {
+        if let Some(Ok(cached)) = cached.map(Arc::downcast::<AggregateContext<A>>) {
             Ok(Loaded::Assumed(cached))
         } else if A::is_creation(command) {
             let empty = AggregateContext::empty(aggregate_id);

@@ -116,7 +116,7 @@ mod wide {
             let simd = self.0;
             let mut sums = [[simd.splat_i32x8(0); 2]; ROWS];
             for (weights, values) in weights.iter().zip(values) {
-                let halves: [i16x16; 2] = weights.map(|half| cast(half));
+                let halves: [i16x16; 2] = weights.map(cast);
                 for (sums, value) in sums.iter_mut().zip(values) {
                     let value: i16x16 = cast(simd.splat_i32x8(*value));
                     for (sum, weights) in sums.iter_mut().zip(halves) {
@@ -125,7 +125,7 @@ mod wide {
                     }
                 }
             }
-            sums.map(|sums| cast(sums))
+            sums.map(cast)
         }
 
         #[inline(always)]

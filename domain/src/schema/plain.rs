@@ -55,7 +55,7 @@ fn is_type(value: &Value) -> bool {
             let different: BTreeSet<_> = names.iter().filter_map(Value::as_str).collect();
             !names.is_empty()
                 && different.len() == names.len()
-                && different.iter().all(|name| known(name))
+                && different.iter().all(known)
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
     }
