@@ -137,7 +137,12 @@ async fn a_batch_is_written_at_its_place_and_on_its_model_only() {
         .bind(sqlx::postgres::types::Oid(model))
         .execute(&mut connection)
         .await;
-        let code = |error: &sqlx::Error| error.as_database_error()?.code().map(|c| c.into_owned());
+        let code = |error: &sqlx::Error| {
+            error
+                .as_database_error()?
+                .code()
+                .map(std::borrow::Cow::into_owned)
+        };
         written.err().as_ref().and_then(code)
     };
     let hash = hash.as_deref();

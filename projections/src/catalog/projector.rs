@@ -119,7 +119,7 @@ impl Projector for CatalogProjector {
         save_moments(connection, batch).await
     }
 
-    /// As [`Rows::save`] and `save_moments` write it. Commits come in order here, so no moment is overtaken.
+    /// As `apply` writes it. Commits come in order here, so no moment is overtaken.
     fn statement(&self) -> Option<String> {
         let past = |table: &str, id: &str, columns: &[&str], parameter: &str| {
             let (key, columns) = past_columns(id, columns);
