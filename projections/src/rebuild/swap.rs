@@ -2,9 +2,10 @@
 //!
 //! The transaction first locks the live tables as a whole. So a reader that has one of them open keeps all of
 //! them until it ends, and one that comes later waits and finds all of the new ones; names alone, which are
-//! looked up one by one, would let a reader find one model before the swap and another one behind it. The wait
-//! for the lock is short, shorter than PostgreSQL needs to call a reader that waits for us a deadlock: what
-//! gives way is the swap, which begins again.
+//! looked up one by one, would let a reader find one model before the swap and another one behind it. A reader
+//! that has one of them and wants another one waits for us as we wait for it: all of the locks together are
+//! waited for shorter than the time after which PostgreSQL would end the reader, so that what gives way is the
+//! swap, which begins again.
 
 use super::beside::Beside;
 use super::pipeline::catch_up;
@@ -17,8 +18,8 @@ use sqlx::{Connection, Executor, PgConnection};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// Longer than `deadlock_timeout` (1 s), after which an autovacuum gives way; shorter than twice that.
-const WAIT_FOR_READERS: &str = "SET LOCAL lock_timeout = '1500ms'";
+/// Shorter than `deadlock_timeout` (1 s).
+const WAIT_FOR_READERS: &str = "SET LOCAL statement_timeout = '800ms'";
 /// How long readers may keep a swap from happening.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause before the next attempt: what waits behind the swap gets its turn.
@@ -105,7 +106,9 @@ async fn lock_tables(
     let statement = format!("LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE");
     match attempt.execute(statement.as_str()).await {
         Ok(_) => {
-            attempt.execute("SET LOCAL lock_timeout TO DEFAULT").await?;
+            attempt
+                .execute("SET LOCAL statement_timeout TO DEFAULT")
+                .await?;
             attempt.commit().await?;
             Ok(true)
         }
@@ -117,10 +120,10 @@ async fn lock_tables(
     }
 }
 
-/// The lock was not to be had in time (55P03), or only against somebody who waits for us (40P01).
+/// The locks were not to be had in time (57014), or only against somebody who waits for us (40P01).
 fn gives_way(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
-    matches!(code.as_deref(), Some("55P03" | "40P01"))
+    matches!(code.as_deref(), Some("57014" | "40P01"))
 }
 
 /// The checkpoint comes with the rows: after a rebuild on another log it is not the one that was there.
