@@ -2,11 +2,20 @@
 
 use crate::corpus::Corpus;
 use crate::graphql::one_client;
-use crate::harness::{Goal, Report, Settings, alternate};
+use crate::harness::{Goal, Report, Settings, alternate, metrics};
 use crate::visible::Installation;
 use crate::world::{World, seed};
 use anyhow::Result;
+use metamcp::app::{App, Backend, Role};
+use projections::{Positions, access, catalog, registry, runner};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The read models that a list is made of.
+const MODELS: [&str; 2] = [access::NAME, catalog::NAME];
+/// What they may take to follow.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A list as of a moment may cost so many times the live one.
 const GOAL: f64 = 3.0;
@@ -17,6 +26,8 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     let config = world.config().await?;
     let mut have = 1_000;
     let installation = Installation::start(config, &corpus, have).await?;
+    let stop = CancellationToken::new();
+    let installation = lists_only(installation, &stop).await?;
     let mut sizes = vec![settings.size(10_000, 2_000)];
     if !settings.quick {
         sizes.push(100_000);
@@ -27,12 +38,42 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
         let dispatcher = &installation.app.state.dispatcher;
         seed(dispatcher, &corpus, &installation.tenant, have..tools).await?;
         have = tools.max(have);
-        installation.settle().await?;
         let head = installation.app.state.log.head().await?;
+        for model in MODELS {
+            let positions = &installation.app.state.positions;
+            positions.wait_for(model, head, PATIENCE).await?;
+        }
         measure(settings, report, &installation, head).await?;
     }
+    stop.cancel();
     installation.app.stop().await;
     Ok(())
+}
+
+/// The same installation with the projectors of [`MODELS`] alone: an index of as many tools takes most of the time,
+/// and no list needs it.
+async fn lists_only(installation: Installation, stop: &CancellationToken) -> Result<Installation> {
+    installation.app.stop().await;
+    let config = installation.config;
+    let backend = Backend::connect(&config).await?;
+    let positions = Positions::start(&backend.database, &backend.log, stop);
+    let mut projectors = registry::relational();
+    projectors.retain(|projector| MODELS.contains(&projector.name()));
+    drop(runner::spawn(
+        projectors,
+        &backend.log,
+        &backend.database,
+        &positions,
+        stop,
+    ));
+    let listener = api::serve::bind(installation.address).await?;
+    let (roles, silent) = ([Role::Api], Arc::new(|_| {}));
+    let app = App::start(config.clone(), &roles, Some(listener), metrics(), silent).await?;
+    Ok(Installation {
+        app,
+        config,
+        ..installation
+    })
 }
 
 /// Early, in the middle and at the end of the log: the earlier, the more rows have begun only later.

@@ -17,6 +17,7 @@ mod graphql;
 mod harness;
 mod ledger;
 mod log;
+mod memory;
 mod rebuild;
 mod recommend;
 mod search;
@@ -34,6 +35,9 @@ use harness::{Report, Settings};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<()> {
+    if memory::was_a_job()? {
+        return Ok(());
+    }
     let settings = Settings::from_arguments(std::env::args().skip(1))?;
     harness::observe_as_in_production()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -59,6 +63,9 @@ async fn all(settings: &Settings, report: &mut Report) -> Result<()> {
     }
     if settings.wants("ledger") {
         ledger::run(settings, report).await?;
+    }
+    if settings.wants("memory") {
+        memory::run(settings, report).await?;
     }
     if settings.wants("visible") {
         visible::run(settings, report).await?;

@@ -18,6 +18,9 @@ use std::time::Duration;
 /// So many entries at once are a replay, and not what several writers did in the same moment.
 const REPLAY: usize = 32;
 
+/// How long a replay is waited for in the middle of a batch.
+const GATHER: Duration = Duration::from_millis(1);
+
 /// How long one pull waits at the server; a lost consumer is noticed within about this time.
 const PULL: Duration = Duration::from_secs(5);
 
@@ -154,13 +157,12 @@ impl LogReader {
         batch.push(self.entry(first)?);
         while batch.len() < most {
             // At the end of the log nobody waits for what may come. A replay delivers almost without
-            // pause, and a full batch is worth a millisecond.
-            let next = if batch.len() < REPLAY {
-                self.messages.next().now_or_never()
-            } else {
-                let next = tokio::time::timeout(Duration::from_millis(1), self.messages.next());
-                next.await.ok()
-            };
+            // pause, and a full batch is worth a millisecond; a clock is asked only when there is one.
+            let mut next = self.messages.next().now_or_never();
+            if next.is_none() && batch.len() >= REPLAY {
+                let arrives = tokio::time::timeout(GATHER, self.messages.next());
+                next = arrives.await.ok();
+            }
             match next {
                 Some(Some(message)) => batch.push(self.entry(message)?),
                 Some(None) => return Err(broken(None)),

@@ -104,14 +104,17 @@ impl<'a> Scan<'a> {
         self.at += 1;
         let begin = self.at;
         loop {
+            // Most of a commit is plain text: it is passed over in one go.
+            let rest = self.bytes.get(self.at..)?;
+            let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+            self.at += rest.iter().position(special)?;
             match self.peek()? {
                 b'"' => {
                     self.at += 1;
                     return self.bytes.get(begin..self.at - 1);
                 }
                 b'\\' => self.escape()?,
-                0..0x20 => return None,
-                _ => self.at += 1,
+                _ => return None,
             }
         }
     }

@@ -6,6 +6,7 @@
 //! both give [`LoggedEvent`]s. [`parked`](fn@parked) tells which commits of an object are missing from both.
 
 pub mod audit;
+mod bulk;
 pub mod event;
 pub mod history;
 mod parked;
@@ -19,9 +20,11 @@ use crate::projector::{OnPoison, Projector, Recorded};
 use crate::store::TenantConnection;
 use async_trait::async_trait;
 use domain::AnyEvent;
-use domain::id::CommitId;
+use domain::envelope::{Actor, StoredEvent};
+use domain::id::{CommandId, CommitId, CorrelationId};
 use postgres_es::PostgresEventRepository;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use std::time::Duration;
 
@@ -82,7 +85,7 @@ impl Projector for ArchiveProjector {
     ) -> Result<(), ProjectionError> {
         let mut columns = Columns::default();
         for recorded in batch {
-            columns.push(recorded);
+            columns.push(recorded)?;
         }
         sqlx::query(
             "INSERT INTO events (tenant, aggregate_type, aggregate_id, sequence, event_index, event_type,
@@ -107,21 +110,71 @@ impl Projector for ArchiveProjector {
         .await?;
         Ok(())
     }
+
+    fn appends_to(&self) -> &'static [&'static str] {
+        &["events"]
+    }
+
+    async fn apply_bulk(
+        &self,
+        connection: &mut PgConnection,
+        batch: &[Recorded],
+    ) -> Result<(), ProjectionError> {
+        bulk::copy(connection, batch).await
+    }
+}
+
+/// An event as its row keeps it. The column keeps its text, and rows of an older release must equal those of a
+/// rebuild: the order of the members stays.
+#[derive(Serialize)]
+struct Payload<'a> {
+    r#type: &'a str,
+    version: u16,
+    data: &'a Value,
+}
+
+fn payload(event: &StoredEvent) -> Payload<'_> {
+    Payload {
+        r#type: &event.wire_type,
+        version: event.version,
+        data: &event.data,
+    }
+}
+
+/// What is kept of a commit beside its events; its order stays, as that of [`Payload`] does.
+#[derive(Serialize)]
+struct Metadata<'a> {
+    commit_id: CommitId,
+    actor: &'a Actor,
+    command_id: CommandId,
+    correlation_id: CorrelationId,
+    previous_hash: Option<&'a str>,
+    hash: &'a str,
+    stream_sequence: u64,
+}
+
+fn metadata(recorded: &Recorded) -> Metadata<'_> {
+    let commit = &recorded.commit;
+    Metadata {
+        commit_id: commit.commit_id,
+        actor: &commit.actor,
+        command_id: commit.command_id,
+        correlation_id: commit.correlation_id,
+        previous_hash: commit.previous_hash.as_deref(),
+        hash: &recorded.hash,
+        stream_sequence: recorded.stream_sequence,
+    }
+}
+
+fn text(document: &impl Serialize) -> Result<String, ProjectionError> {
+    let text = serde_json::to_string(document);
+    text.map_err(|error| sqlx::Error::Encode(error.into()).into())
 }
 
 impl Columns {
-    fn push(&mut self, recorded: &Recorded) {
+    fn push(&mut self, recorded: &Recorded) -> Result<(), ProjectionError> {
         let commit = &recorded.commit;
-        let metadata = json!({
-            "commit_id": commit.commit_id,
-            "actor": commit.actor,
-            "command_id": commit.command_id,
-            "correlation_id": commit.correlation_id,
-            "previous_hash": commit.previous_hash,
-            "hash": recorded.hash,
-            "stream_sequence": recorded.stream_sequence,
-        })
-        .to_string();
+        let metadata = text(&metadata(recorded))?;
         for (index, event) in commit.events.iter().enumerate() {
             self.tenant.push(commit.tenant.to_string());
             self.aggregate_type.push(commit.aggregate.clone());
@@ -131,14 +184,12 @@ impl Columns {
                 .push(i32::try_from(index).unwrap_or(i32::MAX));
             self.event_type.push(event.wire_type.clone());
             self.event_version.push(event.version.to_string());
-            let payload = json!({
-                "type": event.wire_type, "version": event.version, "data": event.data,
-            });
-            self.payload.push(payload.to_string());
+            self.payload.push(text(&payload(event))?);
             self.metadata.push(metadata.clone());
             self.stream_sequence.push(to_i64(recorded.stream_sequence));
             self.recorded_at.push(commit.recorded_at);
         }
+        Ok(())
     }
 }
 

@@ -67,6 +67,11 @@ pub enum ProjectionError {
     /// Two rebuilds of one model would overwrite each other.
     #[error("a rebuild of {0} is under way: wait for its end")]
     RebuildRuns(&'static str),
+    /// Readers hold the live models, so that rebuilt ones cannot take their place.
+    #[error(
+        "the read models were being read for a minute without a pause, by a backup or by hand: let that end, and run the rebuild again; nothing was swapped"
+    )]
+    InUse,
     /// There is no such projector.
     #[error("there is no projector `{name}`; there are {known}")]
     Unknown {
@@ -100,6 +105,7 @@ impl ProjectionError {
             | Self::WaitedFor(_)
             | Self::Differs { .. }
             | Self::RebuildRuns(_)
+            | Self::InUse
             | Self::Unknown { .. } => false,
         }
     }

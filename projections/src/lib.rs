@@ -21,6 +21,7 @@ pub mod archive;
 pub mod archived;
 pub mod catalog;
 mod checkpoint;
+mod copy;
 pub mod dead_letter;
 pub mod error;
 mod lease;

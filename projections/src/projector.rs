@@ -117,6 +117,22 @@ pub trait Projector: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// The tables that [`apply`](Self::apply) only adds rows to and never reads. While they are filled by a
+    /// rebuild, those of their indexes that refuse nothing wait for the rows.
+    fn appends_to(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Does what [`apply`](Self::apply) does, for a rebuild: large batches, into tables that nobody reads. It
+    /// may fail with poison where `apply` would take the batch; the batch is then applied by `apply`.
+    async fn apply_bulk(
+        &self,
+        connection: &mut PgConnection,
+        batch: &[Recorded],
+    ) -> Result<(), ProjectionError> {
+        self.apply(connection, batch).await
+    }
+
     /// Whether its commits are decoded first. A model of the log's bytes takes also what nobody can read.
     fn decodes(&self) -> bool {
         true

@@ -1,28 +1,37 @@
-//! The same read model, built from the log beside the live one, compared with it, and swapped in.
+//! Read models built from the log beside the live ones, compared with them, and swapped in together.
 //!
-//! The live model serves and is kept up to date all the while. At the end its checkpoint is locked, the
-//! copy takes the last steps to the very same position, and the rows are compared. Then the two change
-//! places in one transaction. The replaced model stays as `<name>_old` until [`drop_old`].
+//! The live models serve and are kept up to date all the while. The log is read once for all copies
+//! ([`pipeline`]), rows come in bulk ([`beside`]) and most indexes after them ([`indexes`]). A live model is
+//! compared as a snapshot has it, at the very position that its copy is brought to, so nothing waits for the
+//! comparison. At the end the checkpoints of all live models are locked, all copies take the last steps to one
+//! common position, and all change places in one transaction ([`swap`]): whoever reads finds all of them
+//! replaced, or none. The replaced models stay as `<name>_old` until [`drop_old`].
 //!
 //! A live model that was made from another log cannot be compared at one position. [`Finish::Swap`] then
 //! builds up to the head of the present log, and the projector goes on from there.
 
+mod beside;
 mod checksum;
+mod indexes;
+mod pipeline;
 mod search;
+mod swap;
 
 pub use checksum::TableChecksum;
 pub use search::{drop_old_index, rebuild_search};
 
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::{self, to_u64};
 use crate::error::ProjectionError;
 use crate::projector::Projector;
-use crate::runner::{Runner, check_log};
+use crate::runner::check_log;
 use crate::store::Database;
+use beside::Beside;
 use bus::Log;
-use sqlx::{Connection, Executor, PgConnection};
+use futures::future::{try_join, try_join_all};
+use pipeline::catch_up;
+use sqlx::{Executor, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::runtime::Handle;
 
 /// What to do when the copy is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +49,7 @@ pub enum Finish {
 pub struct Rebuilt {
     /// Which projector.
     pub projector: String,
-    /// The position at which both were compared.
+    /// The position of the swap; without one, the position at which both were compared.
     pub stream_sequence: u64,
     /// How long it took.
     pub elapsed: Duration,
@@ -113,107 +122,175 @@ impl Rebuilt {
 /// Rebuilds a projector of Postgres rows. `progress` is told the position and the goal.
 ///
 /// # Errors
-/// [`ProjectionError::Differs`] with [`Finish::SwapIfEqual`] when the two are not equal;
-/// [`ProjectionError::LogReplaced`] without [`Finish::Swap`] when the live one was made from another log;
-/// otherwise what the log or the database says. The live model is untouched by any error.
+/// [`ProjectionError::Differs`] with [`Finish::SwapIfEqual`] when the two are not equal; otherwise as
+/// [`rebuild_together`].
 pub async fn rebuild(
     projector: Arc<dyn Projector>,
     log: &Log,
     database: &Database,
     finish: Finish,
-    progress: &(dyn Fn(u64, u64) + Send + Sync),
+    progress: &'static (dyn Fn(u64, u64) + Send + Sync),
 ) -> Result<Rebuilt, ProjectionError> {
     let begun = Instant::now();
-    let live = projector.name();
-    let beside = format!("{live}_rebuild");
-    let runner = Runner::beside(
-        Arc::clone(&projector),
-        beside.clone(),
-        log.clone(),
-        database.clone(),
-    );
-    let mut connection = database.connect().await?;
-    if !runner.take_lead(&mut connection).await? {
-        return Err(ProjectionError::RebuildRuns(live));
-    }
-    // Nobody hears of the copy before the swap, whose own commit brings it to the disk.
-    sqlx::query("SET synchronous_commit = off")
-        .execute(&mut connection)
-        .await?;
-    let at = checkpoint::read(&mut connection, live).await?;
-    let goal = match check_log(log, live, &at).await {
-        Ok(()) => Goal::LiveModel,
-        Err(ProjectionError::LogReplaced(_)) if finish == Finish::Swap => Goal::PresentLog,
-        Err(error) => return Err(error),
-    };
-    begin_beside(&mut connection, live, &beside).await?;
-    // Catch up with a moving goal twice; what is left then is little.
-    for _ in 0..2 {
-        let at = checkpoint::read(&mut connection, live).await?;
-        let goal = goal.position(&at, log).await?;
-        catch_up(&runner, &mut connection, &beside, log, goal, progress).await?;
-    }
-    let mut locker = database.connect().await?;
-    let mut transaction = locker.begin().await?;
-    checkpoint::enter(&mut transaction, live, live, true).await?;
-    let at = checkpoint::read(&mut transaction, live).await?;
-    let goal = goal.position(&at, log).await?;
-    catch_up(&runner, &mut connection, &beside, log, goal, progress).await?;
-    let tables = compare(&mut transaction, projector.as_ref(), &beside).await?;
-    let rebuilt = Rebuilt::new(live, goal, tables, finish);
-    swap_or_drop(&mut transaction, live, &beside, rebuilt.swapped).await?;
-    transaction.commit().await?;
+    let name = projector.name();
+    let progress: Progress = Arc::new(move |_, at, goal| progress(at, goal));
+    let rebuilt = rebuild_together(vec![projector], log, database, finish, &progress).await?;
+    let rebuilt = rebuilt.into_iter().next();
+    let rebuilt = rebuilt.ok_or(ProjectionError::WaitedFor(name))?;
     rebuilt.conclude(begun, finish)
 }
 
 /// Told of a rebuild's progress: which projector, its position and the goal.
 pub type Progress = Arc<dyn Fn(&'static str, u64, u64) + Send + Sync>;
 
-/// Rebuilds several projectors of Postgres rows at the same time: each of them waits for its own rows, and
-/// together they keep the machine busy. One that fails leaves the others to their end. Answers in their order.
+/// Rebuilds several projectors of Postgres rows from one reading of the log, and swaps all of them or none:
+/// with [`Finish::SwapIfEqual`] none when one of them differs. Answers in their order.
+///
+/// # Errors
+/// [`ProjectionError::LogReplaced`] without [`Finish::Swap`] when a live model was made from another log;
+/// [`ProjectionError::InUse`] when readers do not let go of the live models; otherwise what the log or the
+/// database says. The live models are untouched by any error.
 pub async fn rebuild_together(
     projectors: Vec<Arc<dyn Projector>>,
     log: &Log,
     database: &Database,
     finish: Finish,
     progress: &Progress,
-) -> Vec<Result<Rebuilt, ProjectionError>> {
-    let rebuilding = projectors.into_iter().map(|projector| {
-        let (log, database, progress) = (log.clone(), database.clone(), Arc::clone(progress));
-        // A thread each, because the future borrows in ways that the compiler cannot prove to be `Send`.
-        tokio::task::spawn_blocking(move || {
-            let name = projector.name();
-            let progress = |at, goal| progress(name, at, goal);
-            let rebuilding = rebuild(projector, &log, &database, finish, &progress);
-            Handle::current().block_on(rebuilding)
-        })
-    });
-    let rebuilding: Vec<_> = rebuilding.collect();
-    let mut rebuilt = Vec::new();
-    for one in rebuilding {
-        rebuilt.push(match one.await {
-            Ok(outcome) => outcome,
-            // A defect of ours goes on its way.
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        });
+) -> Result<Vec<Rebuilt>, ProjectionError> {
+    let begun = Instant::now();
+    let mut copies = Vec::new();
+    for projector in projectors {
+        let goal = goal_of(projector.name(), log, database, finish).await?;
+        copies.push(Beside::begin(projector, goal, log, database).await?);
     }
-    rebuilt
+    let mut connection = database.connect().await?;
+    aim(&mut copies, log, &mut connection).await?;
+    copies = catch_up(copies, log, progress).await?;
+    try_join_all(copies.iter_mut().map(Beside::make_indexes)).await?;
+    aim(&mut copies, log, &mut connection).await?;
+    copies = catch_up(copies, log, progress).await?;
+
+    let (mut copies, mut rebuilt) = compare(copies, log, database, finish, progress).await?;
+    let swaps = match finish {
+        Finish::Check => false,
+        Finish::SwapIfEqual => rebuilt.iter().all(Rebuilt::is_equal),
+        Finish::Swap => true,
+    };
+    if swaps {
+        aim(&mut copies, log, &mut connection).await?;
+        copies = catch_up(copies, log, progress).await?;
+        copies = swap::swap(copies, log, database, progress).await?;
+        for (one, copy) in rebuilt.iter_mut().zip(&copies) {
+            one.stream_sequence = copy.at.stream_sequence;
+        }
+    } else {
+        swap::drop_copies(&mut connection, &copies).await?;
+    }
+    for one in &mut rebuilt {
+        one.swapped = swaps;
+        one.elapsed = begun.elapsed();
+    }
+    Ok(rebuilt)
 }
 
-async fn compare(
+/// How far a copy is to be built.
+async fn goal_of(
+    live: &'static str,
+    log: &Log,
+    database: &Database,
+    finish: Finish,
+) -> Result<Goal, ProjectionError> {
+    let mut connection = database.connect().await?;
+    let at = checkpoint::read(&mut connection, live).await?;
+    match check_log(log, live, &at).await {
+        // An empty model is not what anybody wants back.
+        Ok(()) if finish == Finish::Swap && at.stream_sequence == 0 => Ok(Goal::PresentLog),
+        Ok(()) => Ok(Goal::LiveModel),
+        Err(ProjectionError::LogReplaced(_)) if finish == Finish::Swap => Ok(Goal::PresentLog),
+        Err(error) => Err(error),
+    }
+}
+
+/// Points the copies at where the live models stand now.
+async fn aim(
+    copies: &mut [Beside],
+    log: &Log,
     connection: &mut PgConnection,
-    projector: &dyn Projector,
-    beside: &str,
-) -> Result<Vec<Compared>, ProjectionError> {
+) -> Result<(), ProjectionError> {
+    for copy in copies {
+        copy.goal = match copy.towards {
+            Goal::LiveModel => position(connection, copy.projector.name()).await?,
+            Goal::PresentLog => log.head().await?,
+        };
+        copy.least = copy.goal;
+    }
+    Ok(())
+}
+
+async fn position(connection: &mut PgConnection, live: &str) -> Result<u64, sqlx::Error> {
+    let at: i64 =
+        sqlx::query_scalar("SELECT stream_sequence FROM metamcp.checkpoints WHERE projector = $1")
+            .bind(live)
+            .fetch_one(connection)
+            .await?;
+    Ok(to_u64(at))
+}
+
+/// Compares each copy with a snapshot of its live model, at the position of the snapshot. What differs is
+/// looked at once more: an erasure wipes rows of the copies at once, and of the snapshot never.
+async fn compare(
+    mut copies: Vec<Beside>,
+    log: &Log,
+    database: &Database,
+    finish: Finish,
+    progress: &Progress,
+) -> Result<(Vec<Beside>, Vec<Rebuilt>), ProjectionError> {
+    let mut last = finish == Finish::Swap;
+    loop {
+        let mut snapshots = Vec::new();
+        for copy in &mut copies {
+            let mut snapshot = database.connect().await?;
+            snapshot
+                .execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                .await?;
+            aim(std::slice::from_mut(copy), log, &mut snapshot).await?;
+            snapshots.push(snapshot);
+        }
+        copies = catch_up(copies, log, progress).await?;
+        let comparing = copies.iter_mut().zip(&mut snapshots);
+        let compared = try_join_all(comparing.map(|(copy, live)| compare_one(copy, live))).await?;
+        if last || compared.iter().all(Rebuilt::is_equal) {
+            return Ok((copies, compared));
+        }
+        last = true;
+    }
+}
+
+async fn compare_one(
+    copy: &mut Beside,
+    snapshot: &mut PgConnection,
+) -> Result<Rebuilt, ProjectionError> {
+    let live = copy.projector.name();
     let mut tables = Vec::new();
-    for table in projector.tables() {
+    for table in copy.projector.tables() {
+        let (live, rebuilt) = try_join(
+            checksum::of_table(snapshot, live, table),
+            checksum::of_table(&mut copy.connection, &copy.name, table),
+        )
+        .await?;
         tables.push(Compared {
             table: (*table).to_owned(),
-            live: checksum::of_table(connection, projector.name(), table).await?,
-            rebuilt: checksum::of_table(connection, beside, table).await?,
+            live,
+            rebuilt,
         });
     }
-    Ok(tables)
+    Ok(Rebuilt {
+        projector: live.to_owned(),
+        stream_sequence: copy.at.stream_sequence,
+        elapsed: Duration::ZERO,
+        tables,
+        swapped: false,
+    })
 }
 
 /// How far the copy is built.
@@ -221,92 +298,8 @@ async fn compare(
 enum Goal {
     /// To where the live model stands.
     LiveModel,
-    /// To the head of the log: the live model is of another one.
+    /// To the head of the log: the live model is of another one, or has not begun.
     PresentLog,
-}
-
-impl Goal {
-    async fn position(self, live: &Checkpoint, log: &Log) -> Result<u64, ProjectionError> {
-        match self {
-            Self::LiveModel => Ok(live.stream_sequence),
-            Self::PresentLog => Ok(log.head().await?),
-        }
-    }
-}
-
-async fn catch_up(
-    runner: &Runner,
-    connection: &mut PgConnection,
-    beside: &str,
-    log: &Log,
-    goal: u64,
-    progress: &(dyn Fn(u64, u64) + Send + Sync),
-) -> Result<(), ProjectionError> {
-    let mut at = checkpoint::read(connection, beside).await?;
-    if at.stream_sequence >= goal {
-        return Ok(());
-    }
-    let mut reader = log.read_from(at.stream_sequence + 1).await?;
-    while at.stream_sequence < goal {
-        let mut batch = reader.next_batch(1_000).await?;
-        batch.retain(|entry| entry.stream_sequence <= goal);
-        at = runner.apply(connection, &at, &batch).await?;
-        progress(at.stream_sequence, goal);
-    }
-    Ok(())
-}
-
-/// Makes the empty copy, and forgets what an interrupted rebuild has left.
-async fn begin_beside(
-    connection: &mut PgConnection,
-    live: &str,
-    beside: &str,
-) -> Result<(), ProjectionError> {
-    sqlx::query("SELECT metamcp.clone_schema($1, $2)")
-        .bind(live)
-        .bind(beside)
-        .execute(&mut *connection)
-        .await?;
-    for table in ["checkpoints", "dead_letters"] {
-        sqlx::query(&format!("DELETE FROM metamcp.{table} WHERE projector = $1"))
-            .bind(beside)
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(())
-}
-
-/// The checkpoint comes with the rows: after a rebuild on another log it is not the one that was there.
-async fn swap_or_drop(
-    transaction: &mut PgConnection,
-    live: &str,
-    beside: &str,
-    swap: bool,
-) -> Result<(), ProjectionError> {
-    let statement = if swap {
-        format!(
-            "DROP SCHEMA IF EXISTS {live}_old CASCADE;
-             ALTER SCHEMA {live} RENAME TO {live}_old;
-             ALTER SCHEMA {beside} RENAME TO {live};
-             UPDATE metamcp.checkpoints AS live
-                SET stream_sequence = new.stream_sequence, commit_hash = new.commit_hash
-                FROM metamcp.checkpoints AS new
-                WHERE live.projector = '{live}' AND new.projector = '{beside}';
-             DELETE FROM metamcp.dead_letters WHERE projector = '{live}';
-             UPDATE metamcp.dead_letters SET projector = '{live}' WHERE projector = '{beside}';"
-        )
-    } else {
-        format!(
-            "DROP SCHEMA {beside} CASCADE;
-             DELETE FROM metamcp.dead_letters WHERE projector = '{beside}';"
-        )
-    };
-    sqlx::raw_sql(&statement).execute(&mut *transaction).await?;
-    sqlx::query("DELETE FROM metamcp.checkpoints WHERE projector = $1")
-        .bind(beside)
-        .execute(transaction)
-        .await?;
-    Ok(())
 }
 
 /// The tables beside a live one that hold its rows, too: what a rebuild has replaced, or is building, or

@@ -1,5 +1,7 @@
 //! Read models: row-level security, the log's identity, rebuild, parking, leadership.
 
+mod swap;
+
 use crate::support::{Installation, serve};
 use cqrs_es::Aggregate;
 use cqrs_es::persist::PersistedEventRepository;

@@ -58,45 +58,61 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         println!("What earlier rebuilds have replaced is removed.");
         return Ok(());
     }
-    let mut differs = Vec::new();
-    for rebuilt in rebuild_all(&names, &config, &backend, finish).await? {
-        let rebuilt = rebuilt?;
-        print(&rebuilt);
-        if rebuilt.swapped && args.drop_old {
-            forget(&rebuilt.projector, &config, &backend).await?;
-        }
-        if !rebuilt.is_equal() && !rebuilt.swapped {
-            differs.push(rebuilt.projector);
-        }
+    let bars = Bars::new()?;
+    let mut rebuilt = relational_models(&names, &backend, finish, &bars).await?;
+    rebuilt.iter().for_each(print);
+    let stand = finish == Finish::Check || rebuilt.iter().all(|one| one.swapped);
+    if names.contains(&search::NAME) && stand {
+        let index = search_index(&config, &backend, finish, &bars).await?;
+        print(&index);
+        rebuilt.push(index);
     }
+    for one in rebuilt.iter().filter(|one| one.swapped && args.drop_old) {
+        forget(&one.projector, &config, &backend).await?;
+    }
+    let differs = rebuilt.iter().filter(|one| !one.is_equal() && !one.swapped);
+    let differs: Vec<_> = differs.map(|one| one.projector.as_str()).collect();
     if !differs.is_empty() {
         anyhow::bail!(
-            "{} differ from what the log says: rebuild with --force",
+            "{} differ from what the log says, and nothing was swapped: rebuild with --force",
             differs.join(", ")
         );
     }
     Ok(())
 }
 
-/// The relational models at the same time, and then the index, which reads from them.
-async fn rebuild_all(
+/// One bar for each model.
+struct Bars {
+    all: MultiProgress,
+    style: ProgressStyle,
+}
+
+impl Bars {
+    fn new() -> anyhow::Result<Self> {
+        let style = "{prefix:11} {bar:30} {pos}/{len} ({per_sec}, {eta} left)";
+        Ok(Self {
+            all: MultiProgress::new(),
+            style: ProgressStyle::with_template(style)?,
+        })
+    }
+
+    fn bar(&self, name: &str) -> ProgressBar {
+        let bar = ProgressBar::new(0).with_style(self.style.clone());
+        self.all.add(bar.with_prefix(name.to_owned()))
+    }
+}
+
+/// All of them from one reading of the log, swapped together or not at all.
+async fn relational_models(
     names: &[&str],
-    config: &Config,
     backend: &Backend,
     finish: Finish,
-) -> anyhow::Result<Vec<Result<Rebuilt, ProjectionError>>> {
-    let (log, database) = (&backend.log, &backend.database);
-    let bars = MultiProgress::new();
-    let style =
-        ProgressStyle::with_template("{prefix:8} {bar:30} {pos}/{len} ({per_sec}, {eta} left)")?;
-    let bar = |name: &str| {
-        let bar = ProgressBar::new(0).with_style(style.clone());
-        bars.add(bar.with_prefix(name.to_owned()))
-    };
+    bars: &Bars,
+) -> anyhow::Result<Vec<Rebuilt>> {
     let projectors: Vec<_> = names.iter().filter_map(|name| relational(name)).collect();
     let of_projectors: HashMap<_, _> = projectors
         .iter()
-        .map(|projector| (projector.name(), bar(projector.name())))
+        .map(|projector| (projector.name(), bars.bar(projector.name())))
         .collect();
     let progress: Progress = Arc::new(move |name, at, goal| {
         if let Some(bar) = of_projectors.get(name) {
@@ -104,18 +120,29 @@ async fn rebuild_all(
             bar.set_position(at);
         }
     });
-    let mut rebuilt = rebuild_together(projectors, log, database, finish, &progress).await;
-    if names.contains(&search::NAME) && rebuilt.iter().all(Result::is_ok) {
-        let bar = bar(search::NAME);
-        let progress = |at, goal| {
-            bar.set_length(goal);
-            bar.set_position(at);
-        };
-        let index = backend.open_index(config, false).await?;
-        rebuilt.push(rebuild_search(&index, log, database, finish, &progress).await);
-    }
-    bars.clear()?;
-    Ok(rebuilt)
+    let (log, database) = (&backend.log, &backend.database);
+    let rebuilt = rebuild_together(projectors, log, database, finish, &progress).await;
+    bars.all.clear()?;
+    Ok(rebuilt?)
+}
+
+/// The index comes after the models, because it is made of the catalogue.
+async fn search_index(
+    config: &Config,
+    backend: &Backend,
+    finish: Finish,
+    bars: &Bars,
+) -> anyhow::Result<Rebuilt> {
+    let bar = bars.bar(search::NAME);
+    let progress = |at, goal| {
+        bar.set_length(goal);
+        bar.set_position(at);
+    };
+    let (log, database) = (&backend.log, &backend.database);
+    let index = backend.open_index(config, false).await?;
+    let rebuilt = rebuild_search(&index, log, database, finish, &progress).await;
+    bars.all.clear()?;
+    Ok(rebuilt?)
 }
 
 /// Removes the model that a rebuild has replaced.

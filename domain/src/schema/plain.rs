@@ -53,9 +53,7 @@ fn is_type(value: &Value) -> bool {
         Value::String(name) => known(&name.as_str()),
         Value::Array(names) => {
             let different: BTreeSet<_> = names.iter().filter_map(Value::as_str).collect();
-            !names.is_empty()
-                && different.len() == names.len()
-                && different.iter().all(known)
+            !names.is_empty() && different.len() == names.len() && different.iter().all(known)
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
     }

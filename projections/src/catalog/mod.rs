@@ -1,5 +1,6 @@
 //! Read model `catalog`: servers, tools and their versions.
 
+mod bulk;
 mod facets;
 mod past;
 mod pins;

@@ -18,8 +18,8 @@ pub(super) trait Dated: Clone {
 #[derive(Debug, Serialize)]
 pub(super) struct Past<T> {
     #[serde(flatten)]
-    row: T,
-    valid_to: i64,
+    pub(super) row: T,
+    pub(super) valid_to: i64,
 }
 
 /// Keeps the image of a row that the commit at `at` is about to change. Every commit of a batch passes

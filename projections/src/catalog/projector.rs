@@ -2,7 +2,6 @@
 //! writes every touched row once, and the image of each state between: a constant number of statements,
 //! however many commits.
 
-use super::NAME;
 use super::past::{Dated, MOMENTS, Past, moments, save_moments, supersede};
 use super::save::{
     SERVER_COLUMNS, TOOL_COLUMNS, VERSION_COLUMNS, document, fetch, past_columns, save, save_past,
@@ -10,6 +9,7 @@ use super::save::{
 };
 use super::shelf::{self, Shelves};
 use super::tool_row::{ACTIVE, RETIRED, ToolRow};
+use super::{NAME, bulk};
 use crate::checkpoint::to_i64;
 use crate::error::ProjectionError;
 use crate::projector::{OnPoison, Projector, Recorded};
@@ -36,17 +36,17 @@ const VERSION_KEY: &str = "tool_id, tool_version";
 pub(super) type Key = (String, String);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct ServerRow {
-    tenant: String,
-    server_id: String,
-    slug: String,
+pub(super) struct ServerRow {
+    pub(super) tenant: String,
+    pub(super) server_id: String,
+    pub(super) slug: String,
     #[serde(flatten)]
-    profile: ServerProfile,
-    status: String,
-    retired_reason: Option<String>,
-    registered_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    valid_from: i64,
+    pub(super) profile: ServerProfile,
+    pub(super) status: String,
+    pub(super) retired_reason: Option<String>,
+    pub(super) registered_at: DateTime<Utc>,
+    pub(super) updated_at: DateTime<Utc>,
+    pub(super) valid_from: i64,
 }
 
 impl Dated for ServerRow {
@@ -56,27 +56,27 @@ impl Dated for ServerRow {
 }
 
 #[derive(Debug, Serialize)]
-struct VersionRow<'a> {
-    tenant: &'a str,
-    tool_id: &'a str,
-    tool_version: &'a Version,
+pub(super) struct VersionRow<'a> {
+    pub(super) tenant: &'a str,
+    pub(super) tool_id: &'a str,
+    pub(super) tool_version: &'a Version,
     #[serde(flatten)]
-    definition: &'a ToolDefinition,
-    definition_hash: &'a str,
-    stream_sequence: i64,
-    published_at: DateTime<Utc>,
-    actor_kind: &'static str,
-    actor_id: &'a str,
+    pub(super) definition: &'a ToolDefinition,
+    pub(super) definition_hash: &'a str,
+    pub(super) stream_sequence: i64,
+    pub(super) published_at: DateTime<Utc>,
+    pub(super) actor_kind: &'static str,
+    pub(super) actor_id: &'a str,
 }
 
 /// The rows that a batch touches.
 #[derive(Default)]
-struct Rows<'a> {
-    servers: BTreeMap<Key, ServerRow>,
-    tools: BTreeMap<Key, ToolRow>,
-    servers_past: Vec<Past<ServerRow>>,
-    tools_past: Vec<Past<ToolRow>>,
-    versions: Vec<VersionRow<'a>>,
+pub(super) struct Rows<'a> {
+    pub(super) servers: BTreeMap<Key, ServerRow>,
+    pub(super) tools: BTreeMap<Key, ToolRow>,
+    pub(super) servers_past: Vec<Past<ServerRow>>,
+    pub(super) tools_past: Vec<Past<ToolRow>>,
+    pub(super) versions: Vec<VersionRow<'a>>,
     /// The definitions that tools of this batch may give way to.
     shelves: Shelves,
     /// Servers retired or restored in this batch, whose tools go with them.
@@ -152,6 +152,19 @@ impl Projector for CatalogProjector {
             document(&rows.versions),
             document(&moments(batch)),
         ])
+    }
+
+    fn appends_to(&self) -> &'static [&'static str] {
+        &["servers_past", "tools_past"]
+    }
+
+    async fn apply_bulk(
+        &self,
+        connection: &mut PgConnection,
+        batch: &[Recorded],
+    ) -> Result<(), ProjectionError> {
+        let rows = fold(connection, batch).await?;
+        bulk::write(connection, rows, batch).await
     }
 }
 
@@ -237,7 +250,7 @@ async fn load<'a>(
     Ok(rows)
 }
 
-fn key(recorded: &Recorded) -> Key {
+pub(super) fn key(recorded: &Recorded) -> Key {
     (
         recorded.commit.tenant.to_string(),
         recorded.commit.aggregate_id.clone(),

@@ -8,6 +8,7 @@ use super::export::{Bounds, export};
 use super::fault::Fault;
 use super::read;
 use super::verify::{Verified, Verifier};
+use super::verify_file::verify_file;
 use crate::app::Backend;
 use crate::cli::Installation;
 use anyhow::{Context, bail};
@@ -238,7 +239,7 @@ fn verify(file: &Path, key: &Path, kept: Option<&Path>) -> anyhow::Result<ExitCo
     let bar = bar("{bar:30} {bytes}/{total_bytes} ({bytes_per_sec}, {eta} left)")?;
     bar.set_length(length);
     let outcome = match Verifier::new(keys, kept) {
-        Ok(verifier) => read::verify_file(file, verifier, &|at| bar.set_position(at))?,
+        Ok(verifier) => verify_file(file, verifier, &|at| bar.set_position(at))?,
         Err(fault) => Err(fault),
     };
     bar.finish_and_clear();

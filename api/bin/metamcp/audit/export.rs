@@ -1,5 +1,6 @@
 //! Writes the log, or a part of it, with the tree heads that cover it. Streams: neither commits nor heads are
-//! held in memory beyond a batch.
+//! held in memory beyond a few batches. One task reads, others make lines of what was read, and the caller's
+//! writes them in order.
 
 use super::format::{CommitLine, End, FORMAT, HeadLine, Header, Line};
 use anyhow::{Context, bail, ensure};
@@ -10,13 +11,17 @@ use projections::Database;
 use projections::ledger::{SignedHead, tree};
 use std::collections::VecDeque;
 use std::io::Write;
+use std::ops::Range;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Entries read at once.
 const BATCH: usize = 1_000;
 /// Batches that lie read while one is written.
 const AHEAD: usize = 2;
+/// Bytes that a commit's line has beside its body, and that escapes in a body add, on the average.
+const BESIDE_BODY: usize = 512;
 /// Silence of the log after which an export gives up.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -62,11 +67,18 @@ pub async fn export(
     let mut position = from - 1;
     let mut batches = read_ahead(log, from, to).await?;
     while position < to {
-        let batch = batches.recv().await.context("the reader has stopped")??;
-        for entry in batch.iter().take_while(|entry| entry.stream_sequence <= to) {
-            position = entry.stream_sequence;
-            write_commit(out, entry)?;
-            end.commits += 1;
+        let rendering = batches.recv().await.context("the reader has stopped")??;
+        let rendered = rendering.await??;
+        let mut lines = rendered.lines.as_slice();
+        while !lines.is_empty() {
+            // As many as stand before the next head, in one piece.
+            let size = heads.peek().await?.map_or(to, |head| head.head().size);
+            let before = usize::try_from(size.saturating_sub(position))?;
+            let (now, later) = lines.split_at(before.clamp(1, lines.len()));
+            out.write_all(rendered.text_of(now))?;
+            lines = later;
+            position += now.len() as u64;
+            end.commits += now.len() as u64;
             end.tree_heads += heads.write_up_to(position, out).await?;
         }
         progress(position, to);
@@ -85,12 +97,39 @@ pub async fn export(
     Ok(end)
 }
 
-/// Reads the log while what was read before is being written.
-async fn read_ahead(
-    log: &Log,
-    from: u64,
-    to: u64,
-) -> anyhow::Result<mpsc::Receiver<anyhow::Result<Vec<LogEntry>>>> {
+/// The lines of some commits in a row.
+struct Rendered {
+    text: Vec<u8>,
+    /// Where each of them lies in the text.
+    lines: Vec<Range<usize>>,
+}
+
+impl Rendered {
+    fn of(entries: &[LogEntry]) -> anyhow::Result<Self> {
+        let bodies: usize = entries.iter().map(|entry| entry.body.len()).sum();
+        let mut text = Vec::with_capacity(bodies + entries.len() * BESIDE_BODY);
+        let mut lines = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let begin = text.len();
+            write_commit(&mut text, entry)?;
+            lines.push(begin..text.len());
+        }
+        Ok(Self { text, lines })
+    }
+
+    fn text_of(&self, lines: &[Range<usize>]) -> &[u8] {
+        match lines {
+            [first, .., last] => &self.text[first.start..last.end],
+            [only] => &self.text[only.clone()],
+            [] => &[],
+        }
+    }
+}
+
+type Rendering = anyhow::Result<JoinHandle<anyhow::Result<Rendered>>>;
+
+/// Reads the log, and makes lines of it, while what was read before is being written.
+async fn read_ahead(log: &Log, from: u64, to: u64) -> anyhow::Result<mpsc::Receiver<Rendering>> {
     let mut reader = log.read_from(from).await?;
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
@@ -101,8 +140,12 @@ async fn read_ahead(
             let batch = batch.and_then(|batch| Ok(batch?));
             let last = batch.as_ref().ok().and_then(|batch| batch.last());
             position = last.map_or(to, |entry| entry.stream_sequence);
+            let rendering = batch.map(|mut batch| {
+                batch.retain(|entry| entry.stream_sequence <= to);
+                spawn_blocking(move || Rendered::of(&batch))
+            });
             // Nobody listens any more when the export has failed.
-            if sender.send(batch).await.is_err() {
+            if sender.send(rendering).await.is_err() {
                 break;
             }
         }
@@ -179,11 +222,12 @@ impl Heads {
     /// Writes the heads over no more than `size` commits.
     async fn write_up_to(&mut self, size: u64, out: &mut impl Write) -> anyhow::Result<u64> {
         let mut written = 0;
-        while let Some(head) = self.next().await? {
-            if head.head().size > size {
-                self.ahead = Some(head);
-                break;
-            }
+        while self
+            .peek()
+            .await?
+            .is_some_and(|head| head.head().size <= size)
+            && let Some(head) = self.ahead.take()
+        {
             let line = HeadLine {
                 note: head.note().to_owned(),
                 consistency: Vec::new(),
@@ -192,6 +236,14 @@ impl Heads {
             written += 1;
         }
         Ok(written)
+    }
+
+    /// The next head, which stays the next one.
+    async fn peek(&mut self) -> anyhow::Result<Option<&SignedHead>> {
+        if self.ahead.is_none() {
+            self.ahead = self.next().await?;
+        }
+        Ok(self.ahead.as_ref())
     }
 
     async fn next(&mut self) -> anyhow::Result<Option<SignedHead>> {

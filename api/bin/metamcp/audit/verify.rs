@@ -2,10 +2,10 @@
 //! the Merkle root at every signed head, and the signatures. One pass; memory grows with the number of
 //! objects (a hash each), not with that of commits.
 
-use super::examine::{Examined, ExaminedCommit, LinkOf};
+use super::examine::{Examined, ExaminedCommit, LinkOf, Previous};
 use super::fault::Fault;
 use super::format::{FORMAT, HeadLine, Header};
-use domain::merkle::{Frontier, verify_consistency};
+use domain::merkle::{Frontier, TreeHash, verify_consistency};
 use projections::ledger::{SignedHead, VerifyingKey};
 use std::collections::{HashMap, VecDeque};
 
@@ -36,7 +36,7 @@ pub struct Verified {
 struct Link {
     stream_sequence: u64,
     sequence: u64,
-    hash: String,
+    hash: TreeHash,
 }
 
 /// Takes an export line by line, each of them [examined](super::examine::examine) before.
@@ -91,7 +91,7 @@ impl Verifier {
     ///
     /// # Errors
     /// [`Fault`], the first one.
-    pub(super) fn take(&mut self, line: Examined<'_>) -> Result<(), Fault> {
+    pub(super) fn take(&mut self, line: Examined) -> Result<(), Fault> {
         self.lines += 1;
         let begun = self.header.as_ref().map(|header| (header.from, header.to));
         match (line, begun, self.ended) {
@@ -153,7 +153,7 @@ impl Verifier {
         self.compare_kept()
     }
 
-    fn commit(&mut self, commit: ExaminedCommit<'_>) -> Result<(), Fault> {
+    fn commit(&mut self, commit: ExaminedCommit) -> Result<(), Fault> {
         let (expected, found) = (self.state.tree.size() + 1, commit.stream_sequence);
         if found != expected {
             return Err(Fault::Place { expected, found });
@@ -174,45 +174,35 @@ impl Verifier {
         if !link.canonical {
             return Err(Fault::NotCanonical(at));
         }
-        let object = link.object;
         let root = self
             .header
             .as_ref()
             .map_or("", |header| &header.subject_root);
-        let tail = subject
-            .strip_prefix(root)
-            .and_then(|tail| tail.strip_prefix('.'));
-        if tail != Some(&object) {
+        // A dot stands between the two.
+        let (before, object) = match link.object {
+            Some(begin) => (&subject[..begin - 1], &subject[begin..]),
+            None => return Err(Fault::Subject(at)),
+        };
+        if before != root {
             return Err(Fault::Subject(at));
         }
-        let before = self.chains.get(object.as_str());
-        // Where the export begins in the middle, so may an object's chain.
-        let begins = before.is_none() && self.state.from > 1;
-        let expected = before.map_or(1, |before| before.sequence + 1);
-        let after = before.map_or(self.state.from - 1, |before| before.stream_sequence);
-        if link.sequence != expected && !begins {
-            return Err(Fault::Gap {
-                stream_sequence: at,
-                object,
-                expected,
-                found: link.sequence,
-                after,
-            });
-        }
-        let previous = before.map(|before| before.hash.as_str());
-        if link.previous_hash.as_deref() != previous && !begins {
-            return Err(Fault::Chain {
-                stream_sequence: at,
-                object,
-                previous: after.max(1),
-            });
-        }
-        let link = Link {
+        let from = self.state.from;
+        let now = Link {
             stream_sequence: at,
             sequence: link.sequence,
             hash: link.hash,
         };
-        self.chains.insert(object.into(), link);
+        let Some(before) = self.chains.get_mut(object) else {
+            // Where the export begins in the middle, so may an object's chain.
+            if from == 1 {
+                follows(&link, None, (at, object, 0))?;
+            }
+            self.chains.insert(object.into(), now);
+            return Ok(());
+        };
+        let after = before.stream_sequence;
+        follows(&link, Some(before), (at, object, after))?;
+        *before = now;
         Ok(())
     }
 
@@ -275,6 +265,33 @@ impl Verifier {
             reason: reason.into(),
         }
     }
+}
+
+/// Whether a commit is the next of its object, the last of which lies at `after`.
+fn follows(
+    link: &LinkOf,
+    before: Option<&Link>,
+    (at, object, after): (u64, &str, u64),
+) -> Result<(), Fault> {
+    let expected = before.map_or(1, |before| before.sequence + 1);
+    if link.sequence != expected {
+        return Err(Fault::Gap {
+            stream_sequence: at,
+            object: object.to_owned(),
+            expected,
+            found: link.sequence,
+            after,
+        });
+    }
+    let previous = before.map_or(Previous::None, |before| Previous::Hash(before.hash));
+    if link.previous != previous {
+        return Err(Fault::Chain {
+            stream_sequence: at,
+            object: object.to_owned(),
+            previous: after.max(1),
+        });
+    }
+    Ok(())
 }
 
 /// The trusted keys that signed a head.

@@ -1,0 +1,179 @@
+//! Rebuilt models take the places of the live ones all together, or none does.
+
+use super::fill;
+use crate::support::Installation;
+use projections::rebuild::{Finish, Progress, Rebuilt, rebuild_together};
+use projections::{Database, ProjectionError, registry};
+use sqlx::{Connection, Executor, PgConnection, Row};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+async fn rebuild_all(
+    installation: &Installation,
+    finish: Finish,
+) -> Result<Vec<Rebuilt>, ProjectionError> {
+    let (log, database) = (&installation.app.state.log, &installation.app.database);
+    let silent: Progress = Arc::new(|_, _, _| {});
+    rebuild_together(registry::relational(), log, database, finish, &silent).await
+}
+
+/// The live schemas themselves, whatever their names are later.
+async fn generation(database: &Database) -> BTreeMap<String, i64> {
+    let mut connection = database.connect().await.unwrap();
+    let names: Vec<_> = registry::relational()
+        .iter()
+        .map(|one| one.name())
+        .collect();
+    let rows =
+        sqlx::query("SELECT nspname::text, oid::bigint FROM pg_namespace WHERE nspname = ANY($1)")
+            .bind(names)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+/// Which table a name stands for, for somebody who reads a row of it.
+async fn table_behind(connection: &mut PgConnection, name: &str) -> i64 {
+    let statement = format!("SELECT tableoid::bigint FROM {name} LIMIT 1");
+    let found = sqlx::query_scalar(&statement).fetch_one(connection).await;
+    found.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_find_every_model_of_one_generation() {
+    let installation = Installation::start().await;
+    fill(&installation, "acme").await;
+    let stop = CancellationToken::new();
+    let reader = |first: &'static str, second: &'static str| {
+        let (database, stop) = (installation.app.database.clone(), stop.clone());
+        tokio::spawn(async move {
+            let mut connection = database.connect().await.unwrap();
+            let mut pairs = BTreeSet::new();
+            while !stop.is_cancelled() {
+                let mut transaction = connection.begin().await.unwrap();
+                let first = table_behind(&mut transaction, first).await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                pairs.insert((first, table_behind(&mut transaction, second).await));
+                transaction.commit().await.unwrap();
+            }
+            pairs
+        })
+    };
+    let readers = [
+        reader("catalog.tools", "access.principals"),
+        reader("access.principals", "catalog.tools"),
+    ];
+    for _ in 0..3 {
+        let before = generation(&installation.app.database).await;
+        let rebuilt = rebuild_all(&installation, Finish::SwapIfEqual)
+            .await
+            .unwrap();
+        assert!(rebuilt.iter().all(|one| one.swapped), "{rebuilt:?}");
+        let positions: BTreeSet<_> = rebuilt.iter().map(|one| one.stream_sequence).collect();
+        assert_eq!(positions.len(), 1, "{rebuilt:?}");
+        let after = generation(&installation.app.database).await;
+        assert!(before.iter().all(|(name, oid)| after[name] != *oid));
+    }
+    stop.cancel();
+    for reader in readers {
+        let pairs = reader.await.unwrap();
+        let firsts: BTreeSet<_> = pairs.iter().map(|(first, _)| first).collect();
+        let seconds: BTreeSet<_> = pairs.iter().map(|(_, second)| second).collect();
+        assert!(pairs.len() > 1, "nothing was read beside the swaps");
+        assert_eq!((firsts.len(), seconds.len()), (pairs.len(), pairs.len()));
+    }
+}
+
+#[tokio::test]
+async fn a_swap_that_fails_in_the_middle_swaps_nothing() {
+    let installation = Installation::start().await;
+    fill(&installation, "acme").await;
+    let database = &installation.app.database;
+    let mut connection = database.connect().await.unwrap();
+    connection
+        .execute(
+            "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN RAISE EXCEPTION 'not this one'; END $$;
+             CREATE TRIGGER refuse BEFORE UPDATE ON metamcp.checkpoints
+                 FOR EACH ROW WHEN (OLD.projector = 'reviews') EXECUTE FUNCTION public.refuse();",
+        )
+        .await
+        .unwrap();
+    let before = generation(database).await;
+    let refused = rebuild_all(&installation, Finish::SwapIfEqual).await;
+    assert!(matches!(refused, Err(ProjectionError::Database(_))));
+    assert_eq!(generation(database).await, before);
+    connection
+        .execute("DROP TRIGGER refuse ON metamcp.checkpoints")
+        .await
+        .unwrap();
+    let rebuilt = rebuild_all(&installation, Finish::SwapIfEqual)
+        .await
+        .unwrap();
+    assert!(rebuilt.iter().all(|one| one.swapped), "{rebuilt:?}");
+}
+
+#[tokio::test]
+async fn one_model_that_differs_keeps_all_as_they_are() {
+    let installation = Installation::start().await;
+    fill(&installation, "acme").await;
+    let database = &installation.app.database;
+    let mut connection = database.connect().await.unwrap();
+    connection
+        .execute("UPDATE catalog.tools SET title = '' WHERE name = 'tool_0' AND title IS NULL")
+        .await
+        .unwrap();
+    let before = generation(database).await;
+    for finish in [Finish::Check, Finish::SwapIfEqual] {
+        let rebuilt = rebuild_all(&installation, finish).await.unwrap();
+        for one in &rebuilt {
+            // An empty text is not the same as none.
+            assert_eq!(one.is_equal(), one.projector != "catalog", "{one:?}");
+            assert!(!one.swapped);
+        }
+        assert_eq!(generation(database).await, before);
+    }
+    let mended = rebuild_all(&installation, Finish::Swap).await.unwrap();
+    assert!(mended.iter().all(|one| one.swapped), "{mended:?}");
+    let checked = rebuild_all(&installation, Finish::Check).await.unwrap();
+    assert!(checked.iter().all(Rebuilt::is_equal), "{checked:?}");
+}
+
+/// After the loss of PostgreSQL: models that have not begun are filled up to the head of the log.
+#[tokio::test]
+async fn empty_models_are_filled_from_the_log() {
+    let mut installation = Installation::start().await;
+    fill(&installation, "acme").await;
+    let head = installation.app.state.log.head().await.unwrap();
+    let database = installation.app.database.clone();
+    let log = installation.app.state.log.clone();
+    // Without projectors, which would fill them, too.
+    let roles = [metamcp::app::Role::Api];
+    let (next, _) = crate::support::serve(&installation.config, &roles).await;
+    std::mem::replace(&mut installation.app, next).stop().await;
+    let mut connection = database.connect().await.unwrap();
+    for projector in registry::relational() {
+        for table in projector.tables() {
+            let statement = format!("TRUNCATE {}.{table}", projector.name());
+            connection.execute(statement.as_str()).await.unwrap();
+        }
+    }
+    connection
+        .execute("DELETE FROM metamcp.checkpoints")
+        .await
+        .unwrap();
+    let silent: Progress = Arc::new(|_, _, _| {});
+    let all = registry::relational();
+    let rebuilt = rebuild_together(all, &log, &database, Finish::Swap, &silent).await;
+    for one in rebuilt.unwrap() {
+        assert_eq!((one.swapped, one.stream_sequence), (true, head));
+    }
+    let tools: i64 = sqlx::query_scalar("SELECT count(*) FROM catalog.tools")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(tools, 6);
+}
