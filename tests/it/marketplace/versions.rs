@@ -238,6 +238,8 @@ async fn a_reference_to_an_installed_tool_leads_to_a_version_within_its_range() 
         (&json!("^1"), &json!("2.0.0")),
         "{outside:#}"
     );
+    let back = "{ resolveTool(reference: \"@acme/maps/route\", asOf: { sequence: 1 }) { exact } }";
+    assert_eq!(world.beta.code(back, json!({})).await, "INVALID_ARGUMENT");
     // Who only looks sees any version, and where the aliases stand.
     let next = world.beta.data(LISTING, json!({ "version": "next" })).await;
     assert_eq!(next["listing"]["version"], "2.0.0");
