@@ -2,6 +2,7 @@
 //! versions; and references lead to versions within the range that is installed.
 
 use super::life::{ROUTE, World, world};
+use super::{show, tool};
 use crate::mcp::{call, code, text};
 use chrono::{Days, Utc};
 use serde_json::{Value, json};
@@ -94,8 +95,22 @@ async fn who_has_installed_what_is_deprecated_is_told_message_successor_and_suns
         .done("repinTool", &format!("{ROUTE}, range: \"^2\""))
         .await;
     assert_eq!(world.warned().await["deprecation"], Value::Null);
-    world.said("deprecateTool", "message: \"All of it\"").await;
-    assert_eq!(world.warned().await["deprecation"]["message"], "All of it");
+    // A successor that is not offered is not named.
+    let described = "Knows secret paths";
+    tool(&world.acme, "maps", "secret", described, "PRIVATE").await;
+    let said = "message: \"All of it\", successor: \"maps/secret\"";
+    world.said("deprecateTool", said).await;
+    let warned = world.warned().await;
+    assert_eq!(warned["deprecation"]["message"], "All of it");
+    assert_eq!(warned["deprecation"]["successor"], Value::Null);
+    let listing = world.beta.data(LISTING, json!({})).await;
+    for answer in [&warned, &listing, &world.described().await] {
+        assert!(!answer.to_string().contains("secret"), "{answer:#}");
+    }
+    show(&world.acme, "maps", "secret", "PUBLIC").await;
+    world.installation.settle().await;
+    let warned = world.warned().await;
+    assert_eq!(warned["deprecation"]["successor"], "@acme/maps/secret");
 }
 
 #[tokio::test]
