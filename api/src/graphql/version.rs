@@ -152,14 +152,7 @@ async fn installed(
     session: &Session,
     wanted: &ForeignReference,
     min_sequence: Option<Sequence>,
-    as_of: Option<AsOf>,
 ) -> Result<ToolResolution, ApiError> {
-    if as_of.is_some() {
-        return Err(ApiError::Rejected {
-            code: "INVALID_ARGUMENT",
-            message: "`asOf` looks back at the tools of your own tenant; leave it out".into(),
-        });
-    }
     session.caught_up(marketplace::NAME, min_sequence).await?;
     let mut reads = session.reads().await?;
     let rules = Rules::of(&session.state);

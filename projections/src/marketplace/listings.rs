@@ -10,7 +10,7 @@ use crate::reviews::average_of;
 use crate::store::TenantConnection;
 use chrono::{DateTime, Utc};
 use domain::id::{TenantId, ToolId};
-use domain::installation::{ForeignTool, Version};
+use domain::installation::{ForeignReference, ForeignTool, Version};
 use domain::tool::reference::Offer;
 use domain::tool::{Alias, Deprecation};
 use serde_json::Value;
@@ -165,7 +165,9 @@ pub async fn listings(
     query.push_bind(page.limit());
     let rows = query.build().fetch_all(&mut **connection).await?;
     let rows: Result<Vec<_>, _> = rows.iter().map(read).collect();
-    Ok(Page::cut(rows?, page.first, |listing| {
+    let mut rows = rows?;
+    keep_offered(connection, rows.iter_mut().flat_map(told).collect()).await?;
+    Ok(Page::cut(rows, page.first, |listing| {
         Keyset::encode(&listing.reference.name, listing.id.as_str())
     }))
 }
@@ -220,7 +222,8 @@ pub async fn listings_by_id(
     let statement =
         format!("SELECT {COLUMNS} FROM {CURRENT} WHERE listings.listed AND tool_id = ANY ($1)");
     let query = sqlx::query(&statement).bind(ids);
-    by_id(&query.fetch_all(&mut **connection).await?)
+    let rows = query.fetch_all(&mut **connection).await?;
+    by_id(connection, &rows).await
 }
 
 /// Several listings, each with the definition of one version, in one statement.
@@ -240,7 +243,8 @@ pub async fn listings_at(
          WHERE listings.listed"
     );
     let query = sqlx::query(&statement).bind(ids).bind(versions);
-    by_id(&query.fetch_all(&mut **connection).await?)
+    let rows = query.fetch_all(&mut **connection).await?;
+    by_id(connection, &rows).await
 }
 
 /// The versions of several listings, highest first, yanked ones included, in one statement.
@@ -264,15 +268,58 @@ pub async fn versions_by_listing(
         let versions = by_listing.entry(tool_id(row)?).or_default();
         versions.push(read_version(row)?);
     }
+    let versions = by_listing.values_mut().flatten();
+    let told = versions.filter_map(|version| version.deprecation.as_mut());
+    keep_offered(connection, told.collect()).await?;
     for versions in by_listing.values_mut() {
         versions.sort_by(|a, b| b.tool_version.cmp(&a.tool_version));
     }
     Ok(by_listing)
 }
 
-fn by_id(rows: &[PgRow]) -> Result<HashMap<ToolId, Listing>, QueryError> {
-    let read = |row| read(row).map(|listing| (listing.id.clone(), listing));
-    rows.iter().map(read).collect()
+async fn by_id(
+    connection: &mut TenantConnection,
+    rows: &[PgRow],
+) -> Result<HashMap<ToolId, Listing>, QueryError> {
+    let rows: Result<Vec<_>, _> = rows.iter().map(read).collect();
+    let mut rows = rows?;
+    keep_offered(connection, rows.iter_mut().flat_map(told).collect()).await?;
+    let keyed = |listing: Listing| (listing.id.clone(), listing);
+    Ok(rows.into_iter().map(keyed).collect())
+}
+
+/// What is said of a listing, and of the version that it is shown in.
+fn told(listing: &mut Listing) -> impl Iterator<Item = &mut Deprecation> {
+    let of_version = &mut listing.version.deprecation;
+    listing.deprecation.iter_mut().chain(of_version)
+}
+
+/// A successor that is not offered itself is not told: nobody could install it, and its name is its tenant's.
+async fn keep_offered(
+    connection: &mut TenantConnection,
+    told: Vec<&mut Deprecation>,
+) -> Result<(), QueryError> {
+    let successor = |told: &Deprecation| {
+        let named = ForeignReference::parse(told.successor.as_deref()?);
+        Some(named.ok()??.tool.tool_id())
+    };
+    let ids: Vec<ToolId> = told.iter().filter_map(|told| successor(told)).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = ids.iter().map(ToolId::as_str).collect();
+    let statement = "SELECT tool_id FROM marketplace.listings WHERE listed AND tool_id = ANY ($1)";
+    let offered: Vec<String> = sqlx::query_scalar(statement)
+        .bind(ids)
+        .fetch_all(&mut **connection)
+        .await?;
+    for told in told {
+        let is_offered = |id: ToolId| offered.iter().any(|one| one == id.as_str());
+        if !successor(told).is_some_and(is_offered) {
+            told.successor = None;
+        }
+    }
+    Ok(())
 }
 
 fn tool_id(row: &PgRow) -> Result<ToolId, QueryError> {

@@ -2,6 +2,7 @@
 //! versions; and references lead to versions within the range that is installed.
 
 use super::life::{ROUTE, World, world};
+use super::{show, tool};
 use crate::mcp::{call, code, text};
 use chrono::{Days, Utc};
 use serde_json::{Value, json};
@@ -94,8 +95,22 @@ async fn who_has_installed_what_is_deprecated_is_told_message_successor_and_suns
         .done("repinTool", &format!("{ROUTE}, range: \"^2\""))
         .await;
     assert_eq!(world.warned().await["deprecation"], Value::Null);
-    world.said("deprecateTool", "message: \"All of it\"").await;
-    assert_eq!(world.warned().await["deprecation"]["message"], "All of it");
+    // A successor that is not offered is not named.
+    let described = "Knows secret paths";
+    tool(&world.acme, "maps", "secret", described, "PRIVATE").await;
+    let said = "message: \"All of it\", successor: \"maps/secret\"";
+    world.said("deprecateTool", said).await;
+    let warned = world.warned().await;
+    assert_eq!(warned["deprecation"]["message"], "All of it");
+    assert_eq!(warned["deprecation"]["successor"], Value::Null);
+    let listing = world.beta.data(LISTING, json!({})).await;
+    for answer in [&warned, &listing, &world.described().await] {
+        assert!(!answer.to_string().contains("secret"), "{answer:#}");
+    }
+    show(&world.acme, "maps", "secret", "PUBLIC").await;
+    world.installation.settle().await;
+    let warned = world.warned().await;
+    assert_eq!(warned["deprecation"]["successor"], "@acme/maps/secret");
 }
 
 #[tokio::test]
@@ -238,6 +253,8 @@ async fn a_reference_to_an_installed_tool_leads_to_a_version_within_its_range() 
         (&json!("^1"), &json!("2.0.0")),
         "{outside:#}"
     );
+    let back = "{ resolveTool(reference: \"@acme/maps/route\", asOf: { sequence: 1 }) { exact } }";
+    assert_eq!(world.beta.code(back, json!({})).await, "INVALID_ARGUMENT");
     // Who only looks sees any version, and where the aliases stand.
     let next = world.beta.data(LISTING, json!({ "version": "next" })).await;
     assert_eq!(next["listing"]["version"], "2.0.0");

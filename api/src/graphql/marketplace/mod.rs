@@ -3,6 +3,7 @@
 
 pub(super) mod dependent;
 pub(super) mod installation;
+mod listed_version;
 pub(super) mod listing;
 mod loaders;
 
