@@ -100,7 +100,7 @@ impl MetaTool {
 fn in_standard_words(schema: Arc<JsonObject>) -> Arc<JsonObject> {
     fn strip(members: &mut JsonObject) {
         if members.get("format").is_some_and(Value::is_string)
-            && !members.get("type").is_some_and(|named| named == "string")
+            && members.get("type").is_none_or(|named| named != "string")
         {
             members.remove("format");
         }

@@ -28,7 +28,7 @@ fn addresses(page: &str) -> Vec<&str> {
         .collect()
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: header::HeaderName) -> &'a str {
+fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
     headers[name].to_str().unwrap()
 }
 
