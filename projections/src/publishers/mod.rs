@@ -9,11 +9,11 @@ mod projector;
 mod queries;
 
 pub use projector::PublishersProjector;
-pub(crate) use queries::verified;
 pub use queries::{
     Publisher, PublisherStatus, Standing, VerifiedPublisher, of_registry_names, publishers,
     publishers_by_id, verified_everywhere,
 };
+pub(crate) use queries::{stands_behind, verified};
 
 /// The projector's name.
 pub const NAME: &str = "publishers";

@@ -83,7 +83,7 @@ pub struct Standing {
 
 /// A condition on rows of `publishers.namespaces AS publisher`: that it stands behind the registry name in
 /// an SQL expression. The one place that knows the rule: DNS speaks for the domains below, HTTP does not.
-fn stands_behind(registry_name: &str) -> String {
+pub(crate) fn stands_behind(registry_name: &str) -> String {
     format!(
         "publisher.holds AND (lower(split_part({registry_name}, '/', 1)) = publisher.namespace
          OR publisher.method = 'dns' AND starts_with(lower({registry_name}), publisher.namespace || '.'))"

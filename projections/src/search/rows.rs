@@ -1,5 +1,6 @@
 //! The table's columns, and documents to and from Arrow rows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::types::Float32Type;
@@ -8,6 +9,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use chrono::SecondsFormat;
+use domain::id::TenantId;
 use sha2::{Digest, Sha256};
 
 use super::document::ToolDocument;
@@ -15,16 +17,17 @@ use super::embed::Embedder;
 use super::error::SearchError;
 use super::hints::Hint;
 use super::language::version_key;
+use crate::reviews::Histogram;
 
 /// Changes whenever the columns, the words, the weights or what a vector is made of change: an older table asks for a rebuild.
-pub(super) const LAYOUT: &str = "4";
+pub(super) const LAYOUT: &str = "5";
 /// Older layouts whose vectors are made of the same texts in the same way, and are named by the same digests.
-pub(super) const SAME_VECTORS: &[&str] = &["2", "3"];
+pub(super) const SAME_VECTORS: &[&str] = &["2", "3", "4"];
 pub(super) const META_LAYOUT: &str = "metamcp.layout";
 pub(super) const META_MODEL: &str = "metamcp.embedding_model";
 
-/// Stands around every tag in the column `tags`, and around every hint in `hints`, so that a filter finds whole
-/// ones only. A control character, which is stripped from tags.
+/// Stands around every tag in the column `tags`, every hint in `hints`, and what every tenant thinks in `rated` and
+/// `used`, so that a filter finds whole ones only. A control character, which is stripped from tags.
 const TAG_MARK: char = '\u{1f}';
 
 /// The text columns in their order; `vector` follows where there is an embedder.
@@ -44,6 +47,9 @@ const COLUMNS: &[(&str, bool)] = &[
     ("status", false),
     ("hints", false),
     ("version_key", false),
+    ("publisher", true),
+    ("rated", false),
+    ("used", false),
     ("updated_at", false),
     ("text", false),
     ("embedded", false),
@@ -124,6 +130,23 @@ pub(super) fn tags(column: &str) -> Vec<String> {
         .collect()
 }
 
+/// What tenants say of a tool, each in an entry of its own.
+fn entries<V>(said: &BTreeMap<String, V>, text: impl Fn(&V) -> String) -> String {
+    let entry = |(tenant, value)| marked(&format!("{tenant}:{}", text(value)));
+    said.iter().map(entry).collect()
+}
+
+/// How the entry of a tenant begins, for a filter.
+pub(super) fn entry_of(tenant: &TenantId) -> String {
+    format!("{TAG_MARK}{}:", tenant.as_str())
+}
+
+/// What a tenant says of a tool, if it says anything.
+pub(super) fn entry<'a>(column: &'a str, tenant: &TenantId) -> Option<&'a str> {
+    let mut entries = column.split(TAG_MARK);
+    entries.find_map(|entry| entry.strip_prefix(tenant.as_str())?.strip_prefix(':'))
+}
+
 /// Names texts without keeping them. Each is preceded by its length, so that nothing moves from one to the next.
 pub(super) fn digest(texts: &[&str]) -> String {
     let mut hash = Sha256::new();
@@ -178,6 +201,13 @@ pub(super) fn batch(
             hints.map(|hint| marked(hint.name())).collect()
         }),
         made(|d| version_key(&d.tool_version)),
+        optional(|d| d.publisher.as_deref()),
+        made(|d| {
+            entries(&d.rated, |Histogram(stars)| {
+                stars.map(|n| n.to_string()).join(":")
+            })
+        }),
+        made(|d| entries(&d.used, i16::to_string)),
         made(|d| d.updated_at.to_rfc3339_opts(SecondsFormat::Micros, true)),
         made(ToolDocument::full_text),
         Arc::new(StringArray::from_iter_values(digests)),

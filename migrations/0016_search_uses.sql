@@ -1,0 +1,13 @@
+-- search: how much a tool is used, as the rows of the index say it. 1 is one session, 2 is two or three, 3 is
+-- four to seven, and so on: the bits of the count, so that a row is written anew only when its use has doubled.
+CREATE TABLE search.uses (
+    tool_id text NOT NULL,
+    tenant  text NOT NULL,
+    bucket  smallint NOT NULL CHECK (bucket > 0),
+    PRIMARY KEY (tool_id, tenant)
+);
+SELECT metamcp.protect('search.uses'::regclass);
+
+-- A tool is rated by every tenant that has it: from a tool to its row and to all of its ratings.
+CREATE INDEX ON catalog.tools (tool_id);
+CREATE INDEX ON reviews.ratings (tool_id);
