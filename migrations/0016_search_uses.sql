@@ -8,6 +8,5 @@ CREATE TABLE search.uses (
 );
 SELECT metamcp.protect('search.uses'::regclass);
 
--- A tool is rated by every tenant that has it: from a tool to its row and to all of its ratings.
+-- The tools that reviews are of, and those whose use has doubled, are found by their ids alone.
 CREATE INDEX ON catalog.tools (tool_id);
-CREATE INDEX ON reviews.ratings (tool_id);

@@ -104,6 +104,7 @@ pub(crate) fn document(corpus: &Corpus, number: usize) -> Result<ToolDocument> {
         status: "active".to_owned(),
         publisher: None,
         rated: Default::default(),
+        rated_publicly: Default::default(),
         used: Default::default(),
         updated_at: chrono::DateTime::UNIX_EPOCH,
     })

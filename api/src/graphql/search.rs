@@ -66,8 +66,8 @@ pub(super) struct SearchToolsFilter {
     without_publishers: Vec<String>,
     /// Only tools of servers whose publisher has proved a namespace, or only those of others.
     verified: Option<bool>,
-    /// Only tools with at least so many stars, 1 to 5, by the Bayesian average of your tenant's reviews. A tool
-    /// without a review has the mean of all.
+    /// Only tools with at least so many stars, 1 to 5, by the Bayesian average, `rating { bayesian }`. A tool without
+    /// a review has the mean of all.
     min_rating: Option<f64>,
     /// Only tools whose version is in this range, such as `^1.2` or `>=1.2, <2`.
     version: Option<String>,
@@ -138,7 +138,7 @@ enum SearchSort {
     Name,
     /// The last changed first.
     Updated,
-    /// The best rated first, by the Bayesian average of your tenant's reviews; equal ones as by relevance.
+    /// The best rated first, by the Bayesian average, `rating { bayesian }`; equal ones as by relevance.
     Rating,
     /// The most used first, by your tenant's agents, in steps that double: one session, two, four, eight and so on;
     /// equal ones as by relevance.

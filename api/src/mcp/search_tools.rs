@@ -64,7 +64,7 @@ pub(super) struct Arguments {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     verified: Option<bool>,
-    /// Only tools that your tenant rates with at least so many stars, 1 to 5.
+    /// Only tools that are rated with at least so many stars, 1 to 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", range(min = 1, max = 5))]
     min_rating: Option<f64>,

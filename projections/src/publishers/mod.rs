@@ -13,7 +13,7 @@ pub use queries::{
     Publisher, PublisherStatus, Standing, VerifiedPublisher, of_registry_names, publishers,
     publishers_by_id, verified_everywhere,
 };
-pub(crate) use queries::{stands_behind, verified};
+pub(crate) use queries::{publisher_of, verified};
 
 /// The projector's name.
 pub const NAME: &str = "publishers";

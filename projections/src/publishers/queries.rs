@@ -83,7 +83,7 @@ pub struct Standing {
 
 /// A condition on rows of `publishers.namespaces AS publisher`: that it stands behind the registry name in
 /// an SQL expression. The one place that knows the rule: DNS speaks for the domains below, HTTP does not.
-pub(crate) fn stands_behind(registry_name: &str) -> String {
+fn stands_behind(registry_name: &str) -> String {
     format!(
         "publisher.holds AND (lower(split_part({registry_name}, '/', 1)) = publisher.namespace
          OR publisher.method = 'dns' AND starts_with(lower({registry_name}), publisher.namespace || '.'))"
@@ -169,6 +169,17 @@ pub async fn of_registry_names(
         Ok((row.try_get("name")?, verified))
     };
     rows.iter().map(read).collect()
+}
+
+/// The namespace of the verified publisher behind the registry name of a tenant's server, the nearest one, or null.
+/// All three are SQL expressions.
+pub(crate) fn publisher_of(tenant: &str, registry_name: &str) -> String {
+    format!(
+        "(SELECT publisher.namespace FROM publishers.namespaces AS publisher
+          WHERE publisher.tenant = {tenant} AND publisher.holds AND {}
+          ORDER BY length(publisher.namespace) DESC LIMIT 1)",
+        stands_behind(registry_name)
+    )
 }
 
 /// The verified namespaces of all tenants, contested ones included. For operators only.

@@ -61,8 +61,10 @@ pub struct ToolDocument {
     pub status: String,
     /// The namespace that its server's publisher has proved.
     pub publisher: Option<String>,
-    /// Counted reviews, by the tenant that they are of.
-    pub rated: BTreeMap<String, Histogram>,
+    /// The counted reviews by members of its own tenant, which are for them alone.
+    pub rated: Histogram,
+    /// Those by members of other tenants, which are for all, as long as the tool is offered to all.
+    pub rated_publicly: Histogram,
     /// How much its agents use it, by tenant: the bits of the number of sessions.
     pub used: BTreeMap<String, i16>,
     /// When it last changed.

@@ -4,7 +4,7 @@
 use super::document::ToolDocument;
 use crate::access::corrupt;
 use crate::error::ProjectionError;
-use crate::publishers::stands_behind;
+use crate::publishers::publisher_of;
 use crate::reviews::Histogram;
 use serde_json::Value;
 use sqlx::postgres::PgRow;
@@ -61,19 +61,16 @@ impl Of {
 
 /// Reads what the index should hold, of all tools.
 fn statement() -> String {
-    let stands_behind = stands_behind("s.registry_name");
+    let publisher = publisher_of("t.tenant", "s.registry_name");
     let stars = (1..=5)
         .map(|stars| format!("coalesce(sum(reviews) FILTER (WHERE rating = {stars}), 0)::bigint"));
     let stars = stars.collect::<Vec<_>>().join(", ");
     format!(
         "SELECT t.tenant, t.tool_id, t.server_id, t.server, s.name AS server_name, t.name, t.title, t.description,
             t.input_schema, t.annotations, t.category, t.tags, t.tool_version, t.visibility, t.status, t.updated_at,
-            (SELECT publisher.namespace FROM publishers.namespaces AS publisher
-             WHERE publisher.tenant = t.tenant AND {stands_behind}
-             ORDER BY length(publisher.namespace) DESC LIMIT 1) AS publisher,
-            (SELECT jsonb_object_agg(of_tenant.tenant, of_tenant.stars) FROM (
-                 SELECT tenant, array[{stars}] AS stars FROM reviews.ratings
-                 WHERE ratings.tool_id = t.tool_id GROUP BY tenant) AS of_tenant) AS rated,
+            {publisher} AS publisher,
+            (SELECT array[{stars}] FROM reviews.ratings
+             WHERE ratings.tenant = t.tenant AND ratings.tool_id = t.tool_id) AS rated,
             (SELECT jsonb_object_agg(uses.tenant, uses.bucket) FROM search.uses
              WHERE uses.tool_id = t.tool_id) AS used
          FROM catalog.tools t JOIN catalog.servers s USING (tenant, server_id)"
@@ -129,9 +126,11 @@ fn read(rows: &[PgRow]) -> Result<Vec<ToolDocument>, ProjectionError> {
 fn read_document(row: &PgRow) -> Result<ToolDocument, sqlx::Error> {
     let tenant: String = row.try_get("tenant")?;
     let schema: Option<Value> = row.try_get("input_schema")?;
-    let rated: Option<Json<BTreeMap<String, [i64; 5]>>> = row.try_get("rated")?;
-    let rated = rated.map(|Json(rated)| rated).unwrap_or_default();
-    let rated = rated.into_iter();
+    let stars = |column: &str| -> Result<Histogram, sqlx::Error> {
+        let stars: Vec<i64> = row.try_get(column)?;
+        let damaged = |_| sqlx::Error::Decode(corrupt("not five numbers of reviews").into());
+        stars.try_into().map(Histogram).map_err(damaged)
+    };
     let used: Option<Json<BTreeMap<String, i16>>> = row.try_get("used")?;
     Ok(ToolDocument {
         tenant: tenant
@@ -152,9 +151,8 @@ fn read_document(row: &PgRow) -> Result<ToolDocument, sqlx::Error> {
         visibility: row.try_get("visibility")?,
         status: row.try_get("status")?,
         publisher: row.try_get("publisher")?,
-        rated: rated
-            .map(|(tenant, stars)| (tenant, Histogram(stars)))
-            .collect(),
+        rated: stars("rated")?,
+        rated_publicly: Histogram::default(),
         used: used.map(|Json(used)| used).unwrap_or_default(),
         updated_at: row.try_get("updated_at")?,
     })

@@ -158,6 +158,7 @@ fn document(tenant: &TenantId, tool: Tool) -> ToolDocument {
         status: ACTIVE.to_owned(),
         publisher: None,
         rated: Default::default(),
+        rated_publicly: Default::default(),
         used: Default::default(),
         updated_at: DateTime::UNIX_EPOCH,
     }

@@ -262,10 +262,7 @@ fn keyed(batches: &[RecordBatch], wanted: &Wanted<'_>) -> Result<Vec<Keyed>, Sea
         };
         let standing = |row: usize| match (wanted.sort, used) {
             (Sort::Rating, _) => wanted.ratings.of(tools.value(row)),
-            (_, Some(used)) => {
-                let bits = rows::entry(used.value(row), wanted.tenant);
-                bits.and_then(|bits| bits.parse().ok()).unwrap_or(0.0)
-            }
+            (_, Some(used)) => rows::use_by(used.value(row), wanted.tenant).map_or(0.0, f64::from),
             _ => 0.0,
         };
         out.extend((0..batch.num_rows()).map(|row| Keyed {

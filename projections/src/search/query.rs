@@ -101,7 +101,7 @@ pub enum Sort {
     Name,
     /// The last changed first.
     Updated,
-    /// The best rated first, by the Bayesian average of the tenant's reviews; equal ones as by relevance.
+    /// The best rated first, by the Bayesian average as the tenant sees it; equal ones as by relevance.
     Rating,
     /// The most used first, by the tenant's agents; equal ones as by relevance.
     Use,

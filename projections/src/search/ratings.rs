@@ -1,13 +1,13 @@
 //! The ratings of one version of the index, as one tenant sees them.
 //!
-//! A Bayesian average holds the mean of the tenant ([`crate::reviews`]), so it moves with every review: the rows hold
-//! what was counted, for each tenant that rates a tool, and the averages are made of the rows of one version. So a
-//! review changes one row, and a version has one order, whatever is reviewed meanwhile.
+//! A Bayesian average holds the mean of all reviews that the tenant sees ([`crate::reviews`]), so it moves with every
+//! review: the rows hold what was counted, and the averages are made of the rows of one version. So a review changes
+//! one row, and a version has one order, whatever is reviewed meanwhile.
 
 use std::collections::HashMap;
 
 use domain::id::TenantId;
-use lancedb::expr::{DfExpr, col, contains, is_in, lit};
+use lancedb::expr::{DfExpr, col, is_in, lit};
 
 use super::candidates::Reader;
 use super::error::SearchError;
@@ -15,6 +15,7 @@ use super::language::LeastRating;
 use super::rows;
 use crate::reviews::{Histogram, PRIOR_MEAN};
 
+const COLUMNS: [&str; 4] = ["tenant", "tool_id", "rated", "rated_publicly"];
 /// Between two sums of the same stars in another order.
 const ROUNDING: f64 = 1e-9;
 
@@ -34,17 +35,20 @@ impl Ratings {
         }
     }
 
-    /// The ratings of a tenant, of its own tools and of those of others.
+    /// What a tenant sees: the reviews of its members of its own tools, and those that are for all.
     pub(super) async fn read(reader: &Reader, tenant: &TenantId) -> Result<Self, SearchError> {
-        let its = contains(col("rated"), lit(rows::entry_of(tenant)));
+        let some = |column: &str| !col(column).eq(lit(""));
+        let own = col("tenant").eq(lit(tenant.as_str())).and(some("rated"));
+        let seen = own.or(some("rated_publicly"));
         let (mut sums, mut all) = (Vec::new(), Histogram::default());
-        for batch in reader.all(&its, &["tool_id", "rated"]).await? {
-            let tools = rows::strings(&batch, "tool_id")?;
-            let rated = rows::strings(&batch, "rated")?;
+        for batch in reader.all(&seen, &COLUMNS).await? {
+            let [tenants, tools, rated, publicly] = COLUMNS.map(|name| rows::strings(&batch, name));
+            let (tenants, tools, rated, publicly) = (tenants?, tools?, rated?, publicly?);
             for row in 0..batch.num_rows() {
-                let counted = rows::entry(rated.value(row), tenant).and_then(histogram);
-                let damaged = || SearchError::Damaged("a rating cannot be read".to_owned());
-                let counted = counted.ok_or_else(damaged)?;
+                let mut counted = rows::rated(publicly.value(row))?;
+                if tenants.value(row) == tenant.as_str() {
+                    counted = counted.plus(&rows::rated(rated.value(row))?);
+                }
                 all = all.plus(&counted);
                 sums.push((tools.value(row).to_owned(), counted));
             }
@@ -91,10 +95,4 @@ impl Ratings {
 
 fn reaches(rating: f64, stars: f64) -> bool {
     rating + ROUNDING >= stars
-}
-
-/// How many reviews gave 1, 2, 3, 4 and 5 stars, as an entry of the column says it.
-fn histogram(entry: &str) -> Option<Histogram> {
-    let numbers: Result<Vec<i64>, _> = entry.split(':').map(str::parse).collect();
-    Some(Histogram(numbers.ok()?.try_into().ok()?))
 }

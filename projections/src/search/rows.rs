@@ -26,8 +26,8 @@ pub(super) const SAME_VECTORS: &[&str] = &["2", "3", "4"];
 pub(super) const META_LAYOUT: &str = "metamcp.layout";
 pub(super) const META_MODEL: &str = "metamcp.embedding_model";
 
-/// Stands around every tag in the column `tags`, every hint in `hints`, and what every tenant thinks in `rated` and
-/// `used`, so that a filter finds whole ones only. A control character, which is stripped from tags.
+/// Stands around every tag in the column `tags`, every hint in `hints`, and every tenant's use in `used`, so
+/// that whole ones are found only. A control character, which is stripped from tags.
 const TAG_MARK: char = '\u{1f}';
 
 /// The text columns in their order; `vector` follows where there is an embedder.
@@ -49,6 +49,7 @@ const COLUMNS: &[(&str, bool)] = &[
     ("version_key", false),
     ("publisher", true),
     ("rated", false),
+    ("rated_publicly", false),
     ("used", false),
     ("updated_at", false),
     ("text", false),
@@ -130,21 +131,36 @@ pub(super) fn tags(column: &str) -> Vec<String> {
         .collect()
 }
 
-/// What tenants say of a tool, each in an entry of its own.
-fn entries<V>(said: &BTreeMap<String, V>, text: impl Fn(&V) -> String) -> String {
-    let entry = |(tenant, value)| marked(&format!("{tenant}:{}", text(value)));
-    said.iter().map(entry).collect()
+/// How much each tenant uses a tool, each in an entry of its own.
+fn uses(used: &BTreeMap<String, i16>) -> String {
+    let entry = |(tenant, bits): (&String, &i16)| marked(&format!("{tenant}:{bits}"));
+    used.iter().map(entry).collect()
 }
 
-/// How the entry of a tenant begins, for a filter.
-pub(super) fn entry_of(tenant: &TenantId) -> String {
-    format!("{TAG_MARK}{}:", tenant.as_str())
-}
-
-/// What a tenant says of a tool, if it says anything.
-pub(super) fn entry<'a>(column: &'a str, tenant: &TenantId) -> Option<&'a str> {
+/// How much a tenant uses a tool.
+pub(super) fn use_by(column: &str, tenant: &TenantId) -> Option<i16> {
     let mut entries = column.split(TAG_MARK);
-    entries.find_map(|entry| entry.strip_prefix(tenant.as_str())?.strip_prefix(':'))
+    let its = entries.find_map(|entry| entry.strip_prefix(tenant.as_str())?.strip_prefix(':'));
+    its?.parse().ok()
+}
+
+/// How many reviews gave 1, 2, 3, 4 and 5 stars; empty without a review.
+fn stars(rated: &Histogram) -> String {
+    match rated.count() {
+        0 => String::new(),
+        _ => rated.0.map(|reviews| reviews.to_string()).join(":"),
+    }
+}
+
+/// What [`stars`] has written.
+pub(super) fn rated(column: &str) -> Result<Histogram, SearchError> {
+    if column.is_empty() {
+        return Ok(Histogram::default());
+    }
+    let numbers: Result<Vec<i64>, _> = column.split(':').map(str::parse).collect();
+    let stars = numbers.ok().and_then(|numbers| numbers.try_into().ok());
+    let damaged = || SearchError::Damaged("a rating cannot be read".to_owned());
+    stars.map(Histogram).ok_or_else(damaged)
 }
 
 /// Names texts without keeping them. Each is preceded by its length, so that nothing moves from one to the next.
@@ -202,12 +218,9 @@ pub(super) fn batch(
         }),
         made(|d| version_key(&d.tool_version)),
         optional(|d| d.publisher.as_deref()),
-        made(|d| {
-            entries(&d.rated, |Histogram(stars)| {
-                stars.map(|n| n.to_string()).join(":")
-            })
-        }),
-        made(|d| entries(&d.used, i16::to_string)),
+        made(|d| stars(&d.rated)),
+        made(|d| stars(&d.rated_publicly)),
+        made(|d| uses(&d.used)),
         made(|d| d.updated_at.to_rfc3339_opts(SecondsFormat::Micros, true)),
         made(ToolDocument::full_text),
         Arc::new(StringArray::from_iter_values(digests)),

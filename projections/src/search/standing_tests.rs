@@ -8,11 +8,10 @@ use super::testing::{Letters, document};
 use super::tests::{index, names, put, request};
 use crate::reviews::Histogram;
 
-/// A tool of `acme` that tenants have reviewed.
-fn rated(name: &str, by: &[(&str, [i64; 5])]) -> ToolDocument {
-    let of = |(tenant, stars): &(&str, [i64; 5])| ((*tenant).to_owned(), Histogram(*stars));
+/// A tool of `acme` that its members have reviewed.
+fn rated(name: &str, stars: [i64; 5]) -> ToolDocument {
     ToolDocument {
-        rated: by.iter().map(of).collect(),
+        rated: Histogram(stars),
         ..document("acme", name, "Handles rows.")
     }
 }
@@ -54,16 +53,15 @@ fn facet(value: &str, count: usize) -> Facet {
 
 /// With 20 stars in 5 reviews the mean of `acme` is 4: `good` has (5·4 + 15) / 8, `bad` (5·4 + 5) / 7, and `none` 4.
 fn reviewed() -> Vec<ToolDocument> {
+    let theirs = ToolDocument {
+        rated: Histogram([9, 0, 0, 0, 0]),
+        ..document("beta", "theirs", "Handles rows.")
+    };
     vec![
-        rated(
-            "good",
-            &[("acme", [0, 0, 0, 0, 3]), ("beta", [9, 0, 0, 0, 0])],
-        ),
-        rated(
-            "bad",
-            &[("acme", [0, 1, 1, 0, 0]), ("beta", [0, 0, 0, 0, 9])],
-        ),
-        rated("none", &[("acmes", [9, 0, 0, 0, 0])]),
+        rated("good", [0, 0, 0, 0, 3]),
+        rated("bad", [0, 1, 1, 0, 0]),
+        rated("none", [0; 5]),
+        theirs,
     ]
 }
 
@@ -93,7 +91,7 @@ async fn the_best_rated_come_first_and_equal_ones_by_relevance() {
     let mut tools = reviewed();
     tools.push(ToolDocument {
         description: "Handles rows and more.".into(),
-        ..rated("nothing", &[])
+        ..rated("nothing", [0; 5])
     });
     put(&index, &tools).await;
     for line in ["rows", "tag:daily"] {
@@ -107,16 +105,33 @@ async fn the_best_rated_come_first_and_equal_ones_by_relevance() {
         let expected = [facet("4", 3), facet("3.5", 4), facet("3", 4), facet("2", 4)];
         assert_eq!(ratings, expected, "{line}");
     }
-    let mut of_beta = request("beta", "rows");
-    of_beta.sort = Sort::Rating;
-    of_beta.scope = Scope::Marketplace { publisher: None };
-    let of_beta = index.search(&of_beta).await.unwrap();
-    let of_beta = names(&of_beta);
-    assert_eq!(
-        (of_beta[0], of_beta[3]),
-        ("bad", "good"),
-        "beta has its own opinion"
-    );
+}
+
+/// What members of other tenants think of `route` is for all, and in the mean of all; what members of `maps` think of
+/// it is for `maps` alone.
+#[tokio::test]
+async fn public_reviews_count_for_everybody_and_a_tenants_own_for_itself() {
+    let (index, _folder) = index(Letters).await;
+    let route = ToolDocument {
+        rated: Histogram([20, 0, 0, 0, 0]),
+        rated_publicly: Histogram([0, 0, 0, 0, 4]),
+        ..document("maps", "route", "Handles rows.")
+    };
+    put(&index, &[route, rated("own", [0, 0, 4, 0, 0])]).await;
+    for (tenant, line, expected) in [
+        // m = 4: route has (5·4 + 20) / 9, own (5·4 + 12) / 9.
+        ("acme", "rating:4.44", &["route"] as &[&str]),
+        ("acme", "rating:3.55", &["own", "route"]),
+        // m = 40 / 24: route has (5·m + 40) / 29, the same.
+        ("maps", "rating:1.67", &[]),
+        ("maps", "rating:1.66", &["own", "route"]),
+    ] {
+        let mut wanted = request(tenant, line);
+        wanted.scope = Scope::Marketplace { publisher: None };
+        wanted.sort = Sort::Name;
+        let answer = index.search(&wanted).await.unwrap();
+        assert_eq!(names(&answer), expected, "{tenant} {line}");
+    }
 }
 
 #[tokio::test]
@@ -124,7 +139,7 @@ async fn a_review_between_two_pages_moves_nothing() {
     let (index, _folder) = index(Letters).await;
     let stars = |n: usize| [0, 0, 0, 1, i64::try_from(n).unwrap()];
     let tools: Vec<_> = (0..12)
-        .map(|n| rated(&format!("t{n:02}"), &[("acme", stars(n))]))
+        .map(|n| rated(&format!("t{n:02}"), stars(n)))
         .collect();
     put(&index, &tools).await;
     for line in ["rows rating:4", "rating:4"] {
@@ -146,10 +161,7 @@ async fn a_review_between_two_pages_moves_nothing() {
                 break;
             }
             // It changes the mean, and with it the average of every tool.
-            let worst = rated(
-                &format!("t{:02}", seen.len()),
-                &[("acme", [50, 0, 0, 0, 0])],
-            );
+            let worst = rated(&format!("t{:02}", seen.len()), [50, 0, 0, 0, 0]);
             put(&index, &[worst]).await;
         }
         assert_eq!(seen, whole, "{line}");

@@ -30,6 +30,7 @@ pub(super) fn document(tenant: &str, name: &str, description: &str) -> ToolDocum
         status: ACTIVE.into(),
         publisher: None,
         rated: Default::default(),
+        rated_publicly: Default::default(),
         used: Default::default(),
         updated_at: chrono::DateTime::UNIX_EPOCH,
     }

@@ -31,7 +31,7 @@ pub enum Key {
     Publisher,
     /// Whether the server's publisher has proved a namespace.
     Verified,
-    /// The least Bayesian average, as the caller's tenant rates tools.
+    /// The least Bayesian average, as the caller's tenant sees it.
     Rating,
     /// A range of semantic versions.
     Version,
