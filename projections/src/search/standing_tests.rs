@@ -27,6 +27,7 @@ fn used(name: &str, by: &[(&str, i16)]) -> ToolDocument {
 async fn ask(index: &SearchIndex, line: &str, sort: Sort) -> SearchAnswer {
     let wanted = SearchRequest {
         sort,
+        first: 100,
         facets: true,
         ..request("acme", line)
     };
