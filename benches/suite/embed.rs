@@ -102,6 +102,10 @@ pub(crate) fn document(corpus: &Corpus, number: usize) -> Result<ToolDocument> {
         tool_version: "1.0.0".to_owned(),
         visibility: "tenant".to_owned(),
         status: "active".to_owned(),
+        publisher: None,
+        rated: Default::default(),
+        rated_publicly: Default::default(),
+        used: Default::default(),
         updated_at: chrono::DateTime::UNIX_EPOCH,
     })
 }

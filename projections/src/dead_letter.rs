@@ -7,10 +7,10 @@
 use crate::checkpoint::{self, to_i64, to_u64};
 use crate::error::ProjectionError;
 use crate::projector::{Projector, Recorded};
+use crate::registry;
 use crate::runner::chain;
-use crate::search::SearchProjector;
+use crate::search::{SOURCES, SearchProjector};
 use crate::store::Database;
-use crate::{catalog, registry};
 use bus::{Log, LogEntry};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
@@ -50,8 +50,8 @@ pub async fn list(database: &Database) -> Result<Vec<DeadLetter>, ProjectionErro
     read(&mut connection, None).await
 }
 
-/// Applies what is parked, in order, after an upgrade or once the cause is gone. What `catalog` applies
-/// late is brought into the search index as well, which had passed it when there were no rows.
+/// Applies what is parked, in order, after an upgrade or once the cause is gone. What the
+/// models apply late of which the search index is made is brought into it as well: it had passed it before.
 ///
 /// # Errors
 /// What the database, the log or the index says; what was applied before stays applied.
@@ -62,7 +62,7 @@ pub async fn retry(
 ) -> Result<Retried, ProjectionError> {
     let mut connection = database.connect().await?;
     let mut retried = Retried::default();
-    let mut late_in_catalog = Vec::new();
+    let mut late = Vec::new();
     for projector in registry::projectors(search.clone()) {
         let name = projector.name();
         // A pass may meet commits that the running projector parks behind it meanwhile.
@@ -71,8 +71,8 @@ pub async fn retry(
             if applied.is_empty() {
                 break;
             }
-            if name == catalog::NAME {
-                late_in_catalog.extend(applied.iter().copied());
+            if SOURCES.contains(&name) {
+                late.extend(applied.iter().copied());
             }
             let named = applied.into_iter().map(|at| (name.to_owned(), at));
             retried.applied.extend(named);
@@ -81,7 +81,7 @@ pub async fn retry(
             .remaining
             .extend(read(&mut connection, Some(name)).await?);
     }
-    for at in late_in_catalog {
+    for at in late {
         let recorded = Recorded::decode(&entry_at(log, at).await?)?;
         let mut transaction = connection.begin().await?;
         checkpoint::enter(&mut transaction, search.name(), search.name(), true).await?;

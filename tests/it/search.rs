@@ -1,5 +1,6 @@
 //! Search by meaning, with the real embedding model over the sample catalogue.
 
+mod standing;
 mod surfaces;
 
 use crate::support::{Installation, model};

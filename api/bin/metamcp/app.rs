@@ -149,6 +149,8 @@ impl App {
                 );
             }
             let search = SearchProjector::new(index.clone(), embedded);
+            let uses = search.clone().follow_uses(database.clone(), stop.clone());
+            tasks.push(tokio::spawn(uses));
             let projectors = registry::projectors(search);
             tasks.extend(runner::spawn(
                 projectors, &log, &database, &positions, &stop,

@@ -58,6 +58,17 @@ pub(super) struct SearchToolsFilter {
     idempotent: Option<bool>,
     /// Only tools that may reach outside of their server's world, or only those that hint that they do not.
     open_world: Option<bool>,
+    /// Only tools of servers whose publisher has proved one of these namespaces, such as `io.github.acme`.
+    #[graphql(default)]
+    publishers: Vec<String>,
+    /// No tools of servers whose publisher has proved one of these namespaces.
+    #[graphql(default)]
+    without_publishers: Vec<String>,
+    /// Only tools of servers whose publisher has proved a namespace, or only those of others.
+    verified: Option<bool>,
+    /// Only tools with at least so many stars, 1 to 5, by the Bayesian average, `rating { bayesian }`. A tool without
+    /// a review has the mean of all.
+    min_rating: Option<f64>,
     /// Only tools whose version is in this range, such as `^1.2` or `>=1.2, <2`.
     version: Option<String>,
     /// Only tools with all of these phrases in name, title or description.
@@ -72,13 +83,15 @@ impl SearchToolsFilter {
         let statuses = self.statuses.into_iter().map(catalog::Status::from);
         let visibilities = self.visibilities.into_iter();
         let visibilities = visibilities.map(domain::tool::Visibility::from);
-        let lists: [(Key, bool, Vec<String>); 9] = [
+        let lists: [(Key, bool, Vec<String>); 11] = [
             (Key::Server, false, self.servers),
             (Key::Category, false, self.categories),
             (Key::Tag, false, self.tags),
             (Key::Server, true, self.without_servers),
             (Key::Category, true, self.without_categories),
             (Key::Tag, true, self.without_tags),
+            (Key::Publisher, false, self.publishers),
+            (Key::Publisher, true, self.without_publishers),
             (
                 Key::Status,
                 false,
@@ -96,19 +109,20 @@ impl SearchToolsFilter {
                 filter.add(key, &value, negated)?;
             }
         }
-        let hints = [
-            (Hint::ReadOnly, self.read_only),
-            (Hint::Destructive, self.destructive),
-            (Hint::Idempotent, self.idempotent),
-            (Hint::OpenWorld, self.open_world),
+        let said = |wanted: Option<bool>| wanted.map(|wanted| wanted.to_string());
+        let single = [
+            (Key::Hint(Hint::ReadOnly), said(self.read_only)),
+            (Key::Hint(Hint::Destructive), said(self.destructive)),
+            (Key::Hint(Hint::Idempotent), said(self.idempotent)),
+            (Key::Hint(Hint::OpenWorld), said(self.open_world)),
+            (Key::Verified, said(self.verified)),
+            (Key::Rating, self.min_rating.map(|stars| stars.to_string())),
+            (Key::Version, self.version),
         ];
-        for (hint, wanted) in hints {
-            if let Some(wanted) = wanted {
-                filter.add(Key::Hint(hint), &wanted.to_string(), false)?;
+        for (key, value) in single {
+            if let Some(value) = value {
+                filter.add(key, &value, false)?;
             }
-        }
-        if let Some(version) = self.version {
-            filter.add(Key::Version, &version, false)?;
         }
         Ok(filter)
     }
@@ -124,6 +138,11 @@ enum SearchSort {
     Name,
     /// The last changed first.
     Updated,
+    /// The best rated first, by the Bayesian average, `rating { bayesian }`; equal ones as by relevance.
+    Rating,
+    /// The most used first, by your tenant's agents, in steps that double: one session, two, four, eight and so on;
+    /// equal ones as by relevance.
+    Use,
 }
 
 /// A page of what a search found. All pages are of one state of the index, however it changes meanwhile.
@@ -179,6 +198,14 @@ struct Facets {
     statuses: Vec<Facet>,
     /// By hint that holds: `readonly`, `destructive`, `idempotent`, `openworld`.
     hints: Vec<Facet>,
+    /// By visibility.
+    visibilities: Vec<Facet>,
+    /// By the namespace that the server's publisher has proved.
+    publishers: Vec<Facet>,
+    /// By whether the server's publisher has proved a namespace: `true`, `false`.
+    verified: Vec<Facet>,
+    /// By least rating, `4.5`, `4`, `3.5`, `3` and `2`, in this order: a tool counts for each that it reaches.
+    ratings: Vec<Facet>,
 }
 
 /// A value, and how many hits have it.
@@ -206,6 +233,10 @@ impl From<search::Facets> for Facets {
             servers: values(facets.servers),
             statuses: values(facets.statuses),
             hints: values(facets.hints),
+            visibilities: values(facets.visibilities),
+            publishers: values(facets.publishers),
+            verified: values(facets.verified),
+            ratings: values(facets.ratings),
         }
     }
 }
@@ -327,7 +358,7 @@ impl SearchQueries {
     /// your tenant, and those that it has installed. Filters may stand
     /// among the words: `server:github`, `category:databases`, `tag:sql`, `-tag:beta`, `status:retired`,
     /// `visibility:public`, `readonly:true`, `destructive:false`, `idempotent:true`, `openworld:false`,
-    /// `version:^1.2`, `+"exact phrase"`. Filters without words list what they let through.
+    /// `publisher:io.github.acme`, `verified:true`, `rating:4`, `version:^1.2`, `+"exact phrase"`. Filters without words list what they let through.
     #[graphql(complexity = "cost(first, child_complexity)")]
     #[expect(
         clippy::too_many_arguments,

@@ -30,11 +30,11 @@ pub(super) const DESCRIPTION: &str = "Finds tools by what you want to do. Descri
     words; the answer lists the best matching tools, one line each: `server/name@version` (`@publisher/server/name` for those of other publishers), what it does, hints and \
     the beginning of its definition's hash. Read tools with describe_tool before using them. \
     Filters may stand among the words: server:github category:databases tag:sql -tag:beta readonly:true \
-    destructive:false version:^1.2 +\"exact phrase\"; filters without words list what they let through. \
+    destructive:false verified:true publisher:io.github.acme rating:4 version:^1.2 +\"exact phrase\"; filters without words list what they let through. \
     If nothing fits, try other words or drop the filters.";
 
 /// How to call it, for the answer to wrong arguments.
-pub(super) const USAGE: &str = r#"search_tools takes {"query": "what you want to do"} and, if wanted, "server", "category", "tags": ["..."], "sort": "relevance", "name" or "updated", "limit": 1 to 50, "token_budget": 100 to 100000, "cursor": "...""#;
+pub(super) const USAGE: &str = r#"search_tools takes {"query": "what you want to do"} and, if wanted, "server", "category", "tags": ["..."], "publisher": "io.github...", "verified": true, "min_rating": 1 to 5, "sort": "relevance", "name", "updated", "rating" or "use", "limit": 1 to 50, "token_budget": 100 to 100000, "cursor": "...""#;
 
 /// The arguments of `search_tools`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -56,7 +56,20 @@ pub(super) struct Arguments {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<String>", length(max = MAX_FILTER_TAGS))]
     tags: Option<Vec<String>>,
-    /// In which order: "relevance" (the best first, as when left out), "name", or "updated" (the last changed first).
+    /// Only tools of servers whose publisher has proved this namespace, such as "io.github.acme".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    publisher: Option<String>,
+    /// Only tools of servers whose publisher has proved a namespace; false: only those of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    verified: Option<bool>,
+    /// Only tools that are rated with at least so many stars, 1 to 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", range(min = 1, max = 5))]
+    min_rating: Option<f64>,
+    /// In which order: "relevance" (the best first, as when left out), "name", "updated" (the last changed first),
+    /// "rating" (the best rated first) or "use" (the most used first).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     sort: Option<String>,
@@ -175,44 +188,47 @@ impl Arguments {
             )));
         }
         Ok(SearchRequest {
-            filter: filter(self.server, self.category, self.tags.unwrap_or_default())?,
+            filter: self.filter()?,
             visibilities,
-            sort: sort(self.sort.as_deref())?,
+            sort: self
+                .sort
+                .as_deref()
+                .map_or(Ok(Sort::Relevance), Sort::named)?,
             first: usize::try_from(limit).unwrap_or_default(),
             after: self.cursor,
             ..SearchRequest::new(caller.tenant.clone(), &self.query)
         })
     }
-}
 
-fn filter(
-    server: Option<String>,
-    category: Option<String>,
-    tags: Vec<String>,
-) -> Result<SearchFilter, ApiError> {
-    if tags.len() > MAX_FILTER_TAGS {
-        return Err(invalid(&format!(
-            "`tags` has {} entries, the most is {MAX_FILTER_TAGS}",
-            tags.len()
-        )));
-    }
-    let given = |value: Option<String>| value.filter(|value| !value.is_empty());
-    let server = given(server).map(|server| (Key::Server, server));
-    let category = given(category).map(|category| (Key::Category, category));
-    let tags = tags.into_iter().map(|tag| (Key::Tag, tag));
-    let mut filter = SearchFilter::default();
-    for (key, value) in server.into_iter().chain(category).chain(tags) {
-        filter.add(key, &value, false)?;
-    }
-    Ok(filter)
-}
-
-fn sort(name: Option<&str>) -> Result<Sort, ApiError> {
-    match name {
-        None | Some("relevance") => Ok(Sort::Relevance),
-        Some("name") => Ok(Sort::Name),
-        Some("updated") => Ok(Sort::Updated),
-        Some(_) => Err(invalid("`sort` is \"relevance\", \"name\" or \"updated\"")),
+    fn filter(&self) -> Result<SearchFilter, ApiError> {
+        let tags = self.tags.as_deref().unwrap_or_default();
+        if tags.len() > MAX_FILTER_TAGS {
+            return Err(invalid(&format!(
+                "`tags` has {} entries, the most is {MAX_FILTER_TAGS}",
+                tags.len()
+            )));
+        }
+        let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        let single = [
+            (Key::Server, given(&self.server)),
+            (Key::Category, given(&self.category)),
+            (Key::Publisher, given(&self.publisher)),
+            (
+                Key::Verified,
+                self.verified.map(|wanted| wanted.to_string()),
+            ),
+            (Key::Rating, self.min_rating.map(|stars| stars.to_string())),
+        ];
+        let mut filter = SearchFilter::default();
+        for (key, value) in single {
+            if let Some(value) = value {
+                filter.add(key, &value, false)?;
+            }
+        }
+        for tag in tags {
+            filter.add(Key::Tag, tag, false)?;
+        }
+        Ok(filter)
     }
 }
 

@@ -50,7 +50,6 @@ fn refuses_what_is_out_of_bounds_and_says_how_it_would_be_right() {
         ),
         (json!({"query": "a", "limit": 0}), "1 to 50"),
         (json!({"query": "a", "limit": 51}), "1 to 50"),
-        (json!({"query": "a", "sort": "size"}), "`sort`"),
         (
             json!({"query": "a", "tags": vec!["t"; MAX_FILTER_TAGS + 1]}),
             "17 entries",
@@ -62,6 +61,31 @@ fn refuses_what_is_out_of_bounds_and_says_how_it_would_be_right() {
             error.to_string().contains(named) && error.to_string().contains(USAGE),
             "{error}"
         );
+    }
+}
+
+#[test]
+fn every_key_and_order_of_the_language_is_an_argument_or_refused_as_the_language_does() {
+    let given = request(json!({
+        "query": "a", "publisher": "io.github.acme", "verified": true, "min_rating": 3.50, "sort": "rating",
+    }))
+    .unwrap();
+    let line = "publisher:io.github.acme verified:true rating:3.5";
+    assert_eq!(
+        (given.filter.to_string().as_str(), given.sort),
+        (line, Sort::Rating)
+    );
+    for sort in Sort::ALL {
+        let named = request(json!({"query": "a", "sort": sort.name()})).unwrap();
+        assert_eq!(named.sort, sort);
+    }
+    for wrong in [
+        json!({"query": "a", "sort": "size"}),
+        json!({"query": "a", "min_rating": 6}),
+        json!({"query": "a", "publisher": "acme"}),
+    ] {
+        let error = request(wrong.clone()).unwrap_err();
+        assert_eq!(error.code(), "INVALID_SEARCH_QUERY", "{wrong}");
     }
 }
 

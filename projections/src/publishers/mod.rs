@@ -14,7 +14,7 @@ pub use queries::{
     Publisher, PublisherStatus, Standing, VerifiedPublisher, of_registry_names, of_tools,
     publishers, publishers_by_id, verified_everywhere,
 };
-pub(crate) use queries::{marked, verified};
+pub(crate) use queries::{marked, publisher_of, verified};
 
 /// The projector's name.
 pub const NAME: &str = "publishers";

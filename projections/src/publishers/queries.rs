@@ -206,6 +206,17 @@ pub async fn of_tools(
     rows.iter().map(read).collect()
 }
 
+/// The namespace of the verified publisher behind the registry name of a tenant's server, the nearest one, or null.
+/// All three are SQL expressions.
+pub(crate) fn publisher_of(tenant: &str, registry_name: &str) -> String {
+    format!(
+        "(SELECT publisher.namespace FROM publishers.namespaces AS publisher
+          WHERE publisher.tenant = {tenant} AND publisher.holds AND {}
+          ORDER BY length(publisher.namespace) DESC LIMIT 1)",
+        stands_behind(registry_name)
+    )
+}
+
 /// The verified namespaces of all tenants, contested ones included. For operators only.
 ///
 /// # Errors

@@ -1,14 +1,15 @@
-//! Rebuilding the search index: another LanceDB table, filled from the catalogue.
+//! Rebuilding the search index: another LanceDB table, filled from the models that it is made of.
 
 use super::{Compared, Finish, Goal, Rebuilt, TableChecksum};
 use crate::checkpoint::{self, to_u64};
 use crate::error::ProjectionError;
+use crate::lease;
 use crate::runner::check_log;
 use crate::search::{
-    CurrentIndex, NAME, REBUILD, SearchIndex, ToolDocument, all_documents, live_table, other_table,
+    CurrentIndex, NAME, REBUILD, SOURCES, SearchIndex, ToolDocument, all_documents, live_table,
+    other_table,
 };
 use crate::store::Database;
-use crate::{catalog, lease};
 use bus::Log;
 use sqlx::{Connection, PgConnection};
 use std::collections::HashMap;
@@ -16,11 +17,11 @@ use std::time::{Duration, Instant};
 
 /// Documents written at once.
 const WRITE: usize = 512;
-/// How long `search` may take to stand where `catalog` stands.
+/// How long `search` may take to stand where its sources stand.
 const SETTLE: Duration = Duration::from_secs(60);
 
-/// Writes a second table from the catalogue while the first one serves, compares both when `catalog` and
-/// `search` stand at the same position, and swaps. `progress` is told documents done and their number.
+/// Writes a second table from its sources while the first one serves, compares both when they and `search` stand at
+/// the same position, and swaps. `progress` is told documents done and their number.
 ///
 /// # Errors
 /// As [`rebuild`](super::rebuild).
@@ -79,11 +80,11 @@ async fn goal(
     finish: Finish,
 ) -> Result<Goal, ProjectionError> {
     let mut goal = Goal::LiveModel;
-    for name in [catalog::NAME, NAME] {
+    for name in SOURCES.into_iter().chain([NAME]) {
         let at = checkpoint::read(connection, name).await?;
         match check_log(log, name, &at).await {
             Ok(()) => {}
-            // The catalogue has to be of the present log already.
+            // The sources have to be of the present log already.
             Err(ProjectionError::LogReplaced(_)) if name == NAME && finish == Finish::Swap => {
                 goal = Goal::PresentLog;
             }
@@ -134,23 +135,33 @@ async fn lock(connection: &mut PgConnection) -> Result<(), ProjectionError> {
     }
 }
 
-/// Locks both checkpoints at one position, so that neither the rows nor the index move. An index of
-/// another log stands still anyhow, and its position says nothing.
+/// Locks all checkpoints at one position, so that neither the rows nor the index move: that of the index first,
+/// because its projector waits for the sources while it holds it. An index of another log stands still anyhow, and
+/// its position says nothing.
 async fn lock_settled(transaction: &mut PgConnection, goal: Goal) -> Result<u64, ProjectionError> {
     let begun = Instant::now();
     while begun.elapsed() < SETTLE {
         let mut attempt = transaction.begin().await?;
-        let positions: Vec<i64> = sqlx::query_scalar(
-            "SELECT stream_sequence FROM metamcp.checkpoints
-             WHERE projector IN ('catalog', 'search') ORDER BY projector FOR UPDATE",
+        let positions: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT projector, stream_sequence FROM metamcp.checkpoints
+             WHERE projector = $1 OR projector = ANY ($2) ORDER BY projector <> $1, projector FOR UPDATE",
         )
+        .bind(NAME)
+        .bind(SOURCES)
         .fetch_all(&mut *attempt)
         .await?;
-        if let [catalog, search] = positions[..]
-            && (catalog == search || goal == Goal::PresentLog)
+        let compared = |name: &str| name != NAME || goal == Goal::LiveModel;
+        let mut at: Vec<i64> = positions
+            .iter()
+            .filter(|(name, _)| compared(name))
+            .map(|(_, at)| *at)
+            .collect();
+        at.dedup();
+        if let [at] = at[..]
+            && positions.len() == SOURCES.len() + 1
         {
             attempt.commit().await?;
-            return Ok(to_u64(catalog));
+            return Ok(to_u64(at));
         }
         attempt.rollback().await?;
         tokio::time::sleep(Duration::from_millis(50)).await;

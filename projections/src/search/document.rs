@@ -4,8 +4,10 @@
 use chrono::{DateTime, Utc};
 use domain::id::TenantId;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 use super::words::{spoken, words};
+use crate::reviews::Histogram;
 
 /// How often a field's words are counted in the full-text index, the strongest first. Chosen by
 /// measurement over all benchmarks together (`benches/search_quality.md`), not for one of them.
@@ -57,6 +59,14 @@ pub struct ToolDocument {
     pub visibility: String,
     /// [`ACTIVE`] tools are found, unless the query asks for others.
     pub status: String,
+    /// The namespace that its server's publisher has proved.
+    pub publisher: Option<String>,
+    /// The counted reviews by members of its own tenant, which are for them alone.
+    pub rated: Histogram,
+    /// Those by members of other tenants, which are for all, as long as the tool is offered to all.
+    pub rated_publicly: Histogram,
+    /// How much its agents use it, by tenant: the bits of the number of sessions.
+    pub used: BTreeMap<String, i16>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
 }

@@ -156,6 +156,10 @@ fn document(tenant: &TenantId, tool: Tool) -> ToolDocument {
         tool_version: "1.0.0".to_owned(),
         visibility: VISIBILITY.to_owned(),
         status: ACTIVE.to_owned(),
+        publisher: None,
+        rated: Default::default(),
+        rated_publicly: Default::default(),
+        used: Default::default(),
         updated_at: DateTime::UNIX_EPOCH,
     }
 }

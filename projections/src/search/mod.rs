@@ -11,14 +11,17 @@
 //! **Delivery.** LanceDB cannot join a transaction of Postgres: the projector writes here first and moves
 //! its checkpoint afterwards, so a document may be written twice, which leaves the same table.
 //!
-//! Reading order: [`document`] and [`words`] (what is indexed), [`embed`], `vectors`, [`index`] and [`upkeep`]
-//! (the table), `memory` (how it is read), [`language`] (what can be asked), [`query`], `order`, `steps` and [`rank`] (the search), `cursor`
-//! (its pages), [`similar`], [`facets`] and [`highlight`] (what is said of it), [`evaluate`] (its quality, measured).
+//! Reading order: [`document`] and [`words`] (what is indexed), `documents`, `projector` and `uses` (where it comes
+//! from), [`embed`], `vectors`, [`index`] and [`upkeep`] (the table), `memory` (how
+//! it is read), [`language`] (what can be asked), [`query`],
+//! `order`, `ratings`, `steps` and [`rank`] (the search), `cursor` (its pages), [`facets`] and [`highlight`] (what is
+//! said of it), [`similar`], [`evaluate`] (its quality, measured).
 
 mod candidates;
 mod current;
 mod cursor;
 pub mod document;
+mod documents;
 pub mod embed;
 pub mod error;
 pub mod evaluate;
@@ -34,9 +37,12 @@ mod page_tests;
 mod projector;
 pub mod query;
 pub mod rank;
+mod ratings;
 mod replaced;
 mod rows;
 pub mod similar;
+#[cfg(test)]
+mod standing_tests;
 mod stems;
 mod steps;
 #[cfg(test)]
@@ -44,6 +50,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod upkeep;
+mod uses;
 mod vectors;
 pub mod words;
 
@@ -60,4 +67,4 @@ pub use query::{Scope, SearchAnswer, SearchHit, SearchRequest, Sort};
 pub use similar::{MAX_SIMILAR, Similar, SimilarRequest};
 
 pub(crate) use current::{REBUILD, live_table, other_table};
-pub(crate) use projector::all_documents;
+pub(crate) use documents::{SOURCES, all_documents};

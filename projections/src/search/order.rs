@@ -3,9 +3,11 @@
 //! Without words it is a list of all that the filter lets through; with words, of the candidates that the two
 //! searches give, at most [`DEPTH`] each.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, HashMap};
 
 use arrow_array::RecordBatch;
+use domain::id::TenantId;
 use futures::future::try_join_all;
 use lancedb::expr::DfExpr;
 
@@ -15,6 +17,7 @@ use super::facets::{self, Facets};
 use super::index::SearchIndex;
 use super::query::{Mode, Sort};
 use super::rank::{self, Candidate, Fused, List};
+use super::ratings::Ratings;
 use super::rows;
 use super::steps::steps;
 
@@ -32,6 +35,10 @@ pub(super) struct Wanted<'a> {
     pub(super) words: &'a [String],
     pub(super) filter: &'a DfExpr,
     pub(super) sort: Sort,
+    /// Who asks: tools are rated and used by each tenant for itself.
+    pub(super) tenant: &'a TenantId,
+    /// Its ratings, where the order or the facets need them.
+    pub(super) ratings: &'a Ratings,
     pub(super) mode: Mode,
     /// Whether to count facets.
     pub(super) facets: bool,
@@ -71,14 +78,16 @@ impl SearchIndex {
 
     /// Everything that the filter lets through.
     async fn listed(&self, reader: &Reader, wanted: &Wanted<'_>) -> Result<Order, SearchError> {
-        let mut columns = vec!["tool_id", wanted.sort.column()];
+        let mut columns: BTreeSet<&str> = wanted.sort.columns().iter().copied().collect();
         if wanted.facets {
             columns.extend(facets::COLUMNS);
         }
+        let columns: Vec<&str> = columns.into_iter().collect();
         let batches = reader.all(wanted.filter, &columns).await?;
-        let mut keyed = keyed(&batches, wanted.sort)?;
+        let mut keyed = keyed(&batches, wanted)?;
         let found = keyed.len();
-        wanted.sort.order(&mut keyed);
+        keyed.sort_by(|a, b| Sort::Name.compare(a, b));
+        keyed.sort_by(|a, b| wanted.sort.compare(a, b));
         keyed.truncate(MAX_DEPTH);
         let tools = keyed.into_iter().map(|Keyed { tool_id, row, .. }| Ranked {
             row,
@@ -93,7 +102,10 @@ impl SearchIndex {
         Ok(Order {
             tools: tools.collect(),
             found,
-            facets: wanted.facets.then(|| Facets::count(&batches)).transpose()?,
+            facets: wanted
+                .facets
+                .then(|| Facets::count(&batches, wanted.ratings))
+                .transpose()?,
             semantic: self.embedder.dimensions().is_some() && wanted.mode != Mode::Text,
             notice: self.standing_notice(wanted.mode),
         })
@@ -119,12 +131,12 @@ impl SearchIndex {
         let mut tools = fuse(&text, &vectors);
         let rows: Vec<u64> = tools.iter().map(|tool| tool.row).collect();
         if wanted.sort != Sort::Relevance {
-            let columns = ["tool_id", wanted.sort.column()];
-            let batches = reader.take(rows.clone(), &columns).await?;
-            tools = resorted(tools, keyed(&batches, wanted.sort)?, wanted.sort);
+            let batches = reader.take(rows.clone(), wanted.sort.columns()).await?;
+            tools = resorted(tools, keyed(&batches, wanted)?, wanted.sort);
         }
         let facets = if wanted.facets {
-            Some(Facets::count(&reader.take(rows, facets::COLUMNS).await?)?)
+            let batches = reader.take(rows, facets::COLUMNS).await?;
+            Some(Facets::count(&batches, wanted.ratings)?)
         } else {
             None
         };
@@ -201,47 +213,61 @@ fn fuse(text: &[Found], vectors: &[Vec<Found>]) -> Vec<Ranked> {
     ranked.collect()
 }
 
-fn resorted(tools: Vec<Ranked>, mut keyed: Vec<Keyed>, sort: Sort) -> Vec<Ranked> {
-    let mut by_row: HashMap<u64, Ranked> = tools.into_iter().map(|tool| (tool.row, tool)).collect();
-    sort.order(&mut keyed);
-    let sorted = keyed.iter().filter_map(|keyed| by_row.remove(&keyed.row));
-    sorted.collect()
+/// Candidates by what they are sorted by; what is equal in a sort by standing stays as it is, the best first.
+fn resorted(mut tools: Vec<Ranked>, keyed: Vec<Keyed>, sort: Sort) -> Vec<Ranked> {
+    let by_row: HashMap<u64, Keyed> = keyed.into_iter().map(|keyed| (keyed.row, keyed)).collect();
+    tools.retain(|tool| by_row.contains_key(&tool.row));
+    tools.sort_by(|a, b| sort.compare(&by_row[&a.row], &by_row[&b.row]));
+    tools
 }
 
 /// A row with what it is sorted by.
 struct Keyed {
+    /// The name, or the moment.
     key: String,
+    /// The rating, or the use.
+    standing: f64,
     tool_id: String,
     row: u64,
 }
 
 impl Sort {
-    /// The column to sort by; what has no relevance is listed by name.
-    fn column(self) -> &'static str {
+    /// The columns to sort by, the one with the key first; what has no relevance is listed by name.
+    fn columns(self) -> &'static [&'static str] {
         match self {
-            Self::Relevance | Self::Name => "name",
-            Self::Updated => "updated_at",
+            Self::Relevance | Self::Name | Self::Rating => &["name", "tool_id"],
+            Self::Updated => &["updated_at", "tool_id"],
+            Self::Use => &["name", "tool_id", "used"],
         }
     }
 
-    fn order(self, keyed: &mut [Keyed]) {
-        keyed.sort_by(|a, b| {
-            let by_key = match self {
-                Self::Relevance | Self::Name => a.key.cmp(&b.key),
-                Self::Updated => b.key.cmp(&a.key),
-            };
-            by_key.then_with(|| a.tool_id.cmp(&b.tool_id))
-        });
+    fn compare(self, a: &Keyed, b: &Keyed) -> Ordering {
+        let by_id = || a.tool_id.cmp(&b.tool_id);
+        match self {
+            Self::Relevance | Self::Name => a.key.cmp(&b.key).then_with(by_id),
+            Self::Updated => b.key.cmp(&a.key).then_with(by_id),
+            Self::Rating | Self::Use => b.standing.total_cmp(&a.standing),
+        }
     }
 }
 
-fn keyed(batches: &[RecordBatch], sort: Sort) -> Result<Vec<Keyed>, SearchError> {
+fn keyed(batches: &[RecordBatch], wanted: &Wanted<'_>) -> Result<Vec<Keyed>, SearchError> {
     let mut out = Vec::new();
     for batch in batches {
         let (ids, tools) = (rows::row_ids(batch)?, rows::strings(batch, "tool_id")?);
-        let keys = rows::strings(batch, sort.column())?;
+        let keys = rows::strings(batch, wanted.sort.columns()[0])?;
+        let used = match wanted.sort {
+            Sort::Use => Some(rows::strings(batch, "used")?),
+            Sort::Relevance | Sort::Name | Sort::Updated | Sort::Rating => None,
+        };
+        let standing = |row: usize| match (wanted.sort, used) {
+            (Sort::Rating, _) => wanted.ratings.of(tools.value(row)),
+            (_, Some(used)) => rows::use_by(used.value(row), wanted.tenant).map_or(0.0, f64::from),
+            _ => 0.0,
+        };
         out.extend((0..batch.num_rows()).map(|row| Keyed {
             key: keys.value(row).to_owned(),
+            standing: standing(row),
             tool_id: tools.value(row).to_owned(),
             row: ids.value(row),
         }));

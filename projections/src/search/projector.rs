@@ -1,22 +1,23 @@
 //! Read model `search`: feeds the index from the log.
 //!
-//! A commit only says which tools are concerned; their documents are read from `catalog`, which has to be
-//! as far. LanceDB cannot join the transaction, so documents are written first and the checkpoint moves
-//! afterwards: after a crash some are written again, which leaves the same rows.
+//! A commit only says which tools are concerned; their documents are read from the models that it changes, of
+//! [`SOURCES`], which have to be as far. LanceDB cannot join the transaction, so documents are written first and the
+//! checkpoint moves afterwards: after a crash some are written again, which leaves the same rows.
 
 use super::current::{CurrentIndex, REBUILD, live_table, other_table};
 use super::document::ToolDocument;
-use crate::access::corrupt;
-use crate::checkpoint::to_u64;
+use super::documents::{Key, Of, SOURCES, concerned};
+use crate::checkpoint::to_i64;
 use crate::error::ProjectionError;
 use crate::lease;
 use crate::projector::{OnPoison, Projector, Recorded};
 use async_trait::async_trait;
 use domain::AnyEvent;
 use domain::principal::PrincipalEvent;
+use domain::publisher::PublisherEvent;
+use domain::review::ReviewEvent;
 use domain::server::ServerEvent;
-use serde_json::Value;
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,8 +25,8 @@ use std::time::{Duration, Instant};
 /// The projector's name.
 pub const NAME: &str = "search";
 
-/// How long `catalog` may take to reach a batch.
-const WAIT_FOR_CATALOG: Duration = Duration::from_secs(30);
+/// How long the other models may take to reach a batch.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Documents written at once.
 const WRITE: usize = 512;
 
@@ -59,13 +60,15 @@ impl Projector for SearchProjector {
     fn listens_to(&self, event: &AnyEvent) -> bool {
         match event {
             // An erasure removes the index's older versions.
-            AnyEvent::Server(_) | AnyEvent::Tool(_) | AnyEvent::Principal(_) => true,
+            AnyEvent::Server(_)
+            | AnyEvent::Tool(_)
+            | AnyEvent::Principal(_)
+            | AnyEvent::Publisher(_)
+            | AnyEvent::Review(_) => true,
             AnyEvent::Tenant(_)
             | AnyEvent::Denial(_)
             | AnyEvent::Policy(_)
-            | AnyEvent::Publisher(_)
             | AnyEvent::Taxonomy(_)
-            | AnyEvent::Review(_)
             | AnyEvent::Installation(_) => false,
         }
     }
@@ -94,76 +97,43 @@ impl Projector for SearchProjector {
         connection: &mut PgConnection,
         batch: &[Recorded],
     ) -> Result<(), ProjectionError> {
-        let (mut tools, mut servers, mut erased) = (BTreeSet::new(), BTreeSet::new(), false);
-        for recorded in batch {
-            let id = key(recorded);
-            for event in &recorded.events {
-                match event {
-                    AnyEvent::Tool(_) => drop(tools.insert(id.clone())),
-                    AnyEvent::Server(
-                        ServerEvent::Described(_)
-                        | ServerEvent::Retired(_)
-                        | ServerEvent::Restored(_),
-                    ) => {
-                        servers.insert(id.clone());
-                    }
-                    AnyEvent::Principal(PrincipalEvent::Erased(_)) => erased = true,
-                    // A new server has no tools yet; what it publishes says nothing of them.
-                    AnyEvent::Server(
-                        ServerEvent::Registered(_)
-                        | ServerEvent::ManifestPublished(_)
-                        | ServerEvent::ManifestStatusChanged(_),
-                    )
-                    | AnyEvent::Tenant(_)
-                    | AnyEvent::Principal(
-                        PrincipalEvent::Registered(_)
-                        | PrincipalEvent::Described(_)
-                        | PrincipalEvent::RoleGranted(_)
-                        | PrincipalEvent::RoleRevoked(_)
-                        | PrincipalEvent::Deactivated(_)
-                        | PrincipalEvent::Reactivated(_)
-                        | PrincipalEvent::TokensRevoked(_),
-                    )
-                    | AnyEvent::Denial(_)
-                    | AnyEvent::Policy(_)
-                    | AnyEvent::Publisher(_) => {}
-                    AnyEvent::Taxonomy(_) | AnyEvent::Review(_) => {}
-                    AnyEvent::Installation(_) => {}
-                }
-            }
+        let concerned = Concerned::by(batch);
+        let sources = concerned.sources();
+        if let Some(last) = batch.last().filter(|_| !sources.is_empty()) {
+            wait_for(connection, &sources, last.stream_sequence).await?;
+            let documents = concerned.documents(connection).await?;
+            self.write(connection, &documents).await?;
         }
-        if tools.is_empty() && servers.is_empty() {
-            return self.forget_versions(connection, erased).await;
-        }
-        if let Some(last) = batch.last() {
-            wait_for_catalog(connection, last.stream_sequence).await?;
-        }
-        self.write(connection, &tools, &servers).await?;
-        self.forget_versions(connection, erased).await
+        self.forget_versions(connection, concerned.erased).await
     }
 }
 
 impl SearchProjector {
-    /// Writes what the catalogue holds of the object of a commit, which it has got late: of a server, even
-    /// of one just registered, all tools.
+    /// Writes what one of the [`SOURCES`] has got late: of a server, even of one just registered, all tools.
     pub(crate) async fn write_late(
         &self,
         connection: &mut PgConnection,
         recorded: &Recorded,
     ) -> Result<(), ProjectionError> {
         let its = BTreeSet::from([key(recorded)]);
-        self.write(connection, &its, &its).await
+        let late = Concerned {
+            tools: its.clone(),
+            servers: its.clone(),
+            reviews: its.clone(),
+            publishers: its,
+            erased: false,
+        };
+        let documents = late.documents(connection).await?;
+        self.write(connection, &documents).await
     }
 
-    async fn write(
+    /// Writes documents, inside a transaction that holds the projector's checkpoint.
+    pub(super) async fn write(
         &self,
         connection: &mut PgConnection,
-        tools: &BTreeSet<Key>,
-        servers: &BTreeSet<Key>,
+        documents: &[ToolDocument],
     ) -> Result<(), ProjectionError> {
         let index = self.index.named_by(connection).await?;
-        let mut documents = read_documents(connection, BY_TOOL, tools).await?;
-        documents.extend(read_documents(connection, BY_SERVER, servers).await?);
         for documents in documents.chunks(WRITE) {
             // Outside of PostgreSQL nothing fences a writer that was deposed: it may only begin while it leads.
             lease::hold(connection, index.upsert(documents, &*self.progress)).await??;
@@ -195,97 +165,131 @@ impl SearchProjector {
     }
 }
 
-/// (tenant, aggregate id).
-type Key = (String, String);
-
 fn key(recorded: &Recorded) -> Key {
     let commit = &recorded.commit;
     (commit.tenant.to_string(), commit.aggregate_id.clone())
 }
 
-async fn wait_for_catalog(
+/// What a batch is about.
+#[derive(Default)]
+struct Concerned {
+    tools: BTreeSet<Key>,
+    servers: BTreeSet<Key>,
+    reviews: BTreeSet<Key>,
+    publishers: BTreeSet<Key>,
+    erased: bool,
+}
+
+impl Concerned {
+    fn by(batch: &[Recorded]) -> Self {
+        let mut concerned = Self::default();
+        for recorded in batch {
+            for event in &recorded.events {
+                concerned.take(event, || key(recorded));
+            }
+        }
+        concerned
+    }
+
+    fn take(&mut self, event: &AnyEvent, id: impl Fn() -> Key) {
+        match event {
+            AnyEvent::Tool(_) => drop(self.tools.insert(id())),
+            AnyEvent::Server(
+                ServerEvent::Described(_) | ServerEvent::Retired(_) | ServerEvent::Restored(_),
+            ) => drop(self.servers.insert(id())),
+            AnyEvent::Review(
+                ReviewEvent::Written(_)
+                | ReviewEvent::Revised(_)
+                | ReviewEvent::Withdrawn(_)
+                | ReviewEvent::Hidden(_)
+                | ReviewEvent::Restored(_)
+                | ReviewEvent::AppealDecided(_),
+            ) => drop(self.reviews.insert(id())),
+            AnyEvent::Publisher(
+                PublisherEvent::Verified(_)
+                | PublisherEvent::Lapsed(_)
+                | PublisherEvent::Revoked(_),
+            ) => drop(self.publishers.insert(id())),
+            AnyEvent::Principal(PrincipalEvent::Erased(_)) => self.erased = true,
+            // A new server has no tools yet; what it publishes says nothing of them.
+            AnyEvent::Server(
+                ServerEvent::Registered(_)
+                | ServerEvent::ManifestPublished(_)
+                | ServerEvent::ManifestStatusChanged(_),
+            )
+            // A claim proves nothing, and an appeal changes no rating before it is decided.
+            | AnyEvent::Publisher(PublisherEvent::Claimed(_))
+            | AnyEvent::Review(ReviewEvent::Appealed(_))
+            | AnyEvent::Principal(
+                PrincipalEvent::Registered(_)
+                | PrincipalEvent::Described(_)
+                | PrincipalEvent::RoleGranted(_)
+                | PrincipalEvent::RoleRevoked(_)
+                | PrincipalEvent::Deactivated(_)
+                | PrincipalEvent::Reactivated(_)
+                | PrincipalEvent::TokensRevoked(_),
+            )
+            | AnyEvent::Tenant(_)
+            | AnyEvent::Denial(_)
+            | AnyEvent::Policy(_)
+            | AnyEvent::Taxonomy(_)
+            | AnyEvent::Installation(_) => {}
+        }
+    }
+
+    /// What has to be as far as the batch: that every earlier batch waited in the same way makes the rest current.
+    fn sources(&self) -> Vec<&'static str> {
+        let no_tools = self.tools.is_empty() && self.servers.is_empty();
+        let [catalog, publishers, reviews] = SOURCES;
+        let sources = [
+            (catalog, no_tools),
+            (publishers, self.publishers.is_empty()),
+            (reviews, self.reviews.is_empty()),
+        ];
+        let needed = sources.into_iter().filter(|(_, needless)| !needless);
+        needed.map(|(name, _)| name).collect()
+    }
+
+    async fn documents(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<Vec<ToolDocument>, ProjectionError> {
+        let mut found = Vec::new();
+        for (of, ids) in [
+            (Of::Tools, &self.tools),
+            (Of::Servers, &self.servers),
+            (Of::Reviews, &self.reviews),
+            (Of::Publishers, &self.publishers),
+        ] {
+            found.extend(concerned(connection, of, ids).await?);
+        }
+        Ok(found)
+    }
+}
+
+/// Waits until models have reached a position. They move by themselves, so waiting for them ends.
+async fn wait_for(
     connection: &mut PgConnection,
+    models: &[&'static str],
     stream_sequence: u64,
 ) -> Result<(), ProjectionError> {
     let begun = Instant::now();
-    while begun.elapsed() < WAIT_FOR_CATALOG {
-        let at: Option<i64> = sqlx::query_scalar(
-            "SELECT stream_sequence FROM metamcp.checkpoints WHERE projector = $1",
+    loop {
+        let reached: Vec<String> = sqlx::query_scalar(
+            "SELECT projector FROM metamcp.checkpoints
+             WHERE projector = ANY ($1) AND stream_sequence >= $2",
         )
-        .bind(crate::catalog::NAME)
-        .fetch_optional(&mut *connection)
+        .bind(models)
+        .bind(to_i64(stream_sequence))
+        .fetch_all(&mut *connection)
         .await?;
-        if at.is_some_and(|at| to_u64(at) >= stream_sequence) {
+        let behind = |model: &&&str| !reached.iter().any(|reached| reached == *model);
+        let Some(behind) = models.iter().find(behind) else {
             return Ok(());
+        };
+        if begun.elapsed() > PATIENCE {
+            return Err(ProjectionError::WaitedFor(behind));
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    Err(ProjectionError::WaitedFor(crate::catalog::NAME))
-}
-
-const DOCUMENT: &str = "SELECT t.tenant, t.tool_id, t.server_id, t.server, s.name AS server_name, t.name,
-        t.title, t.description, t.input_schema, t.annotations, t.category, t.tags, t.tool_version, t.visibility,
-        t.status, t.updated_at
-     FROM catalog.tools t JOIN catalog.servers s USING (tenant, server_id)";
-const BY_TOOL: &str =
-    "JOIN unnest($1::text[], $2::text[]) AS wanted (x, y) ON t.tenant = x AND t.tool_id = y";
-const BY_SERVER: &str =
-    "JOIN unnest($1::text[], $2::text[]) AS wanted (x, y) ON t.tenant = x AND t.server_id = y";
-
-async fn read_documents(
-    connection: &mut PgConnection,
-    wanted: &str,
-    ids: &BTreeSet<Key>,
-) -> Result<Vec<ToolDocument>, ProjectionError> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (tenants, ids): (Vec<&str>, Vec<&str>) = ids
-        .iter()
-        .map(|(tenant, id)| (tenant.as_str(), id.as_str()))
-        .unzip();
-    let statement = format!("{DOCUMENT} {wanted}");
-    let rows = sqlx::query(&statement)
-        .bind(tenants)
-        .bind(ids)
-        .fetch_all(connection)
-        .await?;
-    rows.iter()
-        .map(|row| read_document(row).map_err(ProjectionError::Database))
-        .collect()
-}
-
-/// Every document of the catalogue, as the index should hold them.
-pub(crate) async fn all_documents(
-    connection: &mut PgConnection,
-) -> Result<Vec<ToolDocument>, ProjectionError> {
-    let rows = sqlx::query(DOCUMENT).fetch_all(connection).await?;
-    rows.iter()
-        .map(|row| read_document(row).map_err(ProjectionError::Database))
-        .collect()
-}
-
-fn read_document(row: &sqlx::postgres::PgRow) -> Result<ToolDocument, sqlx::Error> {
-    let tenant: String = row.try_get("tenant")?;
-    let schema: Option<Value> = row.try_get("input_schema")?;
-    Ok(ToolDocument {
-        tenant: tenant
-            .try_into()
-            .map_err(|e| sqlx::Error::Decode(corrupt(e).into()))?,
-        tool_id: row.try_get("tool_id")?,
-        server_id: row.try_get("server_id")?,
-        server: row.try_get("server")?,
-        server_name: row.try_get("server_name")?,
-        name: row.try_get("name")?,
-        title: row.try_get("title")?,
-        description: row.try_get("description")?,
-        input_schema: schema.unwrap_or(Value::Null),
-        annotations: row.try_get("annotations")?,
-        category: row.try_get("category")?,
-        tags: row.try_get("tags")?,
-        tool_version: row.try_get("tool_version")?,
-        visibility: row.try_get("visibility")?,
-        status: row.try_get("status")?,
-        updated_at: row.try_get("updated_at")?,
-    })
 }

@@ -16,8 +16,9 @@ use super::document::ACTIVE;
 use super::error::SearchError;
 use super::facets::Facets;
 use super::index::SearchIndex;
-use super::language::{Key, SearchFilter, SearchQuery};
+use super::language::{Key, LanguageError, LeastRating, MAX_ECHO, SearchFilter, SearchQuery};
 use super::order::{Ranked, Wanted};
+use super::ratings::Ratings;
 use super::stems::Stems;
 use super::words::words;
 
@@ -90,7 +91,7 @@ pub enum Scope {
     },
 }
 
-/// In which order hits stand; equal ones stand by tool id.
+/// In which order hits stand. Unless said otherwise, equal ones stand by tool id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sort {
     /// The best first; without words, by name.
@@ -100,6 +101,47 @@ pub enum Sort {
     Name,
     /// The last changed first.
     Updated,
+    /// The best rated first, by the Bayesian average as the tenant sees it; equal ones as by relevance.
+    Rating,
+    /// The most used first, by the tenant's agents; equal ones as by relevance.
+    Use,
+}
+
+impl Sort {
+    /// Every order.
+    pub const ALL: [Self; 5] = [
+        Self::Relevance,
+        Self::Name,
+        Self::Updated,
+        Self::Rating,
+        Self::Use,
+    ];
+
+    /// How it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Relevance => "relevance",
+            Self::Name => "name",
+            Self::Updated => "updated",
+            Self::Rating => "rating",
+            Self::Use => "use",
+        }
+    }
+
+    /// The order of this name.
+    ///
+    /// # Errors
+    /// [`LanguageError::UnknownSort`].
+    pub fn named(name: &str) -> Result<Self, LanguageError> {
+        let sort = Self::ALL.into_iter().find(|sort| sort.name() == name);
+        sort.ok_or_else(|| LanguageError::UnknownSort {
+            value: name.chars().take(MAX_ECHO).collect(),
+            allowed: Self::ALL
+                .map(|sort| format!("`{}`", sort.name()))
+                .join(", "),
+        })
+    }
 }
 
 /// What is searched. A caller leaves the choice to [`SearchIndex::search`]; benchmarks compare the parts.
@@ -228,11 +270,18 @@ impl SearchIndex {
         (bound, place): (&Bound, Option<&Place>),
     ) -> Result<SearchAnswer, SearchError> {
         let reader = self.reader(place.map(|place| place.version)).await?;
+        let rated = asked.least.is_some() || request.sort == Sort::Rating || request.facets;
+        let ratings = match rated {
+            true => Ratings::read(&reader, &request.tenant).await?,
+            false => Ratings::none(),
+        };
         let wanted = Wanted {
             text: &asked.text,
             words: &asked.words,
-            filter: &asked.filter,
+            filter: &asked.filter(&ratings),
             sort: request.sort,
+            tenant: &request.tenant,
+            ratings: &ratings,
             mode,
             facets: request.facets,
         };
@@ -278,7 +327,9 @@ impl SearchIndex {
 struct Asked {
     text: String,
     words: Vec<String>,
+    /// All that narrows, but for the rating, which the version that is read decides on.
     filter: DfExpr,
+    least: Option<LeastRating>,
     unknown: Vec<String>,
 }
 
@@ -303,6 +354,7 @@ impl Asked {
         Ok(Self {
             words: distinct_words(&text),
             filter: filter(request, &narrowed),
+            least: narrowed.least_rating(),
             text,
             unknown: query.unknown,
         })
@@ -310,8 +362,16 @@ impl Asked {
 
     /// All that decides on what is found: the filter holds the caller's tenant and rights, too.
     fn binding(&self, sort: Sort, mode: Mode) -> [String; 3] {
-        let filter = format!("{:?}", self.filter);
+        let filter = format!("{:?} {:?}", self.filter, self.least);
         [self.text.clone(), filter, format!("{sort:?} {mode:?}")]
+    }
+
+    fn filter(&self, ratings: &Ratings) -> DfExpr {
+        let filter = self.filter.clone();
+        match self.least {
+            Some(least) => filter.and(ratings.condition(least)),
+            None => filter,
+        }
     }
 
     fn with_notice(&self, notice: Option<String>) -> Option<String> {

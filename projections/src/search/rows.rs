@@ -1,5 +1,6 @@
 //! The table's columns, and documents to and from Arrow rows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::types::Float32Type;
@@ -8,6 +9,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use chrono::SecondsFormat;
+use domain::id::TenantId;
 use sha2::{Digest, Sha256};
 
 use super::document::ToolDocument;
@@ -15,16 +17,17 @@ use super::embed::Embedder;
 use super::error::SearchError;
 use super::hints::Hint;
 use super::language::version_key;
+use crate::reviews::Histogram;
 
 /// Changes whenever the columns, the words, the weights or what a vector is made of change: an older table asks for a rebuild.
-pub(super) const LAYOUT: &str = "4";
+pub(super) const LAYOUT: &str = "5";
 /// Older layouts whose vectors are made of the same texts in the same way, and are named by the same digests.
-pub(super) const SAME_VECTORS: &[&str] = &["2", "3"];
+pub(super) const SAME_VECTORS: &[&str] = &["2", "3", "4"];
 pub(super) const META_LAYOUT: &str = "metamcp.layout";
 pub(super) const META_MODEL: &str = "metamcp.embedding_model";
 
-/// Stands around every tag in the column `tags`, and around every hint in `hints`, so that a filter finds whole
-/// ones only. A control character, which is stripped from tags.
+/// Stands around every tag in the column `tags`, every hint in `hints`, and every tenant's use in `used`, so
+/// that whole ones are found only. A control character, which is stripped from tags.
 const TAG_MARK: char = '\u{1f}';
 
 /// The text columns in their order; `vector` follows where there is an embedder.
@@ -44,6 +47,10 @@ const COLUMNS: &[(&str, bool)] = &[
     ("status", false),
     ("hints", false),
     ("version_key", false),
+    ("publisher", true),
+    ("rated", false),
+    ("rated_publicly", false),
+    ("used", false),
     ("updated_at", false),
     ("text", false),
     ("embedded", false),
@@ -123,6 +130,38 @@ pub(super) fn tags(column: &str) -> Vec<String> {
         .collect()
 }
 
+/// How much each tenant uses a tool, each in an entry of its own.
+fn uses(used: &BTreeMap<String, i16>) -> String {
+    let entry = |(tenant, bits): (&String, &i16)| marked(&format!("{tenant}:{bits}"));
+    used.iter().map(entry).collect()
+}
+
+/// How much a tenant uses a tool.
+pub(super) fn use_by(column: &str, tenant: &TenantId) -> Option<i16> {
+    let mut entries = column.split(TAG_MARK);
+    let its = entries.find_map(|entry| entry.strip_prefix(tenant.as_str())?.strip_prefix(':'));
+    its?.parse().ok()
+}
+
+/// How many reviews gave 1, 2, 3, 4 and 5 stars; empty without a review.
+fn stars(rated: &Histogram) -> String {
+    match rated.count() {
+        0 => String::new(),
+        _ => rated.0.map(|reviews| reviews.to_string()).join(":"),
+    }
+}
+
+/// What [`stars`] has written.
+pub(super) fn rated(column: &str) -> Result<Histogram, SearchError> {
+    if column.is_empty() {
+        return Ok(Histogram::default());
+    }
+    let numbers: Result<Vec<i64>, _> = column.split(':').map(str::parse).collect();
+    let stars = numbers.ok().and_then(|numbers| numbers.try_into().ok());
+    let damaged = || SearchError::Damaged("a rating cannot be read".to_owned());
+    stars.map(Histogram).ok_or_else(damaged)
+}
+
 /// Names texts without keeping them. Each is preceded by its length, so that nothing moves from one to the next.
 pub(super) fn digest(texts: &[&str]) -> String {
     let mut hash = Sha256::new();
@@ -177,6 +216,10 @@ pub(super) fn batch(
             hints.map(|hint| marked(hint.name())).collect()
         }),
         made(|d| version_key(&d.tool_version)),
+        optional(|d| d.publisher.as_deref()),
+        made(|d| stars(&d.rated)),
+        made(|d| stars(&d.rated_publicly)),
+        made(|d| uses(&d.used)),
         made(|d| d.updated_at.to_rfc3339_opts(SecondsFormat::Micros, true)),
         made(ToolDocument::full_text),
         Arc::new(StringArray::from_iter_values(digests)),

@@ -28,6 +28,10 @@ pub(super) fn document(tenant: &str, name: &str, description: &str) -> ToolDocum
         tool_version: "1.0.0".into(),
         visibility: "public".into(),
         status: ACTIVE.into(),
+        publisher: None,
+        rated: Default::default(),
+        rated_publicly: Default::default(),
+        used: Default::default(),
         updated_at: chrono::DateTime::UNIX_EPOCH,
     }
 }

@@ -29,7 +29,10 @@ const STATUS: &str =
     "query($namespace: String!) { publisher(namespace: $namespace) { status reason } }";
 
 /// An installation that asks this DNS server, and fetches over http from this port.
-async fn installation(dns: &DnsServer, change: impl FnOnce(&mut Config)) -> Installation {
+pub(crate) async fn installation(
+    dns: &DnsServer,
+    change: impl FnOnce(&mut Config),
+) -> Installation {
     let resolver = dns.address.to_string();
     Installation::start_with(|config| {
         config.publishers.resolver = vec![resolver];
@@ -55,7 +58,12 @@ fn proof(key: &SigningKey, namespace: &str, method: &str, challenge: &str) -> Va
 }
 
 /// Claims, publishes the key in DNS, and verifies; answers the status.
-async fn prove(client: &Client, dns: &DnsServer, namespace: &str, key: &SigningKey) -> String {
+pub(crate) async fn prove(
+    client: &Client,
+    dns: &DnsServer,
+    namespace: &str,
+    key: &SigningKey,
+) -> String {
     let challenge = claim(client, namespace).await;
     let domain = domain::publisher::Namespace::parse(namespace)
         .unwrap()

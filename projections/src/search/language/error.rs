@@ -39,6 +39,14 @@ pub enum LanguageError {
         /// The key.
         key: &'static str,
     },
+    /// An order that there is not.
+    #[error("the sort cannot be `{value}`; allowed is {allowed}")]
+    UnknownSort {
+        /// The value, shortened.
+        value: String,
+        /// What it can be.
+        allowed: String,
+    },
     /// More filters than a search takes.
     #[error("the search has more than {most} filters; give fewer")]
     TooMany {

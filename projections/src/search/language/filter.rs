@@ -9,7 +9,7 @@ use super::{Key, LanguageError};
 /// Most filters of one search.
 const MAX_TERMS: usize = 64;
 /// Characters that an error repeats of a value.
-const MAX_ECHO: usize = 80;
+pub(in super::super) const MAX_ECHO: usize = 80;
 
 /// One filter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,6 +26,15 @@ pub struct Term {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct SearchFilter {
     terms: Vec<Term>,
+}
+
+/// The least rating of a filter, in stars, or with `negated` what the rating has to stay below.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LeastRating {
+    /// From 1 to 5.
+    pub stars: f64,
+    /// Whether tools that have it are left out.
+    pub negated: bool,
 }
 
 /// Why a term cannot be added.
@@ -126,21 +135,31 @@ impl SearchFilter {
             .map(|term| term.value.as_str())
     }
 
-    /// What a tool fulfils, as an expression and never as SQL text; `None` when nothing is narrowed. Phrases
-    /// have to be there all of them.
+    /// The least rating, where one is given.
+    pub(in super::super) fn least_rating(&self) -> Option<LeastRating> {
+        let term = self.terms.iter().find(|term| term.key == Key::Rating)?;
+        Some(LeastRating {
+            stars: term.value.parse().ok()?,
+            negated: term.negated,
+        })
+    }
+
+    /// What a tool fulfils, its rating aside, as an expression and never as SQL text; `None` when nothing is
+    /// narrowed. Phrases have to be there all of them.
     pub(in super::super) fn condition(&self) -> Option<DfExpr> {
         let (mut wanted, mut conditions) = (BTreeMap::<Key, Vec<&str>>::new(), Vec::new());
         for term in &self.terms {
             let value = term.value.as_str();
             if term.negated {
-                conditions.push(!term.key.condition(&[value]));
+                conditions.extend(term.key.condition(&[value]).map(|condition| !condition));
             } else if term.key == Key::Phrase {
-                conditions.push(term.key.condition(&[value]));
+                conditions.extend(term.key.condition(&[value]));
             } else {
                 wanted.entry(term.key).or_default().push(value);
             }
         }
-        conditions.extend(wanted.iter().map(|(key, values)| key.condition(values)));
+        let wanted = wanted.iter();
+        conditions.extend(wanted.filter_map(|(key, values)| key.condition(values)));
         conditions.into_iter().reduce(DfExpr::and)
     }
 }

@@ -1,11 +1,12 @@
 //! What can be filtered by. A further key is a further variant: its name, its values, its condition.
 
+use domain::publisher::Namespace;
 use domain::tool::Visibility;
 use lancedb::expr::{DfExpr, col, contains, is_in, lit, lower};
 
 use super::super::hints::Hint;
 use super::super::rows;
-use super::version;
+use super::{rating, version};
 use crate::catalog::Status;
 
 /// Longest value of a filter, in characters: longer than any name, category or tag.
@@ -26,6 +27,12 @@ pub enum Key {
     Visibility,
     /// A hint about the tool's behaviour, as its maker gives it.
     Hint(Hint),
+    /// The namespace that the server's publisher has proved.
+    Publisher,
+    /// Whether the server's publisher has proved a namespace.
+    Verified,
+    /// The least Bayesian average, as the caller's tenant sees it.
+    Rating,
     /// A range of semantic versions.
     Version,
     /// Words that stand one after the other in name, title or description, in whatever case.
@@ -44,6 +51,9 @@ impl Key {
         Self::Hint(Hint::Destructive),
         Self::Hint(Hint::Idempotent),
         Self::Hint(Hint::OpenWorld),
+        Self::Publisher,
+        Self::Verified,
+        Self::Rating,
         Self::Version,
         Self::Phrase,
     ];
@@ -58,6 +68,9 @@ impl Key {
             Self::Status => "status",
             Self::Visibility => "visibility",
             Self::Hint(hint) => hint.name(),
+            Self::Publisher => "publisher",
+            Self::Verified => "verified",
+            Self::Rating => "rating",
             Self::Version => "version",
             Self::Phrase => "phrase",
         }
@@ -78,7 +91,9 @@ impl Key {
             }
             Self::Status => "`active` or `retired`",
             Self::Visibility => "`private`, `tenant` or `public`",
-            Self::Hint(_) => "`true` or `false`",
+            Self::Hint(_) | Self::Verified => "`true` or `false`",
+            Self::Publisher => "a namespace in reverse-DNS form, such as `io.github.acme`",
+            Self::Rating => "the least number of stars, from `1` to `5`, such as `4` or `>=3.5`",
             Self::Version => {
                 "a range such as `^1.2`, `~1.2.3`, `\">=1.2, <2\"` or `=1.2.3`; a pre-release only after `=`"
             }
@@ -88,8 +103,9 @@ impl Key {
     /// Whether a second value could only contradict the first.
     pub(super) const fn is_single(self) -> bool {
         match self {
-            Self::Hint(_) | Self::Version => true,
+            Self::Hint(_) | Self::Verified | Self::Rating | Self::Version => true,
             Self::Server
+            | Self::Publisher
             | Self::Category
             | Self::Tag
             | Self::Status
@@ -114,18 +130,32 @@ impl Key {
                 let visibility: Visibility = value.parse().ok()?;
                 Some(visibility.as_str().to_owned())
             }
-            Self::Hint(_) => matches!(value, "true" | "false").then(|| value.to_owned()),
+            Self::Hint(_) | Self::Verified => {
+                matches!(value, "true" | "false").then(|| value.to_owned())
+            }
+            Self::Publisher => {
+                let namespace = Namespace::parse(value).ok()?;
+                Some(namespace.as_str().to_owned())
+            }
+            Self::Rating => rating::canonical(value),
             Self::Version => version::canonical(value),
         }
     }
 
-    /// What a tool fulfils that has one of these values.
-    pub(super) fn condition(self, values: &[&str]) -> DfExpr {
+    /// What a tool fulfils that has one of these values; `None` for a rating, which is no column.
+    pub(super) fn condition(self, values: &[&str]) -> Option<DfExpr> {
         let any = |column: &str| is_in(col(column), values.iter().map(|v| lit(*v)).collect());
-        match self {
+        // A tool without a category is of none: null would be neither of this one nor of another.
+        let any_given = |column: &str| col(column).is_not_null().and(any(column));
+        Some(match self {
+            Self::Rating => return None,
             Self::Server => any("server"),
-            // A tool without a category is of none: null would be neither of this one nor of another.
-            Self::Category => col("category").is_not_null().and(any("category")),
+            Self::Category => any_given("category"),
+            Self::Publisher => any_given("publisher"),
+            Self::Verified => either(values, |value| {
+                let proved = col("publisher").is_not_null();
+                if value == "true" { proved } else { !proved }
+            }),
             Self::Status => any("status"),
             Self::Visibility => any("visibility"),
             Self::Tag => either(values, |tag| contains(col("tags"), lit(rows::marked(tag)))),
@@ -141,7 +171,7 @@ impl Key {
                     .or(holds("description"))
                     .or(col("title").is_not_null().and(holds("title")))
             }),
-        }
+        })
     }
 }
 

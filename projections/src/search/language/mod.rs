@@ -10,21 +10,24 @@
 //! parses to the same. A line and structured input become the same [`SearchFilter`], which `condition` turns into
 //! an expression of the index: a value never becomes code.
 //!
-//! A further filter is a further [`Key`]: the compiler asks for its name, values and condition in `key.rs`.
+//! A further filter is a further [`Key`]: the compiler asks for its name, values and condition in `key.rs`. What a
+//! rating means is known only beside the rows ([`super::ratings`]); the other conditions are complete here.
 
 mod error;
 mod filter;
 mod key;
 mod parse;
 mod print;
+mod rating;
 #[cfg(test)]
 mod tests;
 mod version;
 
 pub use error::LanguageError;
-pub use filter::{SearchFilter, Term};
+pub use filter::{LeastRating, SearchFilter, Term};
 pub use key::Key;
 
+pub(super) use filter::MAX_ECHO;
 pub(super) use version::version_key;
 
 /// A line of the query language, read.

@@ -36,6 +36,12 @@ fn filters_are_taken_out_of_the_text() {
         "tag:a",
     );
     is("tag:a tag:a", "", "tag:a");
+    is(
+        "rows rating:>=4.0 publisher:io.github.acme -publisher:com.example verified:true",
+        "rows",
+        "rating:4 publisher:io.github.acme -publisher:com.example verified:true",
+    );
+    is("rating:\">= 3.50\"", "", "rating:3.5");
 }
 
 #[test]
@@ -86,6 +92,12 @@ fn a_value_that_a_key_cannot_have_is_refused_with_its_place() {
         ("version:new", 1, "version"),
         ("a status:gone", 3, "status"),
         ("visibility:all", 1, "visibility"),
+        ("rows rating:6", 6, "rating"),
+        ("rating:abc", 1, "rating"),
+        ("-rating:0", 1, "rating"),
+        ("publisher:acme", 1, "publisher"),
+        ("publisher:IO.github.acme", 1, "publisher"),
+        ("a b verified:yes", 5, "verified"),
     ] {
         let error = refused(line);
         assert!(
@@ -96,6 +108,10 @@ fn a_value_that_a_key_cannot_have_is_refused_with_its_place() {
     assert!(matches!(
         refused("readonly:true readonly:false"),
         LanguageError::Twice { position: 15, .. }
+    ));
+    assert!(matches!(
+        refused("rating:3 -rating:4"),
+        LanguageError::Twice { position: 10, .. }
     ));
     let many: String = (0..65).map(|n| format!("tag:{n} ")).collect();
     assert!(matches!(refused(&many), LanguageError::TooMany { .. }));
@@ -130,6 +146,12 @@ fn lines() -> impl Strategy<Value = String> {
             "version:^1.2",
             "readonly:true",
             "status:active",
+            "rating:",
+            "rating:>=3.5",
+            "publisher:",
+            "io.github.acme",
+            "verified:true",
+            ">=",
             "-",
             "+",
             "\"",
