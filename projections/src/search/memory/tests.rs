@@ -12,8 +12,9 @@ use super::super::tests::{index, put};
 
 fn tool(number: usize, change: usize) -> ToolDocument {
     let letters = |from: usize| -> String {
-        let letter =
-            |i| b'a' + u8::try_from((from * (i + 3) + number * 11 + change * 5) % 26).unwrap();
+        let letter = |i: usize| {
+            b'a' + u8::try_from((from * (i + 3) + number * 11 + change * 5) % 26).unwrap()
+        };
         (0..5).map(|i| char::from(letter(i))).collect()
     };
     let description = format!("Sends {} and {} to rows.", letters(1), letters(number % 7));
