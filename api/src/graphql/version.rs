@@ -111,9 +111,14 @@ impl VersionQueries {
         session.authorize(Action::ReadTool, &Resource::any(ResourceKind::Tool))?;
         let foreign = ForeignReference::parse(reference.trim()).map_err(malformed)?;
         if let Some(foreign) = foreign {
-            return installed(session, &foreign, min_sequence, as_of)
-                .await
-                .map(Some);
+            if as_of.is_some() {
+                return Err(ApiError::Rejected {
+                    code: "INVALID_ARGUMENT",
+                    message: "`asOf` looks back at the tools of your own tenant; leave it out"
+                        .into(),
+                });
+            }
+            return installed(session, &foreign, min_sequence).await.map(Some);
         }
         let wanted: ToolReference = reference.trim().parse().map_err(malformed)?;
         session.caught_up(catalog::NAME, min_sequence).await?;
