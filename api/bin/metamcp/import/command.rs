@@ -149,7 +149,7 @@ fn category_hint(summary: &Summary, add_categories: bool) -> Option<String> {
     let rejected = summary.rejected.get(CATEGORY_NOT_FOUND)?;
     (!add_categories).then(|| {
         format!(
-            "{rejected} lines name categories that the tenant's taxonomy lacks: run it again with --add-categories to add them"
+            "{rejected} × {CATEGORY_NOT_FOUND}: run it again with --add-categories to add what the tenant's taxonomy lacks"
         )
     })
 }
