@@ -8,10 +8,11 @@ use crate::config::AfterSunset;
 use crate::error::ApiError;
 use crate::state::AppState;
 use chrono::{NaiveDate, Utc};
+use domain::Rejection;
 use domain::id::{TenantId, ToolId};
 use domain::installation::{ForeignReference, VersionReq, Within, within};
 use domain::tool::reference::{Offer, Reference};
-use domain::tool::{Deprecation, Visibility};
+use domain::tool::{Deprecation, ToolError, Visibility};
 use projections::catalog::{self, Tool, ToolVersion};
 use projections::marketplace::{self, ListedVersion, Listing};
 use projections::{QueryError, TenantConnection};
@@ -249,6 +250,14 @@ fn show(
         deprecation,
         warnings,
     })
+}
+
+/// What is no reference.
+pub(crate) fn malformed(error: &ToolError) -> ApiError {
+    ApiError::Rejected {
+        code: error.code(),
+        message: error.to_string(),
+    }
 }
 
 fn outside(listing: &Listing, number: &Version, range: &VersionReq) -> ApiError {

@@ -10,6 +10,7 @@ use super::marketplace::installation::InstallationConnection;
 use super::marketplace::listing::ListingConnection;
 use super::mutation::Mutation;
 use super::principal::PrincipalConnection;
+use super::public_review::PublicReviewConnection;
 use super::publisher::PublisherConnection;
 use super::query::Query;
 use super::review::ReviewConnection;
@@ -70,6 +71,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .override_output_type_description::<HistoryConnection>("A page of a history.")
         .override_output_type_description::<AuditConnection>("A page of the audit log.")
         .override_output_type_description::<ReviewConnection>("A page of reviews.")
+        .override_output_type_description::<PublicReviewConnection>("A page of public reviews.")
         .override_output_type_description::<ListingConnection>("A page of the marketplace.")
         .override_output_type_description::<InstallationConnection>("A page of installations.")
         .override_output_type_description::<DependentConnection>("A page of dependents.")

@@ -7,13 +7,11 @@ use super::session::Session;
 use super::tool::{Tool, ToolVersion};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
-use crate::resolution::{Rules, resolve, resolve_installed};
+use crate::resolution::{Rules, malformed, resolve, resolve_installed};
 use async_graphql::{Context, Object, SimpleObject};
 use chrono::NaiveDate;
-use domain::Rejection;
 use domain::id::ToolId;
 use domain::installation::ForeignReference;
-use domain::tool::ToolError;
 use domain::tool::reference::ToolReference;
 use projections::catalog::{self, Status};
 use projections::marketplace;
@@ -109,7 +107,8 @@ impl VersionQueries {
     ) -> Result<Option<ToolResolution>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(Action::ReadTool, &Resource::any(ResourceKind::Tool))?;
-        let foreign = ForeignReference::parse(reference.trim()).map_err(malformed)?;
+        let foreign =
+            ForeignReference::parse(reference.trim()).map_err(|error| malformed(&error))?;
         if let Some(foreign) = foreign {
             if as_of.is_some() {
                 return Err(ApiError::Rejected {
@@ -120,7 +119,8 @@ impl VersionQueries {
             }
             return installed(session, &foreign, min_sequence).await.map(Some);
         }
-        let wanted: ToolReference = reference.trim().parse().map_err(malformed)?;
+        let wanted = reference.trim().parse::<ToolReference>();
+        let wanted = wanted.map_err(|error| malformed(&error))?;
         session.caught_up(catalog::NAME, min_sequence).await?;
         let moment = session.moment(catalog::NAME, as_of).await?;
         let rules = if moment.is_now() {
@@ -171,12 +171,4 @@ async fn installed(
         warnings: found.warnings,
         listing: Some(Listing(found.listing)),
     })
-}
-
-/// What is no reference.
-pub(super) fn malformed(error: ToolError) -> ApiError {
-    ApiError::Rejected {
-        code: error.code(),
-        message: error.to_string(),
-    }
 }

@@ -9,13 +9,12 @@ use super::text;
 use crate::authz::{Action, Resource};
 use crate::context::Caller;
 use crate::error::ApiError;
-use crate::resolution::{Rules, resolve, resolve_installed};
+use crate::resolution::{Rules, malformed, resolve, resolve_installed};
 use crate::state::AppState;
-use domain::Rejection;
 use domain::id::ToolId;
 use domain::installation::ForeignReference;
+use domain::tool::Visibility;
 use domain::tool::reference::{Reference, split};
-use domain::tool::{ToolError, Visibility};
 use projections::{TenantConnection, publishers, reviews};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -173,7 +172,7 @@ impl Wanted {
     /// A tool as search_tools lists it. A slug holds no slash, and a tool's name may: the first slash divides
     /// them.
     pub(super) fn parse(tool: &str) -> Result<Self, ApiError> {
-        let foreign = ForeignReference::parse(tool).map_err(malformed)?;
+        let foreign = ForeignReference::parse(tool).map_err(|error| malformed(&error))?;
         if let Some(foreign) = foreign {
             return Ok(Self::Foreign(foreign));
         }
@@ -184,7 +183,7 @@ impl Wanted {
     }
 
     fn own(server: &str, name: &str) -> Result<Self, ApiError> {
-        let (name, reference) = split(name).map_err(malformed)?;
+        let (name, reference) = split(name).map_err(|error| malformed(&error))?;
         if server.is_empty() || name.is_empty() {
             return Err(invalid("a tool is named \"server/name\""));
         }
@@ -199,13 +198,6 @@ impl Arguments {
             (None, Some(server), Some(name)) => Wanted::own(&server, &name),
             (Some(_), _, _) | (None, _, _) => Err(invalid("name one tool")),
         }
-    }
-}
-
-fn malformed(error: ToolError) -> ApiError {
-    ApiError::Rejected {
-        code: error.code(),
-        message: error.to_string(),
     }
 }
 

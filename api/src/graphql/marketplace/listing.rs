@@ -15,7 +15,7 @@ use crate::graphql::rating::{self, Rating};
 use crate::graphql::scalars::Sequence;
 use crate::graphql::session::Session;
 use crate::graphql::version::{self, Alias, Deprecation};
-use crate::resolution::{listing_warnings, resolve_listing};
+use crate::resolution::{listing_warnings, malformed, resolve_listing};
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, InputObject, Object};
 use chrono::{DateTime, Utc};
@@ -301,7 +301,7 @@ impl ListingQueries {
         session.caught_up(marketplace::NAME, min_sequence).await?;
         let tool = reference(&publisher, &server, &tool)?;
         let reference = filter_text(version).map(|version| version.parse::<Reference>());
-        let reference = reference.transpose().map_err(version::malformed)?;
+        let reference = reference.transpose().map_err(|error| malformed(&error))?;
         let reference = reference.unwrap_or_default();
         let wanted = ForeignReference { tool, reference };
         let found = resolve_listing(&mut session.reads().await?, &wanted).await?;
