@@ -71,6 +71,8 @@ fn statement() -> String {
             {publisher} AS publisher,
             (SELECT array[{stars}] FROM reviews.ratings
              WHERE ratings.tenant = t.tenant AND ratings.tool_id = t.tool_id) AS rated,
+            (SELECT array[{stars}] FROM reviews.public_ratings AS ratings
+             WHERE ratings.tool_id = t.tool_id AND t.visibility = 'public' AND t.status = 'active') AS rated_publicly,
             (SELECT jsonb_object_agg(uses.tenant, uses.bucket) FROM search.uses
              WHERE uses.tool_id = t.tool_id) AS used
          FROM catalog.tools t JOIN catalog.servers s USING (tenant, server_id)"
@@ -152,7 +154,7 @@ fn read_document(row: &PgRow) -> Result<ToolDocument, sqlx::Error> {
         status: row.try_get("status")?,
         publisher: row.try_get("publisher")?,
         rated: stars("rated")?,
-        rated_publicly: Histogram::default(),
+        rated_publicly: stars("rated_publicly")?,
         used: used.map(|Json(used)| used).unwrap_or_default(),
         updated_at: row.try_get("updated_at")?,
     })

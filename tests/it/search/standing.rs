@@ -337,7 +337,7 @@ async fn what_agents_use_most_comes_first_for_their_tenant() {
 }
 
 #[tokio::test]
-async fn an_installed_tool_carries_its_publishers_mark_and_nobody_elses_rating() {
+async fn an_installed_tool_carries_its_publishers_mark_and_its_public_rating() {
     let dns = DnsServer::start().await;
     let installation = publishers::installation(&dns, |_| ()).await;
     let acme = fill(&installation, "acme", "com.acme/db", &["copy"]).await;
@@ -357,4 +357,21 @@ async fn an_installed_tool_carries_its_publishers_mark_and_nobody_elses_rating()
     );
     assert_eq!(sorted(&beta, "rating:3").await, ["copy"]);
     assert_eq!(sorted(&acme, "rating:3").await, [""; 0]);
+
+    // What a member of an installing tenant thinks of it is for all, beside what its own tenant thinks.
+    let publicly =
+        "mutation { reviewTool(input: { publisher: \"acme\", server: \"db\", name: \"copy\",
+        rating: 5 }) { sequence } }";
+    beta.data(publicly, json!({})).await;
+    installation.settle().await;
+    assert_eq!(sorted(&beta, "rating:5").await, ["copy"]);
+    assert_eq!(sorted(&acme, "rating:3").await, ["copy"]);
+    assert_eq!(sorted(&acme, "rating:3.1").await, [""; 0]);
+    let hide =
+        "mutation { describeTool(input: { server: \"db\", name: \"copy\", visibility: TENANT }) {
+        sequence } }";
+    acme.data(hide, json!({})).await;
+    installation.settle().await;
+    assert_eq!(sorted(&acme, "-rating:1.1").await, ["copy"]);
+    assert!(rebuilt(&installation).await);
 }
