@@ -29,11 +29,13 @@ const FILTERS: [&str; 4] = [
 pub(crate) async fn recall(report: &mut Report, filled: &Filled) -> Result<()> {
     let mut shares = Vec::new();
     for query in &filled.queries {
+        // One sentence: of several, each is asked beside the whole, which is another question than the scan's.
+        let query = query.replace(|c: char| !c.is_alphanumeric(), " ");
         let answer = filled
             .index
-            .search_by(&request(query, MAX_HITS)?, Mode::Vector)
+            .search_by(&request(&query, MAX_HITS)?, Mode::Vector)
             .await?;
-        let query = filled.model.embed_query(query).await?;
+        let query = filled.model.embed_query(query.trim()).await?;
         let exact = nearest(&filled.vectors, &query, MAX_HITS);
         let last = exact.last().map_or(0.0, |(score, _)| *score);
         let is_near = |tool: &String| {

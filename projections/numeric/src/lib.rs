@@ -116,13 +116,14 @@ mod wide {
             let simd = self.0;
             let mut sums = [[simd.splat_i32x8(0); 2]; ROWS];
             for (weights, values) in weights.iter().zip(values) {
-                let halves: [i16x16; 2] = weights.map(cast);
+                // Each half by its name: an array of them would lie in memory, and so would the sums.
+                let (left, right): (i16x16, i16x16) = (cast(weights[0]), cast(weights[1]));
                 for (sums, value) in sums.iter_mut().zip(values) {
                     let value: i16x16 = cast(simd.splat_i32x8(*value));
-                    for (sum, weights) in sums.iter_mut().zip(halves) {
-                        let product = simd.multiply_wrapping_add_adjacent_i16x16(weights, value);
-                        *sum = simd.wrapping_add_i32x8(*sum, product);
-                    }
+                    let first = simd.multiply_wrapping_add_adjacent_i16x16(left, value);
+                    let second = simd.multiply_wrapping_add_adjacent_i16x16(right, value);
+                    sums[0] = simd.wrapping_add_i32x8(sums[0], first);
+                    sums[1] = simd.wrapping_add_i32x8(sums[1], second);
                 }
             }
             sums.map(cast)
