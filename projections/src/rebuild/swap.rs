@@ -14,6 +14,7 @@ use crate::checkpoint::to_u64;
 use crate::error::ProjectionError;
 use crate::store::Database;
 use bus::Log;
+use sqlx::error::DatabaseError;
 use sqlx::{Connection, Executor, PgConnection};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -122,7 +123,7 @@ async fn lock_tables(
 
 /// The locks were not to be had in time (57014), or only against somebody who waits for us (40P01).
 fn gives_way(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     matches!(code.as_deref(), Some("57014" | "40P01"))
 }
 

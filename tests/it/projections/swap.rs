@@ -58,6 +58,8 @@ async fn readers_find_every_model_of_one_generation() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
                 pairs.insert((first, table_behind(&mut transaction, second).await));
                 transaction.commit().await.unwrap();
+                // Two that never let go, each with what the other one wants next, would keep every swap away.
+                tokio::time::sleep(Duration::from_millis(30)).await;
             }
             pairs
         })
