@@ -97,7 +97,7 @@ impl Verifier {
         match (line, begun, self.ended) {
             (Examined::Malformed(reason), _, _) => Err(self.format(reason)),
             (Examined::Log(header), None, false) => self.begin(header),
-            (Examined::Commit(commit), Some(_), false) => self.commit(commit),
+            (Examined::Commit(commit), Some(_), false) => self.commit(&commit),
             (Examined::TreeHead(head), Some(_), false) => self.tree_head(&head),
             (Examined::End(end), Some((from, to)), false) => {
                 self.ended = true;
@@ -153,7 +153,7 @@ impl Verifier {
         self.compare_kept()
     }
 
-    fn commit(&mut self, commit: ExaminedCommit) -> Result<(), Fault> {
+    fn commit(&mut self, commit: &ExaminedCommit) -> Result<(), Fault> {
         let (expected, found) = (self.state.tree.size() + 1, commit.stream_sequence);
         if found != expected {
             return Err(Fault::Place { expected, found });
@@ -161,7 +161,7 @@ impl Verifier {
         if !commit.leaf_agrees {
             return Err(Fault::Altered(found));
         }
-        match commit.link {
+        match &commit.link {
             Some(link) => self.link(found, &commit.subject, link)?,
             None => self.state.unreadable += 1,
         }
@@ -170,7 +170,7 @@ impl Verifier {
     }
 
     /// Compares a commit with the one before of its object.
-    fn link(&mut self, at: u64, subject: &str, link: LinkOf) -> Result<(), Fault> {
+    fn link(&mut self, at: u64, subject: &str, link: &LinkOf) -> Result<(), Fault> {
         if !link.canonical {
             return Err(Fault::NotCanonical(at));
         }
@@ -195,13 +195,13 @@ impl Verifier {
         let Some(before) = self.chains.get_mut(object) else {
             // Where the export begins in the middle, so may an object's chain.
             if from == 1 {
-                follows(&link, None, (at, object, 0))?;
+                follows(link, None, (at, object, 0))?;
             }
             self.chains.insert(object.into(), now);
             return Ok(());
         };
         let after = before.stream_sequence;
-        follows(&link, Some(before), (at, object, after))?;
+        follows(link, Some(before), (at, object, after))?;
         *before = now;
         Ok(())
     }
