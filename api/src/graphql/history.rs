@@ -31,7 +31,7 @@ impl Completeness {
     /// the log and missing from the entries, until the archive has applied them. Empty when all is well.
     async fn parked(&self, ctx: &Context<'_>) -> Option<Result<Vec<ParkedCommit>, ApiError>> {
         let loaded = Session::of(ctx).loaders.load_one(self.0.clone()).await;
-        let commits = loaded.map(|found| found.unwrap_or_default());
+        let commits = loaded.map(Option::unwrap_or_default);
         Some(commits.map(|commits| commits.into_iter().map(ParkedCommit::from).collect()))
     }
 }

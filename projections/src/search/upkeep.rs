@@ -81,12 +81,10 @@ impl SearchIndex {
             return Ok(0);
         };
         let dataset = table.get().await?;
-        let rows = dataset
-            .fragments()
-            .iter()
-            .map(|fragment| fragment.num_rows());
-        let small: Vec<bool> = rows
-            .map(|rows| rows.is_none_or(|rows| rows < FRAGMENT_ROWS))
+        let is_small = |rows: Option<usize>| rows.is_none_or(|rows| rows < FRAGMENT_ROWS);
+        let fragments = dataset.fragments().iter();
+        let small: Vec<bool> = fragments
+            .map(|fragment| is_small(fragment.num_rows()))
             .collect();
         let runs = small.chunk_by(|a, b| a == b);
         Ok(runs

@@ -20,7 +20,7 @@ fn tool(number: usize, change: usize) -> ToolDocument {
     let description = format!("Sends {} and {} to rows.", letters(1), letters(number % 7));
     let mut tool = document("acme", &format!("tool_{number}"), &description);
     tool.server = format!("server-{}", number % 3);
-    tool.category = (number % 4 > 0).then(|| format!("c{}", number % 2));
+    tool.category = (!number.is_multiple_of(4)).then(|| format!("c{}", number % 2));
     tool
 }
 
