@@ -47,7 +47,11 @@ impl SearchQuery {
                     None
                 }
                 Found::Quoted(phrase) => {
-                    quoted.push((phrase, position));
+                    // What is too long for a phrase is a sentence that somebody quotes.
+                    match Key::Phrase.canonical(&phrase) {
+                        Some(_) => quoted.push((phrase, position)),
+                        None => only_filters = false,
+                    }
                     Some(spaced(&word[..length]))
                 }
                 Found::Text(text) => {
