@@ -18,6 +18,9 @@ enum Found<'a> {
     Text(&'a str),
 }
 
+/// Words in quotes, without a sign before them, above which they are a sentence that somebody quotes: agents do.
+const PHRASE_WORDS: usize = 5;
+
 impl SearchQuery {
     /// Reads a line.
     ///
@@ -47,10 +50,10 @@ impl SearchQuery {
                     None
                 }
                 Found::Quoted(phrase) => {
-                    // What is too long for a phrase is a sentence that somebody quotes.
-                    match Key::Phrase.canonical(&phrase) {
-                        Some(_) => quoted.push((phrase, position)),
-                        None => only_filters = false,
+                    if phrase.split_whitespace().nth(PHRASE_WORDS).is_none() {
+                        quoted.push((phrase, position));
+                    } else {
+                        only_filters = false;
                     }
                     Some(spaced(&word[..length]))
                 }
