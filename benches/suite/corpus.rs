@@ -139,17 +139,23 @@ impl Corpus {
     }
 }
 
-/// A line that the domain accepts as it is.
+/// A line that the domain accepts as it is: one of a real catalogue has a schema that is none.
 fn usable(text: &str) -> Option<Line> {
     let mut line: Line = serde_json::from_str(text).ok()?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let description = clean(&line.description.unwrap_or_default()).text;
+    let definition = ToolDefinition {
+        description: description.clone(),
+        input_schema: line.input_schema.clone(),
+        output_schema: None,
+        annotations: None,
+    };
     let schema = line.input_schema.as_ref();
-    let is_object = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "object");
     let sound = line.name.chars().all(allowed)
         && !description.trim().is_empty()
         && description.chars().count() <= 4_000
-        && schema.is_none_or(|schema| is_object(schema) && is_clean(&schema.to_string()))
+        && schema.is_none_or(|schema| is_clean(&schema.to_string()))
+        && definition.checked_hash(&line.name).is_ok()
         && text.len() < 60_000
         && !text.contains("\\u0")
         && line.tags.len() <= 32;
