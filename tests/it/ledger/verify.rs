@@ -153,7 +153,9 @@ async fn a_head_kept_elsewhere_catches_a_log_that_was_cut_off_or_rewritten() {
     let mut lines = export.lines();
     lines.retain(|line| line["tree_head"].get("consistency").is_none());
     let last = lines.len() - 1;
-    lines[last]["end"]["tree_heads"] = json!(1);
+    // The interval may have signed a head more.
+    let heads = lines.iter().filter(|line| line.get("tree_head").is_some());
+    lines[last]["end"]["tree_heads"] = json!(heads.count());
     export.write(&lines);
     assert!(export.verify().is_ok(), "the file alone cannot tell");
     let cut = export.verify_with(vec![kept.clone()]);
