@@ -8,6 +8,10 @@ use crate::dense::Dense;
 use crate::functions::{add_times, gelu, softmax, sum};
 use crate::{Kernel, Work, widest};
 
+/// Rows and columns of a product of floats that are computed at once: their sums fill half of the registers.
+const ROWS: usize = 4;
+const COLUMNS: usize = 16;
+
 /// The network with its weights.
 pub struct Transformer {
     words: Vec<f32>,
@@ -181,7 +185,9 @@ fn attend(texts: &[Vec<u32>], heads: usize, mixed: &[f32], context: &mut [f32]) 
     }
     let width = context.len() / tokens;
     let size = width / heads;
-    let (mut keys, mut shares) = (Vec::new(), Vec::new());
+    let scale = (size as f32).sqrt().recip();
+    let (mut keys, mut values) = (Vec::new(), Vec::new());
+    let (mut shares, mut sums) = (Vec::new(), Vec::new());
     let mut begin = 0;
     for length in texts.iter().map(Vec::len) {
         let own = &mixed[begin * 3 * width..(begin + length) * 3 * width];
@@ -189,28 +195,62 @@ fn attend(texts: &[Vec<u32>], heads: usize, mixed: &[f32], context: &mut [f32]) 
             let part = |token: usize, which: usize| {
                 &own[token * 3 * width + which * width + head * size..][..size]
             };
-            // The keys' first numbers, then their second ones: then a query meets eight keys at once.
             keys.clear();
-            keys.resize(size * length, 0.0);
+            keys.resize(size * padded(length), 0.0);
+            values.clear();
             for token in 0..length {
-                let to = keys[token..].iter_mut().step_by(length);
+                // The keys' first numbers, then their second ones.
+                let to = keys[token..].iter_mut().step_by(padded(length));
                 to.zip(part(token, 1)).for_each(|(to, key)| *to = *key);
+                values.extend_from_slice(part(token, 2));
+                values.resize((token + 1) * padded(size), 0.0);
             }
-            for token in 0..length {
-                shares.clear();
-                shares.resize(length, 0.0);
-                for (query, keys) in part(token, 0).iter().zip(keys.chunks_exact(length)) {
-                    add_times(&mut shares, *query, keys);
+            for first in (0..length).step_by(ROWS) {
+                // What is asked twice beyond the last one is not looked at.
+                let query = |row: usize| part((first + row).min(length - 1), 0);
+                products(
+                    std::array::from_fn(query),
+                    &keys,
+                    padded(length),
+                    &mut shares,
+                );
+                for shares in shares.chunks_exact_mut(padded(length)) {
+                    softmax(&mut shares[..length], scale);
                 }
-                softmax(&mut shares, (size as f32).sqrt().recip());
-                let to = &mut context[(begin + token) * width + head * size..][..size];
-                to.fill(0.0);
-                for (other, share) in shares.iter().enumerate() {
-                    add_times(to, *share, part(other, 2));
+                let share = |row: usize| &shares[row * padded(length)..][..length];
+                products(std::array::from_fn(share), &values, padded(size), &mut sums);
+                let rows = (first..length).zip(sums.chunks_exact(padded(size)));
+                for (token, sums) in rows {
+                    let to = &mut context[(begin + token) * width + head * size..][..size];
+                    to.copy_from_slice(&sums[..size]);
                 }
             }
         }
         begin += length;
+    }
+}
+
+/// The length of a row that is computed in whole registers.
+#[inline(always)]
+fn padded(length: usize) -> usize {
+    length.next_multiple_of(COLUMNS)
+}
+
+/// The product of each row with a matrix, whose lines are `width` numbers long, in whole [`COLUMNS`].
+#[inline(always)]
+fn products(rows: [&[f32]; ROWS], matrix: &[f32], width: usize, out: &mut Vec<f32>) {
+    out.resize(ROWS * width, 0.0);
+    for column in (0..width).step_by(COLUMNS) {
+        let mut sums = [[0.0; COLUMNS]; ROWS];
+        for (at, line) in matrix.chunks_exact(width).enumerate() {
+            let line = &line[column..column + COLUMNS];
+            for (sums, row) in sums.iter_mut().zip(rows) {
+                add_times(sums, row[at], line);
+            }
+        }
+        for (row, sums) in sums.iter().enumerate() {
+            out[row * width + column..][..COLUMNS].copy_from_slice(sums);
+        }
     }
 }
 

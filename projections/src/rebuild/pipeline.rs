@@ -5,7 +5,7 @@ use super::Progress;
 use super::beside::Beside;
 use crate::error::ProjectionError;
 use crate::projector::Recorded;
-use bus::{BusError, Log, LogEntry};
+use bus::{BusError, Log, LogEntry, LogReader};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -133,8 +133,7 @@ async fn read(
     while next <= to {
         let (mut entries, mut bytes) = (Vec::with_capacity(BATCH), 0);
         while next <= to && entries.len() < BATCH && bytes < BYTES {
-            let batch = tokio::time::timeout(SILENCE, reader.next_batch(TAKE)).await;
-            for entry in batch.map_err(|_| silent())?? {
+            for entry in next_batch(&mut reader).await? {
                 next = entry.stream_sequence + 1;
                 bytes += entry.body.len();
                 entries.push(entry);
@@ -148,11 +147,16 @@ async fn read(
     Ok(())
 }
 
-fn silent() -> BusError {
-    BusError::Unavailable {
+/// The next commits of the log, which has to hold them already.
+///
+/// # Errors
+/// When the log does not give them in time.
+pub(super) async fn next_batch(reader: &mut LogReader) -> Result<Vec<LogEntry>, BusError> {
+    let batch = tokio::time::timeout(SILENCE, reader.next_batch(TAKE)).await;
+    batch.unwrap_or(Err(BusError::Unavailable {
         operation: "read the log",
         source: None,
-    }
+    }))
 }
 
 async fn distribute(

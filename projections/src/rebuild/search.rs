@@ -1,27 +1,34 @@
 //! Rebuilding the search index: another LanceDB table, filled from the models that it is made of.
+//!
+//! While others write, the index never stands where its sources stand: it follows them. So all are held where they
+//! are, the commits that the index has not seen yet are read from the log, and the tools that those change are left
+//! out of the comparison. `search` goes on from where it stood, and writes them to the table that is live then.
 
-use super::{Compared, Finish, Goal, Rebuilt, TableChecksum};
+use super::{Compared, Finish, Goal, Rebuilt, TableChecksum, pipeline};
 use crate::checkpoint::{self, to_u64};
 use crate::error::ProjectionError;
 use crate::lease;
+use crate::projector::Recorded;
 use crate::runner::check_log;
 use crate::search::{
-    CurrentIndex, NAME, REBUILD, SOURCES, SearchIndex, ToolDocument, all_documents, live_table,
-    other_table,
+    CurrentIndex, NAME, REBUILD, SOURCES, SearchIndex, ToolDocument, all_documents, changed_by,
+    live_table, other_table,
 };
 use crate::store::Database;
 use bus::Log;
 use sqlx::{Connection, PgConnection};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 /// Documents written at once.
 const WRITE: usize = 512;
-/// How long `search` may take to stand where its sources stand.
+/// So many commits `search` may be behind its sources.
+const BEHIND: u64 = 1_000;
+/// How long it may take to come so near.
 const SETTLE: Duration = Duration::from_secs(60);
 
-/// Writes a second table from its sources while the first one serves, compares both when they and `search` stand at
-/// the same position, and swaps. `progress` is told documents done and their number.
+/// Writes a second table from its sources while the first one serves, compares both while neither moves, and swaps.
+/// `progress` is told documents done and their number.
 ///
 /// # Errors
 /// As [`rebuild`](super::rebuild).
@@ -46,7 +53,12 @@ pub async fn rebuild_search(
     let first: HashMap<_, _> = first.into_iter().map(|d| (key(&d), d)).collect();
 
     let mut transaction = connection.begin().await?;
-    let stream_sequence = lock_settled(&mut transaction, goal).await?;
+    let held = hold(&mut transaction, goal).await?;
+    let unseen = match goal {
+        Goal::LiveModel => read(log, held.index, held.sources).await?,
+        Goal::PresentLog => Vec::new(),
+    };
+    let unseen = changed_by(&mut transaction, &unseen).await?;
     let second = all_documents(&mut transaction).await?;
     let changed: Vec<_> = second
         .into_iter()
@@ -55,16 +67,14 @@ pub async fn rebuild_search(
     write(&beside, &changed, progress).await?;
     beside.optimize(Duration::ZERO).await?;
 
-    let live = checksum(&index.get()).await?;
-    let rebuilt = checksum(&beside).await?;
     let compared = Compared {
         table: "tools".to_owned(),
-        live,
-        rebuilt,
+        live: checksum(&index.get(), &unseen).await?,
+        rebuilt: checksum(&beside, &unseen).await?,
     };
-    let result = Rebuilt::new(NAME, stream_sequence, vec![compared], finish);
+    let result = Rebuilt::new(NAME, held.index, vec![compared], finish);
     if result.swapped {
-        swap(&mut transaction, new).await?;
+        swap(&mut transaction, new, goal).await?;
     }
     transaction.commit().await?;
     if !result.swapped {
@@ -94,21 +104,30 @@ async fn goal(
     Ok(goal)
 }
 
-/// Names the new table, and gives the index the catalogue's position: the two differ only when the index
-/// was of another log.
-async fn swap(transaction: &mut PgConnection, new: &str) -> Result<(), ProjectionError> {
+/// Names the new table. An index of another log gets the position of the source that is the least far: what the
+/// others have beyond is written once more.
+async fn swap(
+    transaction: &mut PgConnection,
+    new: &str,
+    goal: Goal,
+) -> Result<(), ProjectionError> {
     sqlx::query("UPDATE search.index_table SET table_name = $1")
         .bind(new)
         .execute(&mut *transaction)
         .await?;
-    sqlx::query(
-        "UPDATE metamcp.checkpoints AS index
-         SET stream_sequence = catalog.stream_sequence, commit_hash = catalog.commit_hash
-         FROM metamcp.checkpoints AS catalog
-         WHERE index.projector = 'search' AND catalog.projector = 'catalog'",
-    )
-    .execute(transaction)
-    .await?;
+    if goal == Goal::PresentLog {
+        sqlx::query(
+            "UPDATE metamcp.checkpoints AS index
+             SET stream_sequence = source.stream_sequence, commit_hash = source.commit_hash
+             FROM (SELECT * FROM metamcp.checkpoints WHERE projector = ANY ($2)
+                   ORDER BY stream_sequence LIMIT 1) AS source
+             WHERE index.projector = $1",
+        )
+        .bind(NAME)
+        .bind(SOURCES)
+        .execute(transaction)
+        .await?;
+    }
     Ok(())
 }
 
@@ -135,38 +154,60 @@ async fn lock(connection: &mut PgConnection) -> Result<(), ProjectionError> {
     }
 }
 
-/// Locks all checkpoints at one position, so that neither the rows nor the index move: that of the index first,
-/// because its projector waits for the sources while it holds it. An index of another log stands still anyhow, and
-/// its position says nothing.
-async fn lock_settled(transaction: &mut PgConnection, goal: Goal) -> Result<u64, ProjectionError> {
+/// Where index and sources are held.
+struct Held {
+    index: u64,
+    /// The furthest of them.
+    sources: u64,
+}
+
+/// Locks all checkpoints, so that neither the rows nor the index move, once the index is near its sources: that of
+/// the index first, because its projector waits for the sources while it holds it. An index of another log stands
+/// still anyhow, and its position says nothing.
+async fn hold(transaction: &mut PgConnection, goal: Goal) -> Result<Held, ProjectionError> {
     let begun = Instant::now();
     while begun.elapsed() < SETTLE {
         let mut attempt = transaction.begin().await?;
-        let positions: Vec<(String, i64)> = sqlx::query_as(
+        let positions: HashMap<String, i64> = sqlx::query_as(
             "SELECT projector, stream_sequence FROM metamcp.checkpoints
              WHERE projector = $1 OR projector = ANY ($2) ORDER BY projector <> $1, projector FOR UPDATE",
         )
         .bind(NAME)
         .bind(SOURCES)
         .fetch_all(&mut *attempt)
-        .await?;
-        let compared = |name: &str| name != NAME || goal == Goal::LiveModel;
-        let mut at: Vec<i64> = positions
-            .iter()
-            .filter(|(name, _)| compared(name))
-            .map(|(_, at)| *at)
-            .collect();
-        at.dedup();
-        if let [at] = at[..]
-            && positions.len() == SOURCES.len() + 1
-        {
+        .await?
+        .into_iter()
+        .collect();
+        let at = |name: &str| positions.get(name).copied().map_or(0, to_u64);
+        let held = Held {
+            index: at(NAME),
+            sources: SOURCES.map(at).into_iter().max().unwrap_or(0),
+        };
+        if goal == Goal::PresentLog || held.sources.saturating_sub(held.index) <= BEHIND {
             attempt.commit().await?;
-            return Ok(to_u64(at));
+            return Ok(held);
         }
         attempt.rollback().await?;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Err(ProjectionError::WaitedFor(NAME))
+}
+
+/// The commits behind one position, up to another one. One that cannot be read has changed nothing.
+async fn read(log: &Log, after: u64, to: u64) -> Result<Vec<Recorded>, ProjectionError> {
+    let mut recorded = Vec::new();
+    let mut next = after + 1;
+    if next > to {
+        return Ok(recorded);
+    }
+    let mut reader = log.read_from(next).await?;
+    while next <= to {
+        for entry in pipeline::next_batch(&mut reader).await? {
+            next = entry.stream_sequence + 1;
+            recorded.extend(Recorded::decode(&entry));
+        }
+    }
+    Ok(recorded)
 }
 
 async fn write(
@@ -182,12 +223,12 @@ async fn write(
     Ok(())
 }
 
-async fn checksum(index: &SearchIndex) -> Result<TableChecksum, ProjectionError> {
-    let rows = u64::try_from(index.count().await?).unwrap_or(u64::MAX);
-    Ok(TableChecksum {
-        rows,
-        digest: index.checksum().await?,
-    })
+async fn checksum(
+    index: &SearchIndex,
+    except: &BTreeSet<String>,
+) -> Result<TableChecksum, ProjectionError> {
+    let (rows, digest) = index.checksum(except).await?;
+    Ok(TableChecksum { rows, digest })
 }
 
 fn key(document: &ToolDocument) -> (String, String) {

@@ -4,7 +4,7 @@
 //! document twice leaves one row; a table belongs to one embedding model and one layout, and opening it
 //! with another is an error. Readers of other processes see a write at their next query.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -237,12 +237,13 @@ impl SearchIndex {
         Ok(self.table.count_rows(None).await?)
     }
 
-    /// A digest over the content of all rows that does not depend on their order, without the vectors,
-    /// whose last bits depend on the machine. Equal tables have equal checksums: a rebuild proves itself.
+    /// The number of rows, without those of some tools, and a digest over their content that does not depend on
+    /// their order, without the vectors, whose last bits depend on the machine. Equal tables have equal checksums:
+    /// a rebuild proves itself.
     ///
     /// # Errors
     /// [`SearchError`] when a row cannot be read.
-    pub async fn checksum(&self) -> Result<String, SearchError> {
+    pub async fn checksum(&self, except: &BTreeSet<String>) -> Result<(u64, String), SearchError> {
         let columns = rows::content_columns();
         let mut batches = self
             .table
@@ -250,13 +251,15 @@ impl SearchIndex {
             .select(Select::columns(&columns))
             .execute()
             .await?;
-        let mut sum = [0u64; 4];
+        let (mut rows, mut sum) = (0, [0u64; 4]);
         while let Some(batch) = batches.try_next().await? {
+            let ids = rows::strings(&batch, "tool_id")?;
             let columns: Vec<_> = columns
                 .iter()
                 .map(|name| rows::strings(&batch, name))
                 .collect::<Result<_, _>>()?;
-            for row in 0..batch.num_rows() {
+            for row in (0..batch.num_rows()).filter(|row| !except.contains(ids.value(*row))) {
+                rows += 1;
                 let mut hash = Sha256::new();
                 for column in &columns {
                     let value = column.is_valid(row).then(|| column.value(row));
@@ -275,7 +278,8 @@ impl SearchIndex {
                 }
             }
         }
-        Ok(sum.map(|lane| hex::encode(lane.to_be_bytes())).concat())
+        let digest = sum.map(|lane| hex::encode(lane.to_be_bytes())).concat();
+        Ok((rows, digest))
     }
 }
 

@@ -165,6 +165,15 @@ impl SearchProjector {
     }
 }
 
+/// The ids of the tools whose documents commits change.
+pub(crate) async fn changed_by(
+    connection: &mut PgConnection,
+    batch: &[Recorded],
+) -> Result<BTreeSet<String>, ProjectionError> {
+    let documents = Concerned::by(batch).documents(connection).await?;
+    Ok(documents.into_iter().map(|one| one.tool_id).collect())
+}
+
 fn key(recorded: &Recorded) -> Key {
     let commit = &recorded.commit;
     (commit.tenant.to_string(), commit.aggregate_id.clone())

@@ -1,5 +1,6 @@
 //! The index against a real LanceDB in a temporary folder.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -214,6 +215,12 @@ async fn hostile_texts_are_values_and_never_code() {
     assert_eq!(index.count().await.unwrap(), 1);
 }
 
+async fn checksum(index: &SearchIndex) -> String {
+    let (rows, digest) = index.checksum(&BTreeSet::new()).await.unwrap();
+    assert_eq!(rows, index.count().await.unwrap() as u64);
+    digest
+}
+
 #[tokio::test]
 async fn writing_twice_leaves_one_row_and_the_same_checksum() {
     let (index, _folder) = index(Letters).await;
@@ -221,17 +228,14 @@ async fn writing_twice_leaves_one_row_and_the_same_checksum() {
         .map(|i| document("acme", &format!("tool_{i}"), "does it"))
         .collect();
     put(&index, &tools).await;
-    let checksum = index.checksum().await.unwrap();
+    let whole = checksum(&index).await;
     let mut again = tools.clone();
     again.reverse();
     again.push(tools[3].clone());
     put(&index, &again).await;
     assert_eq!(
-        (
-            index.count().await.unwrap(),
-            index.checksum().await.unwrap()
-        ),
-        (20, checksum.clone())
+        (index.count().await.unwrap(), checksum(&index).await),
+        (20, whole.clone())
     );
 
     let changed = ToolDocument {
@@ -239,9 +243,13 @@ async fn writing_twice_leaves_one_row_and_the_same_checksum() {
         ..tools[0].clone()
     };
     put(&index, &[changed]).await;
-    assert_ne!(index.checksum().await.unwrap(), checksum);
+    assert_ne!(checksum(&index).await, whole);
+    let except = BTreeSet::from([tools[0].tool_id.clone()]);
+    let (rows, rest) = index.checksum(&except).await.unwrap();
+    assert_eq!(rows, 19);
     put(&index, &tools[..1]).await;
-    assert_eq!(index.checksum().await.unwrap(), checksum);
+    assert_eq!(checksum(&index).await, whole);
+    assert_eq!(index.checksum(&except).await.unwrap(), (19, rest));
 
     // The same id of another tenant is another tool.
     put(&index, &[document("rival", "tool_0", "does it")]).await;
@@ -252,7 +260,7 @@ async fn writing_twice_leaves_one_row_and_the_same_checksum() {
         )
         .await
         .unwrap();
-    assert_eq!(index.checksum().await.unwrap(), checksum);
+    assert_eq!(checksum(&index).await, whole);
     index
         .delete(&TenantId::new("acme").unwrap(), &[])
         .await
@@ -279,10 +287,7 @@ async fn a_rebuild_beside_takes_the_vectors_and_has_the_same_checksum() {
         .await
         .unwrap();
     assert_eq!(made.load(Ordering::SeqCst), tools.len());
-    assert_eq!(
-        rebuilt.checksum().await.unwrap(),
-        live.checksum().await.unwrap()
-    );
+    assert_eq!(checksum(&rebuilt).await, checksum(&live).await);
     assert_eq!(
         names(&rebuilt.search(&request("acme", "tool 7")).await.unwrap())[0],
         "tool_7"

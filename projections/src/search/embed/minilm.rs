@@ -4,7 +4,7 @@
 //!
 //! Texts run in batches of about [`BATCH_TOKENS`] tokens, as many batches at once as there are cores. They
 //! stand one behind the other, so that there is no padding to avoid by sorting. Queries
-//! have permits of their own and do not wait behind documents.
+//! do not wait behind documents, and run together where more come than there are cores (`together`).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use candle_transformers::models::bert::Config;
 use futures::{StreamExt, stream};
 use numeric::transformer::Transformer;
 use tokenizers::{Tokenizer, TruncationParams};
-use tokio::sync::Semaphore;
 
+use super::together::Together;
 use super::{EmbedError, Embedder, bert, normalize};
 
 /// Tokens of a text that are read; the rest is ignored.
@@ -35,7 +35,7 @@ const WEIGHTS: &str = "model.safetensors";
 pub struct MiniLm {
     inner: Arc<Inner>,
     cores: usize,
-    queries: Arc<Semaphore>,
+    queries: Together,
 }
 
 struct Inner {
@@ -69,7 +69,7 @@ impl MiniLm {
         Ok(Self {
             inner,
             cores,
-            queries: Arc::new(Semaphore::new(cores)),
+            queries: Together::new(cores),
         })
     }
 }
@@ -113,13 +113,12 @@ impl Embedder for MiniLm {
     }
 
     async fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
-        let closed = |_| EmbedError::Model("no permit".to_owned());
-        let _permit = self.queries.acquire().await.map_err(closed)?;
-        let (inner, text) = (Arc::clone(&self.inner), text.to_owned());
-        let mut vectors = blocking(move || inner.forward(&[inner.tokens(&text)?])).await?;
-        vectors
-            .pop()
-            .ok_or_else(|| EmbedError::Model("no vector for a query".to_owned()))
+        let inner = Arc::clone(&self.inner);
+        let run = move |texts: &[String]| {
+            let tokens = texts.iter().map(|text| inner.tokens(text));
+            inner.forward(&tokens.collect::<Result<Vec<_>, _>>()?)
+        };
+        self.queries.ask(text, run).await
     }
 }
 

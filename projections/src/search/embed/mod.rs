@@ -9,6 +9,7 @@ mod cache;
 mod minilm;
 mod none;
 mod openai;
+mod together;
 
 use std::sync::Arc;
 
