@@ -25,6 +25,14 @@ pub async fn provision(
 ) -> anyhow::Result<(PrincipalId, u64, bool)> {
     let last = provision_tenant(dispatcher, tenant, actor).await?;
     let id = PrincipalId::derive(tenant, owner);
+    // Not left to the refusal: sealing would make a key, another one than that of a vault which was lost.
+    if dispatcher
+        .load::<Principal>(tenant, id.as_str())
+        .await?
+        .is_some()
+    {
+        return Ok((id, last, false));
+    }
     let context = CommandContext::new(tenant.clone(), actor.clone());
     let register = RegisterPrincipal {
         kind: PrincipalKind::User,

@@ -401,6 +401,7 @@ impl SearchQueries {
             first: page.first,
             after: page.after,
             facets: ctx.look_ahead().field("facets").exists(),
+            current: min_sequence.is_some(),
             ..SearchRequest::new(session.caller.tenant.clone(), &query)
         };
         let answer = session.state.search(&request, "graphql").await?;

@@ -16,7 +16,6 @@ use lancedb::query::{ExecutableQuery, QueryBase, Select};
 use lancedb::{DistanceType, Table};
 
 use super::error::SearchError;
-use super::index::SearchIndex;
 use super::memory::{Allowed, Snapshot};
 use super::query::{SearchHit, Why};
 use super::rows;
@@ -27,12 +26,14 @@ pub(super) const DEPTH: usize = 100;
 /// Rows that are read at most to tell equal scores at a list's end apart.
 const MOST_TIED: usize = 50_000;
 
-/// One version of the table.
+/// One version of the table. Cheap to clone.
+#[derive(Clone)]
 pub(super) struct Reader {
-    table: Table,
+    pub(super) table: Table,
     /// Which one.
     pub(super) version: u64,
-    memory: Option<Arc<Snapshot>>,
+    /// None when the table is too large.
+    pub(super) memory: Option<Arc<Snapshot>>,
 }
 
 /// A row that one measure found.
@@ -42,23 +43,6 @@ pub(super) struct Found {
     pub(super) tool_id: String,
     /// BM25 or cosine.
     pub(super) score: f32,
-}
-
-impl SearchIndex {
-    /// Reads the table as it is now, or as it was at a version that a cursor names.
-    pub(super) async fn reader(&self, version: Option<u64>) -> Result<Reader, SearchError> {
-        let table = self.table.query_snapshot().await?;
-        if let Some(version) = version {
-            table.checkout(version).await?;
-        }
-        let version = table.version().await?;
-        let memory = self.memory.at(&table, version).await?;
-        Ok(Reader {
-            table,
-            version,
-            memory,
-        })
-    }
 }
 
 impl Reader {

@@ -60,7 +60,8 @@ impl CurrentIndex {
     /// The same for a process that projects: a table of another embedding model, or of an older layout, is
     /// replaced by an empty one, and the projector begins again at the start of the log. Until it is done,
     /// the table of the other model answers by words, and readiness shows the lag. Going back to the
-    /// model of a table that is not replaced yet keeps that table with its vectors.
+    /// model of a table that is not replaced yet keeps that table with its vectors. A table that was lost is filled
+    /// again in the same way.
     ///
     /// # Errors
     /// [`ProjectionError`] when Postgres or the index cannot be reached.
@@ -74,7 +75,15 @@ impl CurrentIndex {
                 SearchError::OtherModel { .. } | SearchError::OtherLayout { .. },
             )) => replace(uri, &embedder, connection).await?,
             Err(error) => return Err(error),
-            Ok(current) => return Ok(current.projecting()),
+            Ok(current) => {
+                if is_lost(&current.get(), connection).await? {
+                    tracing::warn!(
+                        "the search index is empty and the catalogue is not; indexing anew"
+                    );
+                    begin_again(connection).await?;
+                }
+                return Ok(current.projecting());
+            }
         }
         let current = Self::open(uri, embedder, connection).await?;
         Ok(current.projecting())
@@ -263,17 +272,35 @@ async fn replace(
         .bind(new)
         .execute(&mut *transaction)
         .await?;
-    sqlx::query(
-        "UPDATE metamcp.checkpoints SET stream_sequence = 0, commit_hash = NULL WHERE projector = $1",
-    )
-    .bind(super::NAME)
-    .execute(&mut *transaction)
-    .await?;
+    begin_again(&mut transaction).await?;
     transaction.commit().await?;
     if went_back {
         // It is filled already; what was begun in its place must not answer for it.
         SearchIndex::drop(uri, &old).await?;
     }
+    Ok(())
+}
+
+/// Whether the table's files are gone: opening it has made an empty one.
+async fn is_lost(
+    index: &SearchIndex,
+    connection: &mut PgConnection,
+) -> Result<bool, ProjectionError> {
+    if index.count().await? > 0 || checkpoint(connection, super::NAME).await? == 0 {
+        return Ok(false);
+    }
+    let has_tools = sqlx::query_scalar("SELECT EXISTS (SELECT FROM catalog.tools)");
+    Ok(has_tools.fetch_one(connection).await?)
+}
+
+/// Sends the projector back to the beginning of the log.
+async fn begin_again(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE metamcp.checkpoints SET stream_sequence = 0, commit_hash = NULL WHERE projector = $1",
+    )
+    .bind(super::NAME)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariants: the projector is the only writer; the key is (`tenant`, `tool_id`), and writing the same
 //! document twice leaves one row; a table belongs to one embedding model and one layout, and opening it
-//! with another is an error. Readers of other processes see a write at their next query.
+//! with another is an error. What is written, this process's searches see at once, and others' a moment later (`reading`).
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use super::document::ToolDocument;
 use super::embed::{Embedder, NoEmbedder};
 use super::error::SearchError;
 use super::memory::Memory;
+use super::reading::Latest;
 use super::rows;
 use super::upkeep::Last;
 use super::vectors::Source;
@@ -39,6 +40,7 @@ pub struct SearchIndex {
     pub(super) donor: Option<Table>,
     pub(super) pruned: Last,
     pub(super) memory: Memory,
+    pub(super) latest: Latest,
 }
 
 impl SearchIndex {
@@ -87,6 +89,7 @@ impl SearchIndex {
             donor: None,
             pruned: Last::default(),
             memory: Memory::default(),
+            latest: Latest::default(),
         })
     }
 
@@ -123,6 +126,7 @@ impl SearchIndex {
             donor: None,
             pruned: Last::default(),
             memory: Memory::default(),
+            latest: Latest::default(),
         };
         Ok(Some((index, model)))
     }
@@ -210,6 +214,7 @@ impl SearchIndex {
                 Arc::clone(&self.schema),
             )))
             .await?;
+        self.follow().await;
         Ok(())
     }
 
@@ -226,6 +231,7 @@ impl SearchIndex {
             .eq(lit(tenant.as_str()))
             .and(is_in(col("tool_id"), ids));
         self.table.delete(&gone).await?;
+        self.follow().await;
         Ok(())
     }
 

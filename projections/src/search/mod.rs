@@ -38,6 +38,7 @@ mod projector;
 pub mod query;
 pub mod rank;
 mod ratings;
+mod reading;
 mod replaced;
 mod rows;
 pub mod similar;

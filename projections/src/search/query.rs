@@ -19,6 +19,7 @@ use super::index::SearchIndex;
 use super::language::{Key, LanguageError, LeastRating, MAX_ECHO, SearchFilter, SearchQuery};
 use super::order::{Ranked, Wanted};
 use super::ratings::Ratings;
+use super::reading::Which;
 use super::stems::Stems;
 use super::words::words;
 
@@ -54,6 +55,9 @@ pub struct SearchRequest {
     pub after: Option<String>,
     /// Whether to count facets.
     pub facets: bool,
+    /// Whether what other processes wrote until now has to be found; otherwise, what they wrote in the last tenth of
+    /// a second may be missing.
+    pub current: bool,
 }
 
 impl SearchRequest {
@@ -72,6 +76,7 @@ impl SearchRequest {
             first: DEFAULT_HITS,
             after: None,
             facets: false,
+            current: false,
         }
     }
 }
@@ -269,7 +274,12 @@ impl SearchIndex {
         asked: &Asked,
         (bound, place): (&Bound, Option<&Place>),
     ) -> Result<SearchAnswer, SearchError> {
-        let reader = self.reader(place.map(|place| place.version)).await?;
+        let which = match place {
+            Some(place) => Which::Version(place.version),
+            None if request.current => Which::Current,
+            None => Which::AtHand,
+        };
+        let reader = self.reader(which).await?;
         let rated = asked.least.is_some() || request.sort == Sort::Rating || request.facets;
         let ratings = match rated {
             true => Ratings::read(&reader, &request.tenant).await?,

@@ -68,6 +68,9 @@ impl SearchIndex {
             self.index(merged).await?;
         }
         let due = fragmented || unindexed;
+        if due {
+            self.follow().await;
+        }
         if due && self.pruned.is_due(PRUNE_EVERY) {
             let keep = self.keep_since(KEEP_VERSIONS).await?;
             self.prune(keep).await?;
@@ -102,6 +105,7 @@ impl SearchIndex {
     pub async fn optimize(&self, keep: Duration) -> Result<(), SearchError> {
         self.compact(0.0).await?;
         self.index(MERGED_SEGMENTS).await?;
+        self.follow().await;
         self.prune(keep).await
     }
 

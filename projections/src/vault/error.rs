@@ -50,8 +50,10 @@ pub enum VaultError {
     /// This part of the program was given no keys.
     #[error("a sealed field has to be read here, and no folder of keys was given")]
     NoFolder,
-    /// The value was altered, or belongs elsewhere.
-    #[error("the sealed {field} of {subject} does not open in its place: it was altered or moved")]
+    /// The value was altered, belongs elsewhere, or was sealed with a key that is lost.
+    #[error(
+        "the sealed {field} of {subject} does not open: its key is another one (bring back the backup of the vault), or it was altered"
+    )]
     Altered {
         /// Whose.
         subject: String,

@@ -121,7 +121,7 @@ impl Vault {
         subject.seal(&key, field, text)
     }
 
-    /// A personal field of a subject, for the subject's own eyes; none once the key is destroyed.
+    /// A personal field of a subject, for the subject's own eyes; none once the key is destroyed or lost.
     ///
     /// # Errors
     /// [`VaultError`].
@@ -151,7 +151,7 @@ impl Vault {
             return Ok(None);
         };
         let key = wrapped.unwrap(&self.folder, subject)?;
-        subject.open(&key, field, sealed).map(Some)
+        Ok(subject.open(&key, field, sealed).ok())
     }
 
     /// Destroys the keys of those whom `access` knows as erased and that are there all the same: after an

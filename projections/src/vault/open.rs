@@ -8,11 +8,11 @@ use sqlx::{PgConnection, Row};
 use std::collections::HashMap;
 
 /// Puts the text in place of each sealed field of the events that are `seen`, where the subject's key is
-/// there. A field whose key is destroyed stays sealed; so does one whose key is missing, as when the vault
-/// was lost. One statement for a batch.
+/// there. A field whose key is destroyed stays sealed; so does one whose key is missing or another one, as when the
+/// vault was lost. One statement for a batch.
 ///
 /// # Errors
-/// [`VaultError`], such as a value that was altered, or a key-encryption key that is missing.
+/// [`VaultError`], such as a key-encryption key that is missing.
 pub(crate) async fn open_personal_fields(
     connection: &mut PgConnection,
     folder: Option<&KeyFolder>,
@@ -55,7 +55,11 @@ pub(crate) async fn open_personal_fields(
         let key = wrapped.unwrap_with(&keks[&wrapped.kek_id], subject)?;
         for (field, value) in &mut found.fields {
             if let Personal::Sealed(sealed) = value {
-                **value = Personal::Plain(subject.open(&key, *field, sealed)?);
+                match subject.open(&key, *field, sealed) {
+                    Ok(text) => **value = Personal::Plain(text),
+                    // A name decides on no permission: nobody is kept out for it.
+                    Err(error) => tracing::error!(%error, "a personal field stays sealed"),
+                }
             }
         }
     }

@@ -1,9 +1,13 @@
-//! The drill, as an operator does it with the program: export and verify, lose NATS, restore, go on.
+//! The drill, as an operator does it with the program: export and verify, lose NATS, restore, go on; lose the database
+//! and the index, rebuild, go on.
 
-use crate::up::{free_port, metamcp, up};
+use crate::up::{Up, free_port, metamcp, up};
+use metamcp::embedded::PostgresPrograms;
 use rustix::process::Signal;
+use std::io::Write;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 async fn run(data: &Path, arguments: &[&str]) -> Output {
     let mut command = metamcp(arguments);
@@ -67,4 +71,70 @@ async fn nats_is_lost_and_everything_comes_back() {
     assert_eq!(printed(&data, &["audit", "head", "--sign"]).await, head);
     again.signal(Signal::INT);
     assert!(again.ended().await.success());
+}
+
+async fn stop(mut up: Up) {
+    up.signal(Signal::INT);
+    assert!(up.ended().await.success());
+}
+
+/// What a rebuild finds in each table, live and rebuilt.
+async fn checksums(data: &Path) -> Vec<String> {
+    let printed = printed(data, &["rebuild", "--check"]).await;
+    let tables = printed.lines().filter(|line| line.contains(": equal;"));
+    tables.map(str::to_owned).collect()
+}
+
+/// Runs a client of PostgreSQL with some input. Its output.
+fn client(data: &Path, program: &str, arguments: &[&str], input: &str) -> String {
+    let read = |name: &str| std::fs::read_to_string(data.join(name)).unwrap();
+    let mut child = Command::new(PostgresPrograms::locate(None).unwrap().program(program))
+        .args(["-h", "127.0.0.1", "-U", "metamcp", "-d", "metamcp"])
+        .args(["-p", read("settings/postgres.port").trim()])
+        .args(arguments)
+        .env("PGPASSWORD", read("secrets/postgres-password").trim())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{program}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn the_database_and_the_index_are_lost_and_everything_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let first = up(&data, free_port(), &[]).await;
+    let before = checksums(&data).await;
+    assert!(before.iter().any(|line| line.starts_with("search.tools:")));
+    let vault = ["--schema=vault", "--data-only"];
+    let vault = client(&data, "pg_dump", &vault, "");
+    stop(first).await;
+
+    for lost in ["postgres", "search"] {
+        std::fs::remove_dir_all(data.join(lost)).unwrap();
+    }
+    let second = up(&data, free_port(), &[]).await;
+    client(&data, "psql", &["-q", "-v", "ON_ERROR_STOP=1"], &vault);
+    printed(&data, &["rebuild", "--force"]).await;
+    assert_eq!(checksums(&data).await, before);
+    stop(second).await;
+
+    // The index alone is filled by itself.
+    std::fs::remove_dir_all(data.join("search")).unwrap();
+    let third = up(&data, free_port(), &[]).await;
+    let begun = Instant::now();
+    while checksums(&data).await != before {
+        assert!(
+            begun.elapsed() < 3 * crate::support::PATIENCE,
+            "the index stays empty"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    stop(third).await;
 }

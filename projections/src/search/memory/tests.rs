@@ -7,6 +7,7 @@ use lancedb::expr::{DfExpr, col, is_in, lit};
 use super::super::candidates::{DEPTH, Found, Reader};
 use super::super::document::ToolDocument;
 use super::super::index::SearchIndex;
+use super::super::reading::Which;
 use super::super::testing::{Letters, document};
 use super::super::tests::{index, put};
 
@@ -58,8 +59,9 @@ fn alike(held: &[Found], read: &[Found], most: f32) {
 }
 
 async fn compare(index: &SearchIndex, version: Option<u64>, words: bool) {
-    let held = index.reader(version).await.unwrap();
-    let read: Reader = index.reader(version).await.unwrap().without_memory();
+    let which = version.map_or(Which::Current, Which::Version);
+    let held = index.reader(which).await.unwrap();
+    let read: Reader = index.reader(which).await.unwrap().without_memory();
     for filter in filters() {
         for query in ["hqz", "send rows", "abcde tool"] {
             let vector = [index.embedder.embed_query(query).await.unwrap()];
