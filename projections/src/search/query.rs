@@ -44,6 +44,9 @@ pub struct SearchRequest {
     pub query: String,
     /// Narrows the search beside the filters of the line.
     pub filter: SearchFilter,
+    /// The least plain average in stars; what nobody has reviewed has none. A `rating` of the filter is another
+    /// measure, the Bayesian average.
+    pub least_average: Option<f64>,
     /// The visibilities that the caller may see; with none, nothing is found.
     pub visibilities: Vec<String>,
     /// In which order.
@@ -67,6 +70,7 @@ impl SearchRequest {
             },
             query: query.to_owned(),
             filter: SearchFilter::default(),
+            least_average: None,
             visibilities: Vec::new(),
             sort: Sort::Relevance,
             first: DEFAULT_HITS,
@@ -270,7 +274,8 @@ impl SearchIndex {
         (bound, place): (&Bound, Option<&Place>),
     ) -> Result<SearchAnswer, SearchError> {
         let reader = self.reader(place.map(|place| place.version)).await?;
-        let rated = asked.least.is_some() || request.sort == Sort::Rating || request.facets;
+        let filtered = asked.least.is_some() || asked.least_average.is_some();
+        let rated = filtered || request.sort == Sort::Rating || request.facets;
         let ratings = match rated {
             true => Ratings::read(&reader, &request.tenant).await?,
             false => Ratings::none(),
@@ -327,9 +332,10 @@ impl SearchIndex {
 struct Asked {
     text: String,
     words: Vec<String>,
-    /// All that narrows, but for the rating, which the version that is read decides on.
+    /// All that narrows, but for the ratings, which the version that is read decides on.
     filter: DfExpr,
     least: Option<LeastRating>,
+    least_average: Option<f64>,
     unknown: Vec<String>,
 }
 
@@ -355,6 +361,7 @@ impl Asked {
             words: distinct_words(&text),
             filter: filter(request, &narrowed),
             least: narrowed.least_rating(),
+            least_average: request.least_average,
             text,
             unknown: query.unknown,
         })
@@ -362,16 +369,17 @@ impl Asked {
 
     /// All that decides on what is found: the filter holds the caller's tenant and rights, too.
     fn binding(&self, sort: Sort, mode: Mode) -> [String; 3] {
-        let filter = format!("{:?} {:?}", self.filter, self.least);
+        let ratings = (self.least, self.least_average);
+        let filter = format!("{:?} {ratings:?}", self.filter);
         [self.text.clone(), filter, format!("{sort:?} {mode:?}")]
     }
 
     fn filter(&self, ratings: &Ratings) -> DfExpr {
-        let filter = self.filter.clone();
-        match self.least {
-            Some(least) => filter.and(ratings.condition(least)),
-            None => filter,
-        }
+        let least = self.least.map(|least| ratings.condition(least));
+        let average = self.least_average;
+        let average = average.map(|stars| ratings.average_condition(stars));
+        let narrowed = least.into_iter().chain(average);
+        narrowed.fold(self.filter.clone(), DfExpr::and)
     }
 
     fn with_notice(&self, notice: Option<String>) -> Option<String> {
