@@ -107,7 +107,7 @@ pub enum Sort {
     Updated,
     /// The best rated first, by the Bayesian average as the tenant sees it; equal ones as by relevance.
     Rating,
-    /// The most used first, by the tenant's agents; equal ones as by relevance.
+    /// The most used of late first, by the tenant's agents; equal ones as by relevance.
     Use,
 }
 
