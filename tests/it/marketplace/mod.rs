@@ -6,6 +6,7 @@ mod life;
 mod reviews;
 mod rights;
 mod versions;
+mod votes;
 
 use crate::support::Client;
 use serde_json::{Value, json};
