@@ -8,7 +8,7 @@
 //!    resolver → authorizer → query. There is no layer between.
 //!    [`registry`] is a third one, for reading only.
 //! 5. [`error`]: the one taxonomy, and its three outward forms.
-//! 6. [`trust`]: looks up what proves a publisher's namespace.
+//! 6. [`trust`]: looks up what proves a publisher's namespace. [`fetch`]: reads what other servers answer.
 //! 7. [`config`], [`state`], [`telemetry`], [`serve`]: what surrounds them.
 
 // The merged root types of the schema nest one level for each of their parts.
@@ -19,6 +19,7 @@ pub mod authz;
 pub mod config;
 pub mod context;
 pub mod error;
+pub mod fetch;
 pub mod graphql;
 pub mod http;
 pub mod mcp;

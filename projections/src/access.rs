@@ -8,7 +8,7 @@ mod past;
 mod policies;
 
 pub use grants::{Grant, grants, grants_of};
-pub use policies::{AdoptedPolicy, policy};
+pub use policies::{AdoptedPolicy, Adoption, adoptions, last_adoption_of, policy};
 
 use crate::checkpoint::to_i64;
 use crate::error::{ProjectionError, QueryError};

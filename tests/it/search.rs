@@ -2,6 +2,7 @@
 
 mod standing;
 mod surfaces;
+mod uses;
 
 use crate::support::{Installation, model};
 use api::config::EmbedderKind;

@@ -56,6 +56,12 @@ impl RecordedPolicies {
         }
     }
 
+    /// The one that this process judges by.
+    #[must_use]
+    pub fn in_force(&self) -> &PolarAuthorizer {
+        &self.in_force
+    }
+
     /// The policy, ready to be asked. The first question about a past one takes as long as a start.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use super::as_of::AsOf;
 use super::grant::Grant;
+use super::policy::PolicyAdoption;
 use super::principal::Principal;
 use super::scalars::Sequence;
 use super::session::Session;
@@ -9,10 +10,10 @@ use super::tool::Tool;
 use crate::authz::{Action, Authorizer, Resource, ResourceKind};
 use crate::error::ApiError;
 use async_graphql::{Context, Enum, Object, SimpleObject};
-use domain::id::{PrincipalId, TenantId, ToolId};
+use domain::id::{PrincipalId, ToolId};
 use domain::principal::Role;
 use projections::catalog::Status;
-use projections::{Moment, TenantConnection, access, catalog};
+use projections::{Moment, access, catalog};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -86,6 +87,8 @@ pub(super) struct Access {
     policy_recorded: bool,
     /// The position of its record; null when there is none.
     policy_sequence: Option<Sequence>,
+    /// Its record, as `policies` lists it; null when there is none.
+    policy: Option<PolicyAdoption>,
 }
 
 /// The entry to past and present rights.
@@ -119,8 +122,9 @@ impl AccessQueries {
         let tool = session.tool_at(tool, moment).await?;
         let id = PrincipalId::derive(tenant, principal.trim());
         let principal = session.principal_at(id.clone(), moment).await?;
-        let adopted = access::policy(&mut of_installation(session).await?.at(moment)).await?;
-        let policy_sequence = adopted.as_ref().map(|it| Sequence(it.stream_sequence));
+        let adopted =
+            access::policy(&mut session.reads_of_installation().await?.at(moment)).await?;
+        let record = adopted.as_ref().map(access::Adoption::from);
         let policy: Arc<dyn Authorizer> = match adopted {
             Some(adopted) => {
                 let evaluated = session.state.policies.of(adopted).await;
@@ -146,16 +150,11 @@ impl AccessQueries {
             tool,
             sequence: Sequence(position),
             policy_version: policy.policy_version().to_owned(),
-            policy_recorded: policy_sequence.is_some(),
-            policy_sequence,
+            policy_recorded: record.is_some(),
+            policy_sequence: record.as_ref().map(|it| Sequence(it.stream_sequence)),
+            policy: record.map(PolicyAdoption),
         }))
     }
-}
-
-/// A connection to what belongs to no tenant.
-async fn of_installation(session: &Session) -> Result<TenantConnection, ApiError> {
-    let installation = TenantId::installation();
-    Ok(session.state.reads.tenant(&installation).await?)
 }
 
 /// One position for both read models, so that rights, tool and policy are of the same moment: for the present,
@@ -167,7 +166,8 @@ async fn common_position(session: &Session, at: Option<AsOf>) -> Result<u64, Api
     };
     let mut position = session.position(catalog::NAME, at).await?;
     if let AsOf::Time(time) = at {
-        let policy = catalog::position_at(&mut of_installation(session).await?, time).await?;
+        let policy =
+            catalog::position_at(&mut session.reads_of_installation().await?, time).await?;
         position = policy.map_or(position, |policy| policy.min(position));
     }
     let same = AsOf::Sequence(Sequence(position));

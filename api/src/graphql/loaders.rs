@@ -70,6 +70,10 @@ pub(super) struct BehindName(pub(super) String);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct OwnTenant;
 
+/// Where rules were last put on record: the installation's and no tenant's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct RecordOf(pub(super) String);
+
 /// A part of the history of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct HistoryOf {
@@ -258,6 +262,23 @@ impl Loader<OwnTenant> for Loaders {
             .map(|tenant| (OwnTenant, tenant))
             .into_iter()
             .collect())
+    }
+}
+
+impl Loader<RecordOf> for Loaders {
+    type Value = u64;
+    type Error = ApiError;
+
+    /// Only ever asked about the policy in force, so one statement for a request.
+    async fn load(&self, keys: &[RecordOf]) -> Result<HashMap<RecordOf, u64>, ApiError> {
+        let mut reads = self.reads.tenant(&TenantId::installation()).await?;
+        let mut found = HashMap::new();
+        for key in keys {
+            if let Some(at) = access::last_adoption_of(&mut reads, &key.0).await? {
+                found.insert(key.clone(), at);
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -56,6 +56,11 @@ impl PublicReview {
         self.0.text.as_deref()
     }
 
+    /// Whether it is in the rating: of the reviews that members of one tenant wrote about a tool, the last 5 are.
+    async fn counts(&self) -> bool {
+        self.0.counts
+    }
+
     /// When it was first written.
     async fn written_at(&self) -> DateTime<Utc> {
         self.0.written_at

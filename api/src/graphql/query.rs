@@ -9,6 +9,7 @@ use super::ledger::LedgerQueries;
 use super::marketplace::installation::InstallationQueries;
 use super::marketplace::listing::ListingQueries;
 use super::node::NodeQueries;
+use super::policy::PolicyQueries;
 use super::principal::PrincipalQueries;
 use super::publisher::PublisherQueries;
 use super::registry::RegistryQueries;
@@ -32,6 +33,7 @@ pub(super) struct Query(
     GrantQueries,
     AccessQueries,
     AuditQueries,
+    PolicyQueries,
     LedgerQueries,
     PublisherQueries,
     TaxonomyQueries,

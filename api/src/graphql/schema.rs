@@ -9,6 +9,7 @@ use super::marketplace::dependent::DependentConnection;
 use super::marketplace::installation::InstallationConnection;
 use super::marketplace::listing::ListingConnection;
 use super::mutation::Mutation;
+use super::policy::PolicyConnection;
 use super::principal::PrincipalConnection;
 use super::public_review::PublicReviewConnection;
 use super::publisher::PublisherConnection;
@@ -70,6 +71,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .override_output_type_description::<GrantConnection>("A page of grants.")
         .override_output_type_description::<HistoryConnection>("A page of a history.")
         .override_output_type_description::<AuditConnection>("A page of the audit log.")
+        .override_output_type_description::<PolicyConnection>("A page of policies on record.")
         .override_output_type_description::<ReviewConnection>("A page of reviews.")
         .override_output_type_description::<PublicReviewConnection>("A page of public reviews.")
         .override_output_type_description::<ListingConnection>("A page of the marketplace.")

@@ -140,7 +140,8 @@ enum SearchSort {
     Updated,
     /// The best rated first, by the Bayesian average, `rating { bayesian }`; equal ones as by relevance.
     Rating,
-    /// The most used first, by your tenant's agents, in steps that double: one session, two, four, eight and so on;
+    /// The most used of the last 30 days first, by your tenant's agents, in steps that double: one session, two, four,
+    /// eight and so on;
     /// equal ones as by relevance.
     Use,
 }

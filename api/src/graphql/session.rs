@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::state::AppState;
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
-use domain::id::{PrincipalId, ServerId, ToolId};
+use domain::id::{PrincipalId, ServerId, TenantId, ToolId};
 use domain::tool::Visibility;
 use projections::{Moment, TenantConnection};
 use std::collections::HashMap;
@@ -68,6 +68,11 @@ impl Session {
     /// that a request never waits for connections that it holds itself.
     pub(super) async fn reads(&self) -> Result<TenantConnection, ApiError> {
         Ok(self.state.reads.tenant(&self.caller.tenant).await?)
+    }
+
+    /// A connection to what belongs to no tenant.
+    pub(super) async fn reads_of_installation(&self) -> Result<TenantConnection, ApiError> {
+        Ok(self.state.reads.tenant(&TenantId::installation()).await?)
     }
 
     /// The loaders of a moment: what is nested in an object is of the object's moment.

@@ -69,7 +69,7 @@ pub(super) struct Arguments {
     #[schemars(with = "f64", range(min = 1, max = 5))]
     min_rating: Option<f64>,
     /// In which order: "relevance" (the best first, as when left out), "name", "updated" (the last changed first),
-    /// "rating" (the best rated first) or "use" (the most used first).
+    /// "rating" (the best rated first) or "use" (the most used of late first).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     sort: Option<String>,

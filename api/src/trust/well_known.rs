@@ -5,7 +5,8 @@ use super::address::is_public;
 use super::dns::Dns;
 use crate::config::PublishersConfig;
 use crate::error::chain;
-use reqwest::{Client, Response, StatusCode, redirect};
+use crate::fetch::bounded;
+use reqwest::{Client, StatusCode, redirect};
 use std::net::SocketAddr;
 
 /// Where it stands on the server.
@@ -57,7 +58,13 @@ pub(super) async fn fetch(
     let request = client.get(&url).header("accept", "text/plain");
     let response = request.send().await.map_err(told)?;
     match response.status() {
-        StatusCode::OK => Ok(vec![read(response, &url).await?]),
+        StatusCode::OK => match bounded(response, MAX_BODY).await.map_err(told)? {
+            Some(body) => Ok(vec![String::from_utf8_lossy(&body).into_owned()]),
+            None => Err(unreachable(
+                &url,
+                format!("it is larger than {MAX_BODY} bytes"),
+            )),
+        },
         StatusCode::NOT_FOUND | StatusCode::GONE => Ok(Vec::new()),
         other if other.is_redirection() => Err(unreachable(
             &url,
@@ -65,23 +72,6 @@ pub(super) async fn fetch(
         )),
         other => Err(unreachable(&url, format!("it answers {other}"))),
     }
-}
-
-async fn read(mut response: Response, url: &str) -> Result<String, ProofError> {
-    let mut body = Vec::new();
-    loop {
-        let chunk = response.chunk().await;
-        let chunk = chunk.map_err(|error| unreachable(url, chain(&error.without_url())))?;
-        let Some(chunk) = chunk else { break };
-        if body.len() + chunk.len() > MAX_BODY {
-            return Err(unreachable(
-                url,
-                format!("it is larger than {MAX_BODY} bytes"),
-            ));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
 fn unreachable(url: &str, why: impl Into<String>) -> ProofError {

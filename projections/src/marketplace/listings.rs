@@ -186,30 +186,6 @@ pub async fn count_listings(
     Ok(count.await?)
 }
 
-/// Those of several tools that are listed and pass the filter, in their order, in one statement.
-///
-/// # Errors
-/// [`QueryError`].
-pub async fn those_that_pass(
-    connection: &mut TenantConnection,
-    filter: &ListingFilter,
-    ids: &[ToolId],
-) -> Result<Vec<ToolId>, QueryError> {
-    let names: Vec<&str> = ids.iter().map(ToolId::as_str).collect();
-    let mut query = QueryBuilder::new("SELECT tool_id FROM marketplace.listings");
-    filter.push(&mut query);
-    query
-        .push(" AND tool_id = ANY (")
-        .push_bind(names)
-        .push(")");
-    let passing: Vec<String> = query
-        .build_query_scalar()
-        .fetch_all(&mut **connection)
-        .await?;
-    let passes = |id: &&ToolId| passing.iter().any(|one| one == id.as_str());
-    Ok(ids.iter().filter(passes).cloned().collect())
-}
-
 /// Several listings in one statement; those that are not listed are absent.
 ///
 /// # Errors

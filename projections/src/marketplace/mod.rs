@@ -19,7 +19,7 @@ pub use installations::{
 pub use installed::Installed;
 pub use listings::{
     ListedVersion, Listing, ListingFilter, count_listings, listings, listings_at, listings_by_id,
-    those_that_pass, versions_by_listing,
+    versions_by_listing,
 };
 pub use projector::MarketplaceProjector;
 

@@ -1,13 +1,17 @@
-//! What every tenant sees: the reviews by members of installing tenants that count, and their sums, as long as
-//! the tool is offered.
+//! What every tenant sees: the reviews by members of installing tenants that are neither withdrawn nor hidden, and the
+//! sums of those that count, as long as the tool is offered. However many reviews the members of one tenant write
+//! about a tool, [`MOST_OF_A_TENANT`] of them count.
 
-use super::rows::{Key, ReviewRow};
+use super::rows::{Key, ReviewRow, unzip};
 use crate::catalog::save::save;
 use crate::error::ProjectionError;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+/// Reviews of one tenant that count for one tool, over all its versions. `docs/reviews.md` says why.
+const MOST_OF_A_TENANT: i64 = 5;
 
 const COLUMNS: &[&str] = &[
     "publisher",
@@ -36,20 +40,21 @@ struct PublicRow<'a> {
     listed: bool,
 }
 
-/// Writes what is public of the reviews of a batch, and takes away what is not any more. `changes` are those of
-/// the sums, by publisher, tool, version and stars; `tools` may have been offered or taken away.
+/// Writes what is public of the reviews of a batch, and takes away what is not any more; `tools` may have been
+/// offered or taken away.
 pub(super) async fn publish(
     connection: &mut PgConnection,
     reviews: &[ReviewRow],
-    changes: &BTreeMap<(&str, &str, &str, u8), i64>,
     mut tools: BTreeSet<Key>,
 ) -> Result<(), ProjectionError> {
-    let (mut shown, mut gone) = (Vec::new(), (Vec::new(), Vec::new()));
+    let (mut shown, mut gone) = (Vec::new(), BTreeSet::new());
+    let (mut voters, mut reviewed) = (BTreeSet::new(), BTreeSet::new());
     for row in reviews {
         let Some(publisher) = row.publisher.as_deref() else {
             continue;
         };
-        tools.insert((publisher.to_owned(), row.tool_id.clone()));
+        reviewed.insert((publisher.to_owned(), row.tool_id.clone()));
+        voters.insert((row.tenant.clone(), row.tool_id.clone()));
         if row.counts() {
             shown.push(PublicRow {
                 tenant: &row.tenant,
@@ -64,60 +69,59 @@ pub(super) async fn publish(
                 listed: false,
             });
         } else {
-            gone.0.push(row.tenant.as_str());
-            gone.1.push(row.review_id.as_str());
+            gone.insert((row.tenant.clone(), row.review_id.clone()));
         }
     }
     save(connection, "public_reviews", "review_id", COLUMNS, &shown).await?;
-    if !gone.0.is_empty() {
-        sqlx::query(
-            "DELETE FROM public_reviews USING unnest($1::text[], $2::text[]) AS gone (t, i)
-             WHERE tenant = t AND review_id = i",
-        )
-        .bind(gone.0)
-        .bind(gone.1)
-        .execute(&mut *connection)
-        .await?;
-    }
-    add_to_sums(connection, changes).await?;
-    let touched = list(connection, &tools).await?;
-    if touched > 0 || !changes.is_empty() {
+    let delete = "DELETE FROM public_reviews USING unnest($1::text[], $2::text[]) AS gone (t, i)
+         WHERE tenant = t AND review_id = i";
+    over(connection, delete, &gone).await?;
+    choose(connection, &voters).await?;
+    sum_up(connection, &reviewed).await?;
+    let is_reviewed = !reviewed.is_empty();
+    tools.append(&mut reviewed);
+    if list(connection, &tools).await? > 0 || is_reviewed {
         add_up(connection).await?;
     }
     Ok(())
 }
 
-/// A row that arrives at 0 goes, as in the sums of a tenant.
-async fn add_to_sums(
+/// Which reviews count: of those that the members of one tenant wrote about one tool, the last ones. It follows from
+/// the rows that there are, whatever came and went before.
+async fn choose(
     connection: &mut PgConnection,
-    changes: &BTreeMap<(&str, &str, &str, u8), i64>,
+    voters: &BTreeSet<Key>,
 ) -> Result<(), ProjectionError> {
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let publishers: Vec<_> = changes.keys().map(|key| key.0).collect();
-    let tools: Vec<_> = changes.keys().map(|key| key.1).collect();
-    let versions: Vec<_> = changes.keys().map(|key| key.2).collect();
-    let ratings: Vec<_> = changes.keys().map(|key| i16::from(key.3)).collect();
-    let numbers: Vec<_> = changes.values().copied().collect();
+    let statement = format!(
+        "UPDATE public_reviews AS one SET counts = NOT one.counts
+         FROM (
+             SELECT tenant, review_id, row_number() OVER (
+                 PARTITION BY tenant, tool_id ORDER BY written_at DESC, review_id DESC
+             ) <= {MOST_OF_A_TENANT} AS counts
+             FROM public_reviews JOIN unnest($1::text[], $2::text[]) AS voters (t, i)
+               ON tenant = t AND tool_id = i
+         ) AS placed
+         WHERE one.tenant = placed.tenant AND one.review_id = placed.review_id AND one.counts <> placed.counts"
+    );
+    over(connection, &statement, voters).await?;
+    Ok(())
+}
+
+/// The sums of the tools that are reviewed, from what counts. A number of 0 has no row.
+async fn sum_up(
+    connection: &mut PgConnection,
+    tools: &BTreeSet<Key>,
+) -> Result<(), ProjectionError> {
     for statement in [
-        "INSERT INTO public_ratings AS sums (tenant, tool_id, tool_version, rating, reviews)
-         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::bigint[])
-         ON CONFLICT (tenant, tool_id, tool_version, rating)
-         DO UPDATE SET reviews = sums.reviews + EXCLUDED.reviews",
-        "DELETE FROM public_ratings
-         USING unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::bigint[])
-               AS changed (t, i, v, r, n)
-         WHERE tenant = t AND tool_id = i AND tool_version = v AND rating = r AND reviews = 0",
+        "DELETE FROM public_ratings USING unnest($1::text[], $2::text[]) AS reviewed (t, i)
+         WHERE tenant = t AND tool_id = i",
+        "INSERT INTO public_ratings (tenant, tool_id, tool_version, rating, reviews)
+         SELECT publisher, tool_id, tool_version, rating, count(*)
+         FROM public_reviews JOIN unnest($1::text[], $2::text[]) AS reviewed (t, i)
+           ON publisher = t AND tool_id = i
+         WHERE counts GROUP BY publisher, tool_id, tool_version, rating",
     ] {
-        sqlx::query(statement)
-            .bind(&publishers)
-            .bind(&tools)
-            .bind(&versions)
-            .bind(&ratings)
-            .bind(&numbers)
-            .execute(&mut *connection)
-            .await?;
+        over(connection, statement, tools).await?;
     }
     Ok(())
 }
@@ -127,30 +131,36 @@ async fn list(
     connection: &mut PgConnection,
     tools: &BTreeSet<Key>,
 ) -> Result<u64, ProjectionError> {
-    if tools.is_empty() {
-        return Ok(0);
-    }
-    let (tenants, ids): (Vec<&str>, Vec<&str>) =
-        tools.iter().map(|(t, i)| (t.as_str(), i.as_str())).unzip();
     let mut touched = 0;
     for (table, publisher) in [
         ("public_reviews", "publisher"),
         ("public_ratings", "tenant"),
     ] {
-        let done = sqlx::query(&format!(
+        let statement = format!(
             "UPDATE {table} SET listed = tools.listed
              FROM tools JOIN unnest($1::text[], $2::text[]) AS touched (t, i)
                   ON tools.tenant = t AND tools.tool_id = i
              WHERE {table}.{publisher} = tools.tenant AND {table}.tool_id = tools.tool_id
                AND {table}.listed <> tools.listed"
-        ))
-        .bind(&tenants)
-        .bind(&ids)
-        .execute(&mut *connection)
-        .await?;
-        touched += done.rows_affected();
+        );
+        touched += over(connection, &statement, tools).await?;
     }
     Ok(touched)
+}
+
+/// Runs a statement over keys (tenant, id), which are `$1` and `$2`; not without a key. Answers how many rows it
+/// changes.
+async fn over(
+    connection: &mut PgConnection,
+    statement: &str,
+    keys: &BTreeSet<Key>,
+) -> Result<u64, ProjectionError> {
+    if keys.is_empty() {
+        return Ok(0);
+    }
+    let (tenants, ids) = unzip(keys);
+    let done = sqlx::query(statement).bind(tenants).bind(ids);
+    Ok(done.execute(connection).await?.rows_affected())
 }
 
 /// The totals over all tools that are offered now.

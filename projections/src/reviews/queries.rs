@@ -143,6 +143,8 @@ pub struct PublicReview {
     pub rating: i16,
     /// Why; none when nothing was said, or the author is erased.
     pub text: Option<String>,
+    /// Whether it is in the rating.
+    pub counts: bool,
     /// When it was first written.
     pub written_at: DateTime<Utc>,
     /// When it last changed.
@@ -176,7 +178,7 @@ pub async fn public_reviews_by_tool(
     let ids: Vec<&str> = tools.iter().map(ToolId::as_str).collect();
     let rows = sqlx::query(
         "SELECT reviews.* FROM unnest($1::text[]) AS wanted (id) CROSS JOIN LATERAL (
-             SELECT review_id, tool_id, tool_version, tenant, rating, text, written_at, updated_at
+             SELECT review_id, tool_id, tool_version, tenant, rating, text, counts, written_at, updated_at
              FROM reviews.public_reviews
              WHERE tool_id = wanted.id
                AND ($2::timestamptz IS NULL OR (written_at, review_id) < ($2, $3))
@@ -302,6 +304,7 @@ fn read_public(row: &PgRow) -> Result<PublicReview, QueryError> {
         tenant: TenantId::new(tenant).map_err(corrupt)?,
         rating: row.try_get("rating")?,
         text: row.try_get("text")?,
+        counts: row.try_get("counts")?,
         written_at: row.try_get("written_at")?,
         updated_at: row.try_get("updated_at")?,
     })

@@ -57,7 +57,7 @@ impl ReviewRow {
         self.appeal = None;
     }
 
-    /// Whether it is in the sums.
+    /// Whether it is published and shown: in the sums of its tenant, or among those that may count in public.
     pub(super) fn counts(&self) -> bool {
         !self.withdrawn && self.moderation == Moderation::Visible
     }
@@ -125,30 +125,25 @@ impl Rows {
         Ok(rows)
     }
 
-    /// Writes the rows, and what they change in the sums: those of the tenant for its own tools, the public ones
-    /// for the tools of others.
+    /// Writes the rows, what they change in the sums of the tenant for its own tools, and what is public of those
+    /// about the tools of others.
     pub(super) async fn save(self, connection: &mut PgConnection) -> Result<(), ProjectionError> {
         let tools = self.tools.save(connection).await?;
-        let (mut own, mut public) = (BTreeMap::new(), BTreeMap::new());
+        let mut sums = BTreeMap::new();
         let before = self.before.iter().map(|row| (row, -1));
         let after = self.reviews.values().map(|row| (row, 1));
-        for (row, change) in before.chain(after).filter(|(row, _)| row.counts()) {
-            let (sums, whose) = match &row.publisher {
-                None => (&mut own, &row.tenant),
-                Some(publisher) => (&mut public, publisher),
-            };
+        let own = |(row, _): &(&ReviewRow, i64)| row.publisher.is_none() && row.counts();
+        for (row, change) in before.chain(after).filter(own) {
             let tool = (row.tool_id.as_str(), row.tool_version.as_str());
-            let key = (whose.as_str(), tool.0, tool.1, row.rating);
+            let key = (row.tenant.as_str(), tool.0, tool.1, row.rating);
             *sums.entry(key).or_default() += change;
         }
-        for sums in [&mut own, &mut public] {
-            sums.retain(|_, change| *change != 0);
-        }
-        if !own.is_empty() {
-            add_to_sums(connection, &own).await?;
+        sums.retain(|_, change| *change != 0);
+        if !sums.is_empty() {
+            add_to_sums(connection, &sums).await?;
         }
         let rows: Vec<_> = self.reviews.values().cloned().collect();
-        publish(connection, &rows, &public, tools).await?;
+        publish(connection, &rows, tools).await?;
         if !self.erased.is_empty() {
             let (tenants, ids) = unzip(&self.erased);
             sqlx::query(
@@ -206,7 +201,8 @@ async fn add_to_sums(
     Ok(())
 }
 
-fn unzip(keys: &BTreeSet<Key>) -> (Vec<&str>, Vec<&str>) {
+/// Keys as a statement takes them.
+pub(super) fn unzip(keys: &BTreeSet<Key>) -> (Vec<&str>, Vec<&str>) {
     keys.iter()
         .map(|(tenant, id)| (tenant.as_str(), id.as_str()))
         .unzip()

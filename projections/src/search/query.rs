@@ -45,6 +45,9 @@ pub struct SearchRequest {
     pub query: String,
     /// Narrows the search beside the filters of the line.
     pub filter: SearchFilter,
+    /// The least plain average in stars; what nobody has reviewed has none. A `rating` of the filter is another
+    /// measure, the Bayesian average.
+    pub least_average: Option<f64>,
     /// The visibilities that the caller may see; with none, nothing is found.
     pub visibilities: Vec<String>,
     /// In which order.
@@ -71,6 +74,7 @@ impl SearchRequest {
             },
             query: query.to_owned(),
             filter: SearchFilter::default(),
+            least_average: None,
             visibilities: Vec::new(),
             sort: Sort::Relevance,
             first: DEFAULT_HITS,
@@ -108,7 +112,7 @@ pub enum Sort {
     Updated,
     /// The best rated first, by the Bayesian average as the tenant sees it; equal ones as by relevance.
     Rating,
-    /// The most used first, by the tenant's agents; equal ones as by relevance.
+    /// The most used of late first, by the tenant's agents; equal ones as by relevance.
     Use,
 }
 
@@ -280,7 +284,8 @@ impl SearchIndex {
             None => Which::AtHand,
         };
         let reader = self.reader(which).await?;
-        let rated = asked.least.is_some() || request.sort == Sort::Rating || request.facets;
+        let filtered = asked.least.is_some() || asked.least_average.is_some();
+        let rated = filtered || request.sort == Sort::Rating || request.facets;
         let ratings = match rated {
             true => Ratings::read(&reader, &request.tenant).await?,
             false => Ratings::none(),
@@ -337,9 +342,10 @@ impl SearchIndex {
 struct Asked {
     text: String,
     words: Vec<String>,
-    /// All that narrows, but for the rating, which the version that is read decides on.
+    /// All that narrows, but for the ratings, which the version that is read decides on.
     filter: DfExpr,
     least: Option<LeastRating>,
+    least_average: Option<f64>,
     unknown: Vec<String>,
 }
 
@@ -365,6 +371,7 @@ impl Asked {
             words: distinct_words(&text),
             filter: filter(request, &narrowed),
             least: narrowed.least_rating(),
+            least_average: request.least_average,
             text,
             unknown: query.unknown,
         })
@@ -372,16 +379,17 @@ impl Asked {
 
     /// All that decides on what is found: the filter holds the caller's tenant and rights, too.
     fn binding(&self, sort: Sort, mode: Mode) -> [String; 3] {
-        let filter = format!("{:?} {:?}", self.filter, self.least);
+        let ratings = (self.least, self.least_average);
+        let filter = format!("{:?} {ratings:?}", self.filter);
         [self.text.clone(), filter, format!("{sort:?} {mode:?}")]
     }
 
     fn filter(&self, ratings: &Ratings) -> DfExpr {
-        let filter = self.filter.clone();
-        match self.least {
-            Some(least) => filter.and(ratings.condition(least)),
-            None => filter,
-        }
+        let least = self.least.map(|least| ratings.condition(least));
+        let average = self.least_average;
+        let average = average.map(|stars| ratings.average_condition(stars));
+        let narrowed = least.into_iter().chain(average);
+        narrowed.fold(self.filter.clone(), DfExpr::and)
     }
 
     fn with_notice(&self, notice: Option<String>) -> Option<String> {

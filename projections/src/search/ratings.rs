@@ -23,7 +23,7 @@ const ROUNDING: f64 = 1e-9;
 pub(super) struct Ratings {
     /// The average of whatever the tenant has not reviewed.
     mean: f64,
-    by_tool: HashMap<String, f64>,
+    by_tool: HashMap<String, Histogram>,
 }
 
 impl Ratings {
@@ -40,7 +40,7 @@ impl Ratings {
         let some = |column: &str| !col(column).eq(lit(""));
         let own = col("tenant").eq(lit(tenant.as_str())).and(some("rated"));
         let seen = own.or(some("rated_publicly"));
-        let (mut sums, mut all) = (Vec::new(), Histogram::default());
+        let (mut by_tool, mut all) = (HashMap::new(), Histogram::default());
         for batch in reader.all(&seen, &COLUMNS).await? {
             let [tenants, tools, rated, publicly] = COLUMNS.map(|name| rows::strings(&batch, name));
             let (tenants, tools, rated, publicly) = (tenants?, tools?, rated?, publicly?);
@@ -50,21 +50,17 @@ impl Ratings {
                     counted = counted.plus(&rows::rated(rated.value(row))?);
                 }
                 all = all.plus(&counted);
-                sums.push((tools.value(row).to_owned(), counted));
+                by_tool.insert(tools.value(row).to_owned(), counted);
             }
         }
         let mean = all.average().unwrap_or(PRIOR_MEAN);
-        let by_tool = sums.into_iter();
-        let by_tool = by_tool.map(|(tool, sum)| (tool, sum.bayesian(mean)));
-        Ok(Self {
-            mean,
-            by_tool: by_tool.collect(),
-        })
+        Ok(Self { mean, by_tool })
     }
 
     /// The Bayesian average of a tool.
     pub(super) fn of(&self, tool_id: &str) -> f64 {
-        self.by_tool.get(tool_id).copied().unwrap_or(self.mean)
+        let sums = self.by_tool.get(tool_id);
+        sums.map_or(self.mean, |sums| sums.bayesian(self.mean))
     }
 
     /// Whether a tool has at least so many stars.
@@ -75,21 +71,30 @@ impl Ratings {
     /// What a tool fulfils that has the least rating, for the index to filter by before it ranks.
     pub(super) fn condition(&self, least: LeastRating) -> DfExpr {
         let others = reaches(self.mean, least.stars);
-        let mut named: Vec<&str> = self
-            .by_tool
-            .iter()
-            .filter(|(_, rating)| reaches(**rating, least.stars) != others)
-            .map(|(tool, _)| tool.as_str())
-            .collect();
-        // One expression for one state, whatever the order of the map; and never an empty list: no tool has this id.
-        named.sort_unstable();
-        named.push("");
-        let named = is_in(col("tool_id"), named.into_iter().map(lit).collect());
+        let named = self.those(|sums| reaches(sums.bayesian(self.mean), least.stars) != others);
         if others == least.negated {
             named
         } else {
             !named
         }
+    }
+
+    /// What a tool fulfils whose plain average is at least so high; none has one that nobody has reviewed.
+    pub(super) fn average_condition(&self, stars: f64) -> DfExpr {
+        self.those(|sums| {
+            sums.average()
+                .is_some_and(|average| reaches(average, stars))
+        })
+    }
+
+    /// The reviewed tools that are named by their sums.
+    fn those(&self, wanted: impl Fn(&Histogram) -> bool) -> DfExpr {
+        let named = self.by_tool.iter().filter(|(_, sums)| wanted(sums));
+        let mut named: Vec<&str> = named.map(|(tool, _)| tool.as_str()).collect();
+        // One expression for one state, whatever the order of the map; and never an empty list: no tool has this id.
+        named.sort_unstable();
+        named.push("");
+        is_in(col("tool_id"), named.into_iter().map(lit).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Counting sessions: what a use adds, given what the session has used before. Pure.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
 /// Silence that ends a piece of work: what follows begins another one.
@@ -19,6 +19,8 @@ pub struct Session {
 pub struct Counts {
     /// For a tool: sessions that used it, and steps that led on from it.
     pub tools: BTreeMap<String, (u64, u64)>,
+    /// For a tool and a day (UTC): sessions that first used it on that day.
+    pub days: BTreeMap<(String, NaiveDate), u64>,
     /// For a tool and another: sessions that used both, and steps from the one to the other.
     pub pairs: BTreeMap<(String, String), (u64, u64)>,
 }
@@ -51,6 +53,8 @@ impl Session {
             Some(place) => drop(self.tools.remove(place)),
             None => {
                 counts.tools.entry(tool.to_owned()).or_default().0 += 1;
+                let day = (tool.to_owned(), at.date_naive());
+                *counts.days.entry(day).or_default() += 1;
                 for (other, _) in self.tools.iter().rev().take(MOST) {
                     for (one, another) in [(other.as_str(), tool), (tool, other.as_str())] {
                         let pair = (one.to_owned(), another.to_owned());
@@ -109,6 +113,23 @@ mod tests {
         );
         assert_eq!(pair(&counts, "b", "a"), (1, 1));
         assert_eq!(counts.tools["a"].0, 2);
+    }
+
+    #[test]
+    fn a_session_counts_on_the_day_of_its_first_use() {
+        let midnight = 24 * 60;
+        let counts = count(&[
+            ("a", midnight - 5),
+            ("b", midnight - 4),
+            ("a", midnight + 5),
+            ("a", 2 * midnight),
+        ]);
+        let day = |tool: &str, days| {
+            let key = (tool.to_owned(), at(days * midnight).date_naive());
+            counts.days.get(&key).copied().unwrap_or_default()
+        };
+        assert_eq!((day("a", 0), day("a", 1), day("a", 2)), (1, 0, 1));
+        assert_eq!((day("b", 0), day("b", 1)), (1, 0));
     }
 
     #[test]

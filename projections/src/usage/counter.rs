@@ -2,6 +2,7 @@
 //! fence of what it writes.
 
 use super::count::{Counts, Session};
+use super::days;
 use crate::checkpoint::{to_i64, to_u64};
 use crate::error::ProjectionError;
 use crate::lease;
@@ -72,7 +73,10 @@ impl Counter {
         loop {
             match tokio::time::timeout(QUIET, next(&mut reader)).await {
                 Ok(batch) => position = apply(&mut connection, position, &batch?).await?,
-                Err(_elapsed) => lease::renew(&mut connection).await?,
+                Err(_elapsed) => {
+                    lease::renew(&mut connection).await?;
+                    days::forget(&mut connection).await?;
+                }
             }
         }
     }
@@ -131,6 +135,8 @@ async fn count(connection: &mut PgConnection, uses: &[Use]) -> Result<(), Projec
     }
     save_sessions(connection, &sessions).await?;
     save_tools(connection, &counts).await?;
+    days::save(connection, &counts).await?;
+    days::forget(connection).await?;
     save_pairs(connection, &counts).await
 }
 
@@ -205,10 +211,11 @@ async fn save_tools(
         }
     }
     sqlx::query(
-        "INSERT INTO usage.tools AS known (tenant, tool_id, sessions, steps)
-         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[])
+        "INSERT INTO usage.tools AS known (tenant, tool_id, sessions, steps, recent)
+         SELECT t, i, n, s, n FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS counted (t, i, n, s)
          ON CONFLICT (tenant, tool_id) DO UPDATE
-         SET sessions = known.sessions + excluded.sessions, steps = known.steps + excluded.steps",
+         SET sessions = known.sessions + excluded.sessions, steps = known.steps + excluded.steps,
+             recent = known.recent + excluded.recent",
     )
     .bind(tenants)
     .bind(tools)

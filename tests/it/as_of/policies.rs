@@ -13,7 +13,11 @@ use std::path::{Path, PathBuf};
 const BUILT_IN: &str = include_str!("../../../api/policy/registry.polar");
 const ACCESS: &str = "query($at: AsOf) {
     accessAt(principal: \"ada\", server: \"git\", tool: \"commit\", at: $at, action: RETIRE) {
-        allowed sequence policyVersion policyRecorded policySequence grants { role } } }";
+        allowed sequence policyVersion policyRecorded policySequence grants { role }
+        policy { policyVersion sequence } } }";
+const POLICIES: &str = "query($first: Int! = 10, $after: String, $version: String) {
+    policies(first: $first, after: $after, policyVersion: $version) {
+        nodes { policyVersion sha256 sequence adoptedAt inForce } pageInfo { hasNextPage endCursor } } }";
 
 /// The built-in rules, and that agents may take tools out of use.
 fn generous() -> String {
@@ -94,6 +98,8 @@ async fn what_was_possible_is_judged_by_the_policy_of_then() {
         assert_eq!(found["policyVersion"], record.1.as_str(), "{at}");
         assert_eq!(found["policyRecorded"], true, "{at}");
         assert_eq!(found["policySequence"], record.0, "{at}");
+        let listed = json!({ "policyVersion": record.1, "sequence": record.0 });
+        assert_eq!(found["policy"], listed, "{at}");
         let grants = if allowed {
             json!([{ "role": "AGENT" }])
         } else {
@@ -114,6 +120,7 @@ async fn where_no_policy_is_on_record_the_answer_says_so() {
     let found = access(&owner, json!({ "sequence": 0 })).await;
     assert_eq!(found["policyRecorded"], false, "{found:#}");
     assert_eq!(found["policySequence"], Value::Null);
+    assert_eq!(found["policy"], Value::Null);
     assert_eq!(found["policyVersion"], version_of(BUILT_IN));
 }
 
@@ -160,4 +167,77 @@ async fn policies_are_read_as_the_installations_and_as_no_tenants() {
     let mut own = reads.tenant(&TenantId::installation()).await.unwrap();
     let found = access::policy(&mut own).await.unwrap().unwrap();
     assert_eq!(found.text, BUILT_IN);
+}
+
+async fn policies(client: &Client, variables: Value) -> Value {
+    client.data(POLICIES, variables).await["policies"].take()
+}
+
+fn positions(page: &Value) -> Vec<u64> {
+    let nodes = page["nodes"].as_array().unwrap().iter();
+    nodes
+        .map(|node| node["sequence"].as_u64().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn policies_are_listed_newest_first_and_say_which_one_judges_now() {
+    let folders = tempfile::tempdir().unwrap();
+    let generous_folder = folder(folders.path(), "generous", &generous());
+    let installation = Installation::start().await;
+    let installation = installation
+        .restart_with(|config| config.auth.policy_dir = Some(generous_folder))
+        .await;
+    let installation = installation
+        .restart_with(|config| config.auth.policy_dir = None)
+        .await;
+    let auditor = installation
+        .client("acme", "auditor", &[Role::Auditor])
+        .await;
+    let on_record = recorded(&installation).await;
+    let newest_first: Vec<u64> = on_record.iter().rev().map(|one| one.0).collect();
+    assert_eq!(newest_first.len(), 3);
+
+    let whole = policies(&auditor, json!({})).await;
+    assert_eq!(positions(&whole), newest_first);
+    for (node, record) in whole["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(on_record.iter().rev())
+    {
+        assert_eq!(node["policyVersion"], record.1.as_str());
+        let sha256 = node["sha256"].as_str().unwrap();
+        assert!(sha256.len() == 64 && sha256.starts_with(&record.1));
+        // The built-in rules came back: their first record is history, although it has the same name.
+        assert_eq!(node["inForce"], record.0 == newest_first[0], "{node}");
+    }
+    let registry = "{ registry { policyVersion } }";
+    let registry = auditor.data(registry, json!({})).await["registry"].take();
+    assert_eq!(
+        registry["policyVersion"],
+        whole["nodes"][0]["policyVersion"]
+    );
+    let named = policies(&auditor, json!({ "version": version_of(&generous()) })).await;
+    assert_eq!(positions(&named), newest_first[1..2]);
+
+    let first = policies(&auditor, json!({ "first": 2 })).await;
+    assert_eq!(positions(&first), newest_first[..2]);
+    assert_eq!(first["pageInfo"]["hasNextPage"], true);
+    let after = &first["pageInfo"]["endCursor"];
+    let rest = policies(&auditor, json!({ "first": 2, "after": after })).await;
+    assert_eq!(positions(&rest), newest_first[2..]);
+    assert_eq!(rest["pageInfo"]["hasNextPage"], false);
+
+    // Every tenant is judged by them, and those see them there who see its audit log.
+    let owner = installation.client("beta", "owner", &[Role::Owner]).await;
+    assert_eq!(positions(&policies(&owner, json!({})).await), newest_first);
+    for role in [Role::Agent, Role::Publisher] {
+        let other = installation
+            .client("beta", &format!("a-{role}"), &[role])
+            .await;
+        assert_eq!(other.code(POLICIES, json!({})).await, "FORBIDDEN");
+    }
+    let foreign = json!({ "after": "aGVsbG8" });
+    assert_eq!(auditor.code(POLICIES, foreign).await, "INVALID_CURSOR");
 }

@@ -1,10 +1,12 @@
 //! The marketplace: what one tenant offers and another installs, and that nothing else is seen.
 
+mod filters;
 mod hidden;
 mod life;
 mod reviews;
 mod rights;
 mod versions;
+mod votes;
 
 use crate::support::Client;
 use serde_json::{Value, json};

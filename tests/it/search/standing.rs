@@ -1,13 +1,12 @@
-//! What tools are chosen by beside their words: ratings, use and proved publishers, with real reviews, proofs and agents.
+//! What tools are chosen by beside their words: ratings and proved publishers, with real reviews and proofs.
 
 use crate::mcp::{call, names as receipts};
 use crate::publishers;
-use crate::support::{Client, DnsServer, Installation, PATIENCE};
+use crate::support::{Client, DnsServer, Installation};
 use api::trust::SigningKey;
 use domain::principal::Role;
 use projections::rebuild::{Finish, rebuild_search};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
 
 const SEARCH: &str =
     "query($query: String!, $filter: SearchToolsFilter, $sort: SearchSort! = RELEVANCE,
@@ -20,7 +19,7 @@ const REVIEW: &str = "mutation($name: String!, $rating: Int!) {
     reviewTool(input: { server: \"db\", name: $name, rating: $rating }) { review { id } } }";
 
 /// A tenant with one server and some tools.
-async fn fill(
+pub(super) async fn fill(
     installation: &Installation,
     tenant: &str,
     registry_name: &str,
@@ -41,17 +40,17 @@ async fn fill(
     owner
 }
 
-async fn found(client: &Client, variables: Value) -> Value {
+pub(super) async fn found(client: &Client, variables: Value) -> Value {
     client.data(SEARCH, variables).await["searchTools"].take()
 }
 
-fn references(found: &Value) -> Vec<&str> {
+pub(super) fn references(found: &Value) -> Vec<&str> {
     let hits = found["hits"].as_array().unwrap().iter();
     hits.map(|hit| hit["reference"].as_str().unwrap()).collect()
 }
 
 /// The tools that a line finds, over GraphQL and over MCP, which agree.
-async fn names(client: &Client, line: &str, sort: &str) -> Vec<String> {
+pub(super) async fn names(client: &Client, line: &str, sort: &str) -> Vec<String> {
     let graphql = found(client, json!({ "query": line, "sort": sort })).await;
     let lower = sort.to_lowercase();
     let mcp = call(
@@ -176,7 +175,7 @@ async fn ratings_narrow_sort_and_count_and_follow_each_review() {
 }
 
 /// Whether a rebuilt index equals the live one.
-async fn rebuilt(installation: &Installation) -> bool {
+pub(super) async fn rebuilt(installation: &Installation) -> bool {
     let app = &installation.app;
     let outcome = rebuild_search(
         &app.index,
@@ -286,54 +285,6 @@ async fn a_publisher_is_found_as_long_as_its_proof_holds_and_by_its_tenant() {
     assert_eq!(sorted(&acme, "verified:true").await, [""; 0]);
     assert_eq!(sorted(&beta, "publisher:com.example").await, ["copy"]);
     assert!(rebuilt(&installation).await);
-}
-
-#[tokio::test]
-async fn what_agents_use_most_comes_first_for_their_tenant() {
-    let installation = Installation::start().await;
-    let owner = fill(
-        &installation,
-        "acme",
-        "com.acme/db",
-        &["copy", "drop", "read"],
-    )
-    .await;
-    let rival = installation.client("beta", "owner", &[Role::Owner]).await;
-    let install = "mutation($tool: String!) { installTool(input: {
-        publisher: \"acme\", server: \"db\", tool: $tool, range: \"^1\" }) { sequence } }";
-    for tool in ["copy", "read"] {
-        rival.data(install, json!({ "tool": tool })).await;
-    }
-    installation.settle().await;
-    for (handle, tools) in [("one", &["read", "drop"] as &[&str]), ("two", &["read"])] {
-        let agent = installation.client("acme", handle, &[Role::Agent]).await;
-        for tool in tools {
-            call(
-                &agent,
-                "describe_tool",
-                json!({ "tool": format!("db/{tool}") }),
-            )
-            .await;
-        }
-    }
-    call(&rival, "describe_tool", json!({ "tool": "@acme/db/copy" })).await;
-    let begun = Instant::now();
-    for (client, line, expected) in [
-        (
-            &owner,
-            "rows",
-            &["db/read", "db/drop", "db/copy"] as &[&str],
-        ),
-        (&rival, "server:db", &["@acme/db/copy", "@acme/db/read"]),
-    ] {
-        let wanted = json!({ "query": line, "sort": "USE" });
-        while references(&found(client, wanted.clone()).await) != expected {
-            assert!(begun.elapsed() < PATIENCE, "{line}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        assert_eq!(names(client, line, "USE").await.len(), expected.len());
-    }
-    assert!(rebuilt(&installation).await, "a rebuild has the same uses");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Where a document comes from: a file, or an address that answers in time and with a bounded body.
 
 use crate::plan::Problem;
+use api::fetch::bounded;
 use reqwest::Url;
 use reqwest::redirect::Policy;
 use std::path::Path;
@@ -59,15 +60,10 @@ async fn fetch(name: &str, url: Url) -> Result<Source, Problem> {
         .build()
         .map_err(failed)?;
     let answer = client.get(url).send().await.map_err(failed)?;
-    let mut answer = answer.error_for_status().map_err(failed)?;
+    let answer = answer.error_for_status().map_err(failed)?;
     let address = Some(answer.url().clone());
-    let mut bytes = Vec::new();
-    while let Some(part) = answer.chunk().await.map_err(failed)? {
-        bytes.extend_from_slice(&part);
-        if bytes.len() > MAX_DOCUMENT {
-            return Err(too_large(name));
-        }
-    }
+    let bytes = bounded(answer, MAX_DOCUMENT).await.map_err(failed)?;
+    let bytes = bytes.ok_or_else(|| too_large(name))?;
     let text = utf8(name, bytes)?;
     Ok(Source { text, address })
 }

@@ -218,19 +218,27 @@ impl MarketplaceFilter {
 
 /// What a page of listings says beside its edges.
 pub(in crate::graphql) struct ListingPage {
-    /// What is counted; nothing for the answer to a query.
-    filter: Option<ListingFilter>,
+    counted: Counted,
     notice: Option<String>,
+}
+
+/// How many listings there are on all pages.
+enum Counted {
+    /// As many as a search has found.
+    Found(usize),
+    /// As many as pass: counted only when asked for.
+    Passing(ListingFilter),
 }
 
 /// What a page of listings says beside its edges.
 #[Object]
 impl ListingPage {
-    /// How many listings there are on all pages together; null for the answer to a query, which ranks
-    /// rather than selects. Counted only when asked for.
+    /// How many listings there are on all pages together. With a query, those that it found: with words, it looks
+    /// no deeper than at the best 100 by words and the best 100 by meaning.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<Option<i64>, ApiError> {
-        let Some(filter) = &self.filter else {
-            return Ok(None);
+        let filter = match &self.counted {
+            Counted::Found(found) => return Ok(i64::try_from(*found).ok()),
+            Counted::Passing(filter) => filter,
         };
         let mut reads = Session::of(ctx).reads().await?;
         Ok(Some(marketplace::count_listings(&mut reads, filter).await?))
@@ -248,17 +256,18 @@ pub(in crate::graphql) struct ListingQueries;
 
 #[Object]
 impl ListingQueries {
-    /// The tools that tenants offer to all others: by name, or best first when you say what you want to
-    /// do. The answer to a `query` is one page.
+    /// The tools that tenants offer to all others: by name, or best first when you say what you want to do.
     #[graphql(complexity = "cost(first, child_complexity)")]
     async fn marketplace(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What you want to do, in plain words.")] query: Option<String>,
+        #[graphql(
+            desc = "What you want to do, in plain words, with filters among them as in `searchTools`."
+        )]
+        query: Option<String>,
         #[graphql(desc = "Which listings; all when left out.")] filter: Option<MarketplaceFilter>,
         #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
-        #[graphql(desc = "The `endCursor` of the page before; not together with `query`.")]
-        after: Option<String>,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
     ) -> Result<Option<ListingConnection>, ApiError> {
@@ -274,7 +283,7 @@ impl ListingQueries {
         let mut reads = session.reads().await?;
         let page = marketplace::listings(&mut reads, &filter, &request).await?;
         let fields = ListingPage {
-            filter: Some(filter),
+            counted: Counted::Passing(filter),
             notice: None,
         };
         let continues = request.after.is_some();
@@ -317,22 +326,25 @@ async fn find(
     filter: ListingFilter,
     page: PageRequest,
 ) -> Result<ListingConnection, ApiError> {
-    let trust = ListingFilter {
-        verified_publisher: filter.verified_publisher,
-        min_rating: filter.min_rating,
-        ..ListingFilter::default()
-    };
     let mut narrowed = SearchFilter::default();
-    let category = filter.category.map(|category| (Key::Category, category));
-    let tag = filter.tag.map(|tag| (Key::Tag, tag));
-    for (key, value) in category.into_iter().chain(tag) {
-        narrowed.add(key, &value, false)?;
+    for (key, value) in [
+        (Key::Category, filter.category),
+        (Key::Tag, filter.tag),
+        (
+            Key::Verified,
+            filter.verified_publisher.map(|it| it.to_string()),
+        ),
+    ] {
+        if let Some(value) = value {
+            narrowed.add(key, &value, false)?;
+        }
     }
     let request = SearchRequest {
         scope: Scope::Marketplace {
             publisher: filter.publisher,
         },
         filter: narrowed,
+        least_average: filter.min_rating,
         visibilities: vec![Visibility::Public.as_str().to_owned()],
         first: page.first,
         after: page.after,
@@ -340,15 +352,10 @@ async fn find(
     };
     let answer = session.state.search(&request, "graphql").await?;
     let id = |hit: &SearchHit| ToolId::parse(hit.tool_id.as_str()).ok();
-    let mut ids: Vec<ToolId> = answer.hits.iter().filter_map(id).collect();
-    let mut reads = session.reads().await?;
-    if trust != ListingFilter::default() {
-        // The index does not know ratings and marks: what they exclude is left out of its page.
-        ids = marketplace::those_that_pass(&mut reads, &trust, &ids).await?;
-    }
-    let mut found = marketplace::listings_by_id(&mut reads, &ids).await?;
+    let ids: Vec<ToolId> = answer.hits.iter().filter_map(id).collect();
+    let mut found = marketplace::listings_by_id(&mut session.reads().await?, &ids).await?;
     let fields = ListingPage {
-        filter: None,
+        counted: Counted::Found(answer.found),
         notice: answer.notice,
     };
     let mut connection =

@@ -1,6 +1,7 @@
 //! Pages of a registry: bounded in time and size, tried again while it does not answer.
 
 use crate::import::patience::Patience;
+use api::fetch::bounded;
 use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::header::{DATE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
@@ -197,21 +198,15 @@ impl Registry {
     }
 }
 
-async fn read(mut response: Response, cursor: Option<&str>) -> Attempt {
+async fn read(response: Response, cursor: Option<&str>) -> Attempt {
     let at = response.headers().get(DATE);
     let at = at.and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
     let at = at.map_or_else(Utc::now, |date| date.to_utc());
-    let mut bytes = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if bytes.len() + chunk.len() > MAX_PAGE => {
-                return Attempt::Failed(FetchError::TooLarge);
-            }
-            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
-            Ok(None) => break,
-            Err(error) => return Attempt::Again(Duration::ZERO, Some(error.without_url())),
-        }
-    }
+    let bytes = match bounded(response, MAX_PAGE).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Attempt::Failed(FetchError::TooLarge),
+        Err(error) => return Attempt::Again(Duration::ZERO, Some(error.without_url())),
+    };
     let body: Body = match serde_json::from_slice(&bytes) {
         Ok(body) => body,
         Err(error) => return Attempt::Failed(FetchError::NotAPage(error)),
