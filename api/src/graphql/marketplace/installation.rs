@@ -35,8 +35,8 @@ pub(in crate::graphql) struct Installation(pub(in crate::graphql) marketplace::I
 /// A page of installations.
 pub(in crate::graphql) type InstallationConnection = PageOf<Installation, EmptyFields>;
 
-/// A tool of another tenant that yours has installed, pinned to a range of its versions. It is found,
-/// described and called by its `reference`, in the highest version within the range.
+/// A tool of another tenant that yours has installed, pinned to a range of its versions. It is found and
+/// described by its `reference`, in the highest version within the range.
 #[Object]
 impl Installation {
     /// Names this installation among all objects.
@@ -99,7 +99,7 @@ impl Installation {
             }
             None => Some(format!(
                 "{tool} is not offered at the moment, or has no version within `{range}`: it is neither \
-                 found nor described nor called. It comes back by itself when it is offered again; pin \
+                 found nor described. It comes back by itself when it is offered again; pin \
                  another range, or uninstall it."
             )),
         })
