@@ -33,7 +33,7 @@ const DROPPED: &str = "metamcp_usage_dropped_total";
 pub struct Use {
     /// Whose agent.
     pub tenant: TenantId,
-    /// In which session: uses of one are of one piece of work. Opaque, never a person's name.
+    /// In which session: uses of one are of one piece of work. Opaque: it names no person and no principal.
     pub session: String,
     /// Which tool.
     pub tool_id: ToolId,

@@ -9,6 +9,7 @@
 mod access;
 mod as_of;
 mod audit;
+mod commands;
 mod docs;
 mod embedded;
 mod evolution;

@@ -226,6 +226,7 @@ async fn a_person_gets_everything_that_is_known_of_it() {
         "mutation { registerServer(input: { slug: \"git\", name: \"Git\" }) { sequence } }";
     ada.data(server, json!({})).await;
     register(&owner, "bob").await;
+    reviewed_and_moderated(&installation, &owner, &ada).await;
 
     let known = export(&installation, "ada").await;
     assert_eq!(known["principal"]["email"], "ada@example.org");
@@ -243,9 +244,22 @@ async fn a_person_gets_everything_that_is_known_of_it() {
         [
             "principal.registered",
             "principal.role_granted",
-            "server.registered"
+            "server.registered",
+            "review.written",
+            "review.hidden",
+            "review.appealed",
+            "review.appeal_decided"
         ]
     );
+    // What moderators did to its review is about the person, and says who did it.
+    let events = known["events"].as_array().unwrap();
+    let told = |at: usize| (&events[at]["by"]["id"], &events[at]["data"]);
+    let moderator = json!(id_of("owner"));
+    assert_eq!(told(4), (&moderator, &json!({ "reason": "rude" })));
+    let decided = json!({ "decision": "restored", "reason": "it is not" });
+    assert_eq!(told(6), (&moderator, &decided));
+    assert_eq!(events[3]["data"]["text"], "Ada's words");
+    assert!(!known.to_string().contains("not hers"));
     assert!(!known.to_string().contains("bob"));
 
     erase(&owner, "ada").await;
@@ -253,6 +267,33 @@ async fn a_person_gets_everything_that_is_known_of_it() {
     assert_eq!(known["principal"]["handle"], json!(null));
     assert!(known["erased_at"].is_string());
     assert!(!known.to_string().contains("ada@example.org"));
+}
+
+/// A review of one's own that is hidden, appealed and shown again, and one of another that is hidden.
+async fn reviewed_and_moderated(installation: &Installation, owner: &Client, ada: &Client) {
+    let tool = "mutation { registerTool(input: { server: \"git\", name: \"log\",
+        description: \"Shows commits\" }) { sequence } }";
+    owner.data(tool, json!({})).await;
+    let review = "mutation($text: String) { reviewTool(input: { server: \"git\", name: \"log\",
+        rating: 2, text: $text }) { review { id } } }";
+    let written = async |client: &Client, text: &str| -> Value {
+        let mut done = client.data(review, json!({ "text": text })).await;
+        done["reviewTool"]["review"]["id"].take()
+    };
+    let change = async |client: &Client, mutation: &str, id: &Value, input: &str| {
+        let change =
+            format!("mutation {{ {mutation}(input: {{ review: {id}, {input} }}) {{ sequence }} }}");
+        client.data(&change, json!({})).await;
+    };
+    let hide = |reason: &str| format!("action: HIDE, reason: \"{reason}\"");
+    let other = installation.client("acme", "eve", &[Role::Agent]).await;
+    let others = written(&other, "Other words").await;
+    change(owner, "moderateReview", &others, &hide("not hers")).await;
+    let id = written(ada, "Ada's words").await;
+    change(owner, "moderateReview", &id, &hide("rude")).await;
+    change(ada, "appealReview", &id, "text: \"Why?\"").await;
+    let decision = "decision: RESTORED, reason: \"it is not\"";
+    change(owner, "decideAppeal", &id, decision).await;
 }
 
 async fn export(installation: &Installation, handle: &str) -> Value {

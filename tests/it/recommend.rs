@@ -2,6 +2,8 @@
 
 use crate::mcp::call;
 use crate::support::{Client, Installation, PATIENCE};
+use bus::usage::UsageBatch;
+use domain::id::{PrincipalId, TenantId};
 use domain::principal::Role;
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -55,6 +57,33 @@ fn names(list: &Value) -> Vec<&str> {
     tools
         .map(|one| one["tool"]["name"].as_str().unwrap())
         .collect()
+}
+
+/// Usage outlives an erasure, so it must not say who.
+#[tokio::test]
+async fn a_use_without_a_session_does_not_name_the_principal() {
+    let installation = Installation::start().await;
+    fill(&installation, "acme").await;
+    for agent in ["agent-1", "agent-2"] {
+        session(&installation, agent, Role::Agent, &["find", "cart"]).await;
+    }
+    let usage = installation.app.state.log.usage().await.unwrap();
+    let mut reader = usage.read_from(1).await.unwrap();
+    let mut sessions = Vec::new();
+    while sessions.len() < 4 {
+        let batch = tokio::time::timeout(PATIENCE, reader.next_batch(10)).await;
+        for entry in batch.unwrap().unwrap() {
+            let batch: UsageBatch = serde_json::from_slice(&entry.body).unwrap();
+            sessions.extend(batch.uses.into_iter().map(|one| one.session));
+        }
+    }
+    for agent in ["agent-1", "agent-2"] {
+        let id = PrincipalId::derive(&TenantId::new("acme").unwrap(), agent);
+        let named = sessions.iter().any(|session| session.contains(id.as_str()));
+        assert!(!named, "{sessions:?}");
+    }
+    sessions.dedup();
+    assert_eq!(sessions.len(), 2, "one for each agent: {sessions:?}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use axum::routing::post;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -23,7 +23,7 @@ const REGISTER: &str = "mutation($slug: String!) {
 pub(crate) struct Up {
     child: Child,
     output: Vec<String>,
-    base: String,
+    pub(crate) base: String,
 }
 
 pub(crate) fn metamcp(arguments: &[&str]) -> Command {
@@ -33,6 +33,28 @@ pub(crate) fn metamcp(arguments: &[&str]) -> Command {
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command
+}
+
+/// Runs a command on the installation in a data directory.
+pub(crate) async fn run(data: &Path, arguments: &[&str]) -> Output {
+    let mut command = metamcp(arguments);
+    command.env("METAMCP_DATA_DIR", data);
+    let output = tokio::time::timeout(3 * PATIENCE, command.output());
+    output.await.unwrap().unwrap()
+}
+
+/// What a command that succeeds prints.
+pub(crate) async fn printed(data: &Path, arguments: &[&str]) -> String {
+    let output = run(data, arguments).await;
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Stops it in order.
+pub(crate) async fn stop(mut up: Up) {
+    up.signal(Signal::INT);
+    assert!(up.ended().await.success());
 }
 
 pub(crate) fn free_port() -> u16 {

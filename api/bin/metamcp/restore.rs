@@ -2,9 +2,11 @@
 //! the same positions, so that hash chains, tree heads and checkpoints hold on.
 //!
 //! A log that is not empty is accepted if what it holds is the beginning of the source: so an interrupted
-//! restore goes on where it stopped. Anything else is refused.
+//! restore goes on where it stopped. Anything else is refused. An export is verified before anything is written:
+//! one that was cut off or altered leaves the log as it was.
 #![expect(clippy::print_stdout, reason = "the outcome is the output")]
 
+mod check;
 mod source;
 
 pub use source::Source;
@@ -14,12 +16,14 @@ use crate::audit::bar;
 use crate::cli::Installation;
 use crate::embedded::{DataDir, EmbeddedServers, Options};
 use anyhow::{Context, bail, ensure};
+use api::config::Config;
 use bus::tree_heads::AppendHeadError;
 use bus::{Log, RestoredCommit};
 use domain::merkle::{Frontier, TreeHash, leaf_hash};
-use projections::ledger::SignedHead;
+use projections::Database;
+use projections::ledger::{SignedHead, TreeHead, VerifyingKey};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Commits sent at once.
@@ -35,6 +39,9 @@ pub(crate) struct Args {
     /// An export of the whole log, or `archive` for the copy in PostgreSQL.
     #[arg(long)]
     from: String,
+    /// Public keys that you trust, one a line, beside those in `ledger.keys_dir`.
+    #[arg(long)]
+    key: Option<PathBuf>,
     /// Start the private servers of `metamcp up` for it; `up` itself must not be running.
     #[arg(long)]
     private_servers: bool,
@@ -53,16 +60,25 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         }
         false => None,
     };
-    let outcome = match args.from.as_str() {
-        "archive" => from_archive(&Backend::connect(&config).await?).await,
-        file => from_file(&connect_log(&config).await?, Path::new(file)).await,
-    };
+    let outcome = restore(&config, &args).await;
     if let Some((servers, _dir)) = private {
         servers.stop().await;
     }
     let restored = outcome?;
     println!("{restored}");
     Ok(())
+}
+
+async fn restore(config: &Config, args: &Args) -> anyhow::Result<Restored> {
+    let keys = check::keys(config, args.key.as_deref())?;
+    match args.from.as_str() {
+        "archive" => from_archive(&Backend::connect(config).await?, &keys).await,
+        file => {
+            let database = Database::new(&config.postgres.address()?).context("postgres.url")?;
+            let log = connect_log(config).await?;
+            from_file(&log, Path::new(file), &keys, &database).await
+        }
+    }
 }
 
 /// What a restore has done.
@@ -74,11 +90,11 @@ pub struct Restored {
     pub after: Frontier,
     /// Signed heads that are there now.
     pub tree_heads: u64,
-    /// Commits up to this position have the root that was signed.
+    /// Commits up to this position have the root that a known key has signed.
     pub signed_to: u64,
     /// Read models that stand behind the restored log's end, with their positions: commits that they have
-    /// seen are not in the source.
-    pub ahead: Vec<(String, u64)>,
+    /// seen are not in the source. None when the database could not be asked.
+    pub ahead: Option<Vec<(String, u64)>>,
 }
 
 impl std::fmt::Display for Restored {
@@ -94,7 +110,8 @@ impl std::fmt::Display for Restored {
         match self.signed_to {
             0 => write!(
                 f,
-                "heads   none agrees: nothing says that these are the commits that were lost"
+                "heads   none that a known key has signed agrees (`ledger.keys_dir`, --key): nothing says that these \
+                 are the commits that were lost"
             )?,
             to => write!(
                 f,
@@ -102,7 +119,10 @@ impl std::fmt::Display for Restored {
                 self.tree_heads
             )?,
         }
-        for (projector, position) in &self.ahead {
+        let Some(ahead) = &self.ahead else {
+            return write!(f, "\nmodels  not compared: the database cannot be reached");
+        };
+        for (projector, position) in ahead {
             write!(
                 f,
                 "\nLOST    read model {projector} has seen commits {} to {position}, which the source does not have: \
@@ -121,7 +141,7 @@ type Heads = Vec<(u64, SignedHead)>;
 ///
 /// # Errors
 /// When the archive was altered, the log holds something else, or a server is away.
-pub async fn from_archive(backend: &Backend) -> anyhow::Result<Restored> {
+pub async fn from_archive(backend: &Backend, keys: &[VerifyingKey]) -> anyhow::Result<Restored> {
     let mut connection = backend.database.connect().await?;
     let mut heads = Heads::new();
     loop {
@@ -134,31 +154,47 @@ pub async fn from_archive(backend: &Backend) -> anyhow::Result<Restored> {
             heads.push((head.sequence, SignedHead::parse(&head.note)?));
         }
     }
-    let mut restored = fill(&backend.log, Source::archive(&mut connection), &heads).await?;
+    let tree = SignedTree::new(&heads, keys)?;
+    let mut restored = fill(&backend.log, Source::archive(&mut connection), &heads, tree).await?;
     add_heads(&backend.log, &heads).await?;
-    let positions = projections::position::checkpoints(&mut connection).await?;
-    let end = restored.after.size();
-    restored.ahead = positions.into_iter().filter(|(_, at)| *at > end).collect();
+    restored.ahead = check::ahead(&backend.database, restored.after.size()).await;
     Ok(restored)
 }
 
-/// Restores from an export of the whole log.
+/// Restores from an export of the whole log. The read models are compared with it if the database can be reached.
 ///
 /// # Errors
-/// When the export is not one from the first commit on, is damaged, the log holds something else, or a server is
-/// away.
-pub async fn from_file(log: &Log, path: &Path) -> anyhow::Result<Restored> {
+/// When the export is not one from the first commit on, the log holds something else, or a server is away; a
+/// [`Fault`](crate::audit::Fault) when the export does not verify. Nothing was written then.
+pub async fn from_file(
+    log: &Log,
+    path: &Path,
+    keys: &[VerifyingKey],
+    database: &Database,
+) -> anyhow::Result<Restored> {
+    let source = Source::file(path)?;
     let heads: Heads = (1..).zip(crate::audit::heads(path)?).collect();
-    let restored = fill(log, Source::file(path)?, &heads).await?;
+    check::export(path, origin(&heads), keys)?;
+    let mut restored = fill(log, source, &heads, SignedTree::new(&heads, keys)?).await?;
     add_heads(log, &heads).await?;
+    restored.ahead = check::ahead(database, restored.after.size()).await;
     Ok(restored)
+}
+
+/// The name of the log that the heads are of now: heads of another name are those of a log that was given up.
+fn origin(heads: &Heads) -> Option<&str> {
+    heads.last().map(|(_, head)| head.head().origin.as_str())
 }
 
 /// Compares what is there with the source, appends the rest, and holds all of it to the signed heads.
-async fn fill(log: &Log, mut source: Source<'_>, heads: &Heads) -> anyhow::Result<Restored> {
+async fn fill(
+    log: &Log,
+    mut source: Source<'_>,
+    heads: &Heads,
+    mut tree: SignedTree,
+) -> anyhow::Result<Restored> {
     let present = log.head().await?;
     let bar = bar("{bar:30} {pos} commits ({per_sec})")?;
-    let mut tree = SignedTree::new(heads);
     compare(log, &mut source, present, &mut tree).await?;
     let before = tree.frontier.clone();
     loop {
@@ -181,40 +217,56 @@ async fn fill(log: &Log, mut source: Source<'_>, heads: &Heads) -> anyhow::Resul
         after: tree.frontier,
         tree_heads: heads.last().map_or(0, |(sequence, _)| *sequence),
         signed_to: tree.signed_to,
-        ahead: Vec::new(),
+        ahead: None,
     })
 }
 
 /// A tree that is compared with each signed head as it grows.
 struct SignedTree {
     frontier: Frontier,
-    signed: BTreeMap<u64, TreeHash>,
+    /// By size: the roots, and whether a known key has signed them.
+    signed: BTreeMap<u64, Vec<(TreeHash, bool)>>,
     signed_to: u64,
 }
 
 impl SignedTree {
-    /// Heads of another name are those of a log that was given up.
-    fn new(heads: &Heads) -> Self {
-        let origin = heads.last().map(|(_, head)| head.head().origin.as_str());
-        let heads = heads.iter().map(|(_, head)| head.head());
-        let present = heads.filter(|head| Some(head.origin.as_str()) == origin);
-        Self {
-            frontier: Frontier::default(),
-            signed: present.map(|head| (head.size, head.root)).collect(),
-            signed_to: 0,
+    fn new(heads: &Heads, keys: &[VerifyingKey]) -> anyhow::Result<Self> {
+        let mut signed: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (sequence, head) in heads {
+            let good = head.verify(keys);
+            let good =
+                good.with_context(|| format!("tree head {sequence} was altered or forged"))?;
+            let TreeHead {
+                origin: of,
+                size,
+                root,
+            } = head.head();
+            if Some(of.as_str()) == origin(heads) {
+                signed
+                    .entry(*size)
+                    .or_default()
+                    .push((*root, !good.is_empty()));
+            }
         }
+        Ok(Self {
+            frontier: Frontier::default(),
+            signed,
+            signed_to: 0,
+        })
     }
 
     fn push(&mut self, body: &[u8]) -> anyhow::Result<()> {
         self.frontier.push(leaf_hash(body), |_, _| {});
         let size = self.frontier.size();
-        if let Some(root) = self.signed.get(&size) {
+        for (root, known) in self.signed.remove(&size).unwrap_or_default() {
             ensure!(
-                *root == self.frontier.root(),
+                root == self.frontier.root(),
                 "the source was altered: one of its commits {} to {size} is not the one that was signed",
                 self.signed_to + 1
             );
-            self.signed_to = size;
+            if known {
+                self.signed_to = size;
+            }
         }
         Ok(())
     }

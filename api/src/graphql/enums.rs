@@ -12,7 +12,7 @@ pub(super) enum Role {
     Admin,
     /// Registers and changes servers and tools.
     Publisher,
-    /// Finds and calls tools.
+    /// Finds and reads tools.
     Agent,
     /// Reads everything, changes nothing.
     Auditor,

@@ -5,6 +5,7 @@
 
 use super::documents::Documents;
 use super::error::{code, finish, refusal};
+use super::idempotency;
 use super::nulls::settle;
 use super::schema::{Schema, Schemas};
 use super::session::Session;
@@ -57,7 +58,7 @@ pub(super) async fn execute(
         Ok(request) => request,
         Err(error) => return answer(&refusal(error.clone()), error.status(), modern),
     };
-    let (response, executed) = run(&state, caller, &endpoint, request).await;
+    let (response, executed) = run(&state, caller, &endpoint, &headers, request).await;
     // A document that was not executed is a bad request; as `application/json` it is answered 200,
     // because older clients read no other body (GraphQL over HTTP, section 6.4.1).
     let status = if executed || !modern {
@@ -121,6 +122,7 @@ async fn run(
     state: &AppState,
     caller: Caller,
     endpoint: &Endpoint,
+    headers: &HeaderMap,
     mut request: Request,
 ) -> (Response, bool) {
     let limits = &state.config.limits;
@@ -128,7 +130,11 @@ async fn run(
         Ok(checked) => checked,
         Err(refused) => return (*refused, false),
     };
-    let schema: &Schema = match document.is_valid() {
+    let keyed = match idempotency::apply(headers, &mut request) {
+        Ok(keyed) => keyed,
+        Err(error) => return (refusal(error), false),
+    };
+    let schema: &Schema = match document.is_valid() && !keyed {
         true => &endpoint.schemas.trusting,
         false => &endpoint.schemas.strict,
     };
@@ -150,7 +156,10 @@ async fn run(
     finish(&mut response, limits);
     settle(&mut response, operation.kind == "mutation");
     if response.is_ok() {
-        document.executed();
+        // With a key, another document was validated.
+        if !keyed {
+            document.executed();
+        }
     } else {
         state.denials.settled().await;
     }

@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use async_graphql::dataloader::Loader;
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use domain::id::{PrincipalId, ServerId};
+use domain::id::ServerId;
 use domain::{AggregateRoot, diff};
 use projections::archive::history::{self, HistoryRange};
 use projections::{Page, archive, catalog};
@@ -109,24 +109,14 @@ pub(super) async fn of_server(
     read::<domain::server::Server>(session, id.as_str(), part).await
 }
 
-/// The history of a principal.
-pub(super) async fn of_principal(
+/// The history of any other object of the caller's tenant: for owners, administrators and auditors.
+pub(super) async fn of<A: AggregateRoot>(
     session: &Session,
-    id: &PrincipalId,
+    id: &str,
     part: HistoryPart,
 ) -> Result<HistoryConnection, ApiError> {
     session.authorize(Action::ReadAudit, &Resource::tenant())?;
-    read::<domain::principal::Principal>(session, id.as_str(), part).await
-}
-
-/// The history of the caller's tenant.
-pub(super) async fn of_tenant(
-    session: &Session,
-    part: HistoryPart,
-) -> Result<HistoryConnection, ApiError> {
-    session.authorize(Action::ReadAudit, &Resource::tenant())?;
-    let id = session.caller.tenant.as_str();
-    read::<domain::tenant::Tenant>(session, id, part).await
+    read::<A>(session, id, part).await
 }
 
 async fn read<A: AggregateRoot>(

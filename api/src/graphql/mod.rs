@@ -28,6 +28,7 @@ mod grant;
 mod graphiql;
 mod handler;
 mod history;
+mod idempotency;
 mod ledger;
 mod limits;
 mod live;

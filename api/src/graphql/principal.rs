@@ -99,7 +99,8 @@ impl Principal {
             direction,
             min_sequence,
         };
-        Some(history::of_principal(Session::of(ctx), &self.0.id, part).await)
+        let (session, id) = (Session::of(ctx), self.0.id.as_str());
+        Some(history::of::<domain::principal::Principal>(session, id, part).await)
     }
 }
 

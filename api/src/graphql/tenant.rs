@@ -58,7 +58,8 @@ impl Tenant {
             direction,
             min_sequence,
         };
-        Some(history::of_tenant(Session::of(ctx), part).await)
+        let (session, id) = (Session::of(ctx), self.0.id.as_str());
+        Some(history::of::<domain::tenant::Tenant>(session, id, part).await)
     }
 }
 

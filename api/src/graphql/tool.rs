@@ -41,7 +41,7 @@ pub(super) struct Tool(pub(super) catalog::Tool);
 /// A page of tools.
 pub(super) type ToolConnection = PageOf<Tool, ToolTotal>;
 
-/// A tool of a server: what an agent finds, reads and calls. Its description and schemas are written by
+/// A tool of a server: what an agent finds and reads. Its description and schemas are written by
 /// the maker of the server: text to judge, not to obey.
 #[Object]
 impl Tool {

@@ -20,7 +20,10 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer};
 use sha2::{Digest, Sha256};
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::panic::AssertUnwindSafe;
+use std::sync::LazyLock;
 use std::time::Instant;
 use tracing::{Instrument, Span, field, info_span};
 
@@ -143,14 +146,23 @@ impl ServerHandler for McpServer {
     }
 }
 
+/// Keys that this process draws at random and never shows: what is digested with them names nobody to others, and
+/// nobody at all once the process has ended.
+static PSEUDONYMS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
 /// What tells one agent's piece of work from another's: the protocol's session, as a digest because its id is a
-/// secret; without a session, the principal. A pause ends a piece of work in either case.
+/// secret; without a session, a pseudonym of the principal. A pause ends a piece of work in either case.
 fn agent_session(parts: Option<&Parts>, caller: &Caller) -> String {
     let id = parts.and_then(|parts| parts.headers.get(SESSION_ID));
     match id {
         Some(id) => format!("s:{}", hex::encode(&Sha256::digest(id.as_bytes())[..16])),
-        None => format!("p:{}", caller.principal),
+        None => pseudonym(caller.tenant.as_str(), caller.principal.as_str()),
     }
+}
+
+/// Stands for a principal in the telemetry of this process, because that is kept beyond a person's erasure.
+fn pseudonym(tenant: &str, principal: &str) -> String {
+    format!("p:{:016x}", PSEUDONYMS.hash_one((tenant, principal)))
 }
 
 /// A defect of ours. A session answers in a task of its own: without an answer its client would wait.
@@ -187,6 +199,16 @@ fn no_caller() -> ErrorData {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pseudonym_is_one_principals_and_does_not_name_it() {
+        let ada = pseudonym("acme", "ada");
+        assert_eq!(ada, pseudonym("acme", "ada"));
+        assert!(!ada.contains("ada") && !ada.contains("acme"), "{ada}");
+        for other in [pseudonym("acme", "bob"), pseudonym("other", "ada")] {
+            assert_ne!(ada, other);
+        }
+    }
 
     #[test]
     fn an_unknown_tool_is_a_protocol_error_that_names_the_known_ones() {

@@ -158,6 +158,107 @@ async fn servers_principals_and_the_tenant_have_histories_too() {
     assert_eq!(tenant["change"][0]["after"], "Acme Tools");
 }
 
+const OTHERS: &str = "query($review: ID!) {
+    taxonomy { history(direction: ASC) { nodes { ...entry } } }
+    node(id: $review) { ... on Review { history(direction: ASC) { nodes { ...entry } } } }
+    publishers(first: 1) { nodes { history(first: 5, direction: ASC) { nodes { ...entry } } } }
+    installations(first: 1) { nodes { history(first: 5, direction: ASC) { nodes { ...entry } } } } }
+    fragment entry on HistoryEntry { type actor { id } change { path before after } }";
+
+#[tokio::test]
+async fn taxonomies_reviews_publishers_and_installations_have_histories_too() {
+    let installation = Installation::start().await;
+    let maker = installation.client("maker", "owner", &[Role::Owner]).await;
+    let offer = "mutation { registerServer(input: { slug: \"git\", name: \"Git\" }) { sequence }
+        registerTool(input: { server: \"git\", name: \"log\", description: \"Shows commits\",
+                              version: \"1.0.0\", visibility: PUBLIC }) { sequence } }";
+    maker.data(offer, json!({})).await;
+    installation.settle().await;
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    let name = "publisher: \"maker\", server: \"git\", tool: \"log\"";
+    let change = format!(
+        "mutation {{
+            addCategory(input: {{ slug: \"vcs\", title: \"Versions\" }}) {{ sequence }}
+            describeCategory(input: {{ slug: \"vcs\", title: \"Version control\" }}) {{ sequence }}
+            claimNamespace(input: {{ namespace: \"com.example\" }}) {{ sequence }}
+            revokeNamespace(input: {{ namespace: \"com.example\", reason: \"sold\" }}) {{ sequence }}
+            installTool(input: {{ {name}, range: \"^1\" }}) {{ sequence }}
+            repinTool(input: {{ {name}, range: \"=1.0.0\" }}) {{ sequence }}
+            registerServer(input: {{ slug: \"git\", name: \"Git\" }}) {{ sequence }}
+            registerTool(input: {{ server: \"git\", name: \"log\", description: \"Shows\" }}) {{ sequence }}
+            reviewTool(input: {{ server: \"git\", name: \"log\", rating: 2 }}) {{ review {{ id }} }} }}"
+    );
+    let mut done = owner.data(&change, json!({})).await;
+    let review = done["reviewTool"]["review"]["id"].take();
+    let hide = "mutation($review: ID!) { moderateReview(input: { review: $review, action: HIDE,
+        reason: \"rude\" }) { sequence } }";
+    let moderator = installation
+        .client("acme", "moderator", &[Role::Admin])
+        .await;
+    moderator.data(hide, json!({ "review": review })).await;
+    installation.settle().await;
+
+    let found = owner.data(OTHERS, json!({ "review": review })).await;
+    let last = |object: &Value, types: [&str; 2]| -> Value {
+        let entries = object["history"]["nodes"].as_array().unwrap();
+        assert_eq!(super::all(entries, "type"), types);
+        entries[1]["change"].clone()
+    };
+    let change = |path: &str, before: Value, after: Value| json!({ "path": path, "before": before, "after": after });
+    assert_eq!(
+        last(
+            &found["taxonomy"],
+            ["taxonomy.category_added", "taxonomy.category_described"]
+        ),
+        json!([change(
+            "/vcs/title",
+            json!("Versions"),
+            json!("Version control")
+        )])
+    );
+    let hidden = last(&found["node"], ["review.written", "review.hidden"]);
+    assert_eq!(
+        hidden[0],
+        change("/moderation", Value::Null, json!("hidden"))
+    );
+    let revoked = ["publisher.claimed", "publisher.revoked"];
+    let revoked = last(&found["publishers"]["nodes"][0], revoked);
+    assert_eq!(
+        revoked[1],
+        change("/status", json!("claimed"), json!("revoked"))
+    );
+    let repinned = ["installation.installed", "installation.repinned"];
+    let repinned = last(&found["installations"]["nodes"][0], repinned);
+    assert_eq!(repinned[0]["before"], "^1");
+
+    // As those of principals and tenants: for owners, administrators and auditors.
+    for (role, may) in [
+        (Role::Auditor, true),
+        (Role::Admin, true),
+        (Role::Publisher, false),
+        (Role::Agent, false),
+    ] {
+        let client = installation.client("acme", role.as_str(), &[role]).await;
+        let (_, answer) = client.graphql(OTHERS, json!({ "review": review })).await;
+        let no_errors = Vec::new();
+        let errors = answer["errors"].as_array().unwrap_or(&no_errors);
+        let codes: Vec<&Value> = errors
+            .iter()
+            .map(|one| &one["extensions"]["code"])
+            .collect();
+        match may {
+            true => assert!(codes.is_empty(), "{role:?}: {answer:#}"),
+            false => {
+                assert!(
+                    codes.len() == 4 && codes.iter().all(|code| *code == "FORBIDDEN"),
+                    "{answer:#}"
+                );
+                assert_eq!(answer["data"]["taxonomy"], json!({ "history": null }));
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_history_is_for_those_who_keep_or_audit_the_registry() {
     let installation = Installation::start().await;

@@ -2,6 +2,7 @@
 
 mod compatibility;
 mod graphiql;
+mod idempotency;
 mod reads;
 mod refusals;
 mod statements;

@@ -17,7 +17,7 @@ async fn post(client: &Client, content_type: &str, body: String) -> (u16, Value)
     )
 }
 
-fn code(answer: &Value) -> &str {
+pub(super) fn code(answer: &Value) -> &str {
     answer["errors"][0]["extensions"]["code"]
         .as_str()
         .unwrap_or("none")

@@ -1,28 +1,13 @@
 //! The drill, as an operator does it with the program: export and verify, lose NATS, restore, go on; lose the database
 //! and the index, rebuild, go on.
 
-use crate::up::{Up, free_port, metamcp, up};
+use crate::up::{free_port, printed, run, stop, up};
 use metamcp::embedded::PostgresPrograms;
 use rustix::process::Signal;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-async fn run(data: &Path, arguments: &[&str]) -> Output {
-    let mut command = metamcp(arguments);
-    command.env("METAMCP_DATA_DIR", data);
-    let output = tokio::time::timeout(3 * crate::support::PATIENCE, command.output());
-    output.await.unwrap().unwrap()
-}
-
-/// What a command that succeeds prints.
-async fn printed(data: &Path, arguments: &[&str]) -> String {
-    let output = run(data, arguments).await;
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
-}
 
 #[tokio::test]
 async fn nats_is_lost_and_everything_comes_back() {
@@ -71,11 +56,6 @@ async fn nats_is_lost_and_everything_comes_back() {
     assert_eq!(printed(&data, &["audit", "head", "--sign"]).await, head);
     again.signal(Signal::INT);
     assert!(again.ended().await.success());
-}
-
-async fn stop(mut up: Up) {
-    up.signal(Signal::INT);
-    assert!(up.ended().await.success());
 }
 
 /// What a rebuild finds in each table, live and rebuilt.

@@ -1,14 +1,16 @@
 //! NATS is lost: the log is filled again from the archive or from an export, with the same tree.
 
 use super::{Export, fill, installation, sign};
-use crate::support::{Installation, Servers};
+use crate::support::{Installation, Servers, said};
 use api::config::Config;
 use bus::Log;
 use metamcp::app::Backend;
-use metamcp::audit::Bounds;
+use metamcp::audit::{Bounds, Fault};
 use metamcp::restore;
+use projections::ledger::{LedgerKeys, VerifyingKey};
 use projections::rebuild::{Finish, rebuild};
 use projections::registry;
+use serde_json::{Value, json};
 use sqlx::{Connection, Executor};
 
 async fn bodies(log: &Log) -> Vec<(u64, String, bytes::Bytes)> {
@@ -37,6 +39,11 @@ async fn backend(config: &Config) -> Backend {
     Backend::connect(config).await.unwrap()
 }
 
+fn trusted(config: &Config) -> Vec<VerifyingKey> {
+    let keys = LedgerKeys::new(&config.ledger.keys_dir).all().unwrap();
+    keys.iter().map(|key| key.verifying().clone()).collect()
+}
+
 #[tokio::test]
 async fn a_lost_log_is_restored_from_the_archive_and_signs_the_same_head() {
     let mut installation = installation().await;
@@ -55,7 +62,8 @@ async fn a_lost_log_is_restored_from_the_archive_and_signs_the_same_head() {
     app.stop().await;
 
     let backend = backend(&config).await;
-    let restored = restore::from_archive(&backend).await.unwrap();
+    let known = trusted(&config);
+    let restored = restore::from_archive(&backend, &known).await.unwrap();
     assert_eq!(
         (restored.before.size(), restored.after.size()),
         (0, lost.len() as u64)
@@ -65,7 +73,7 @@ async fn a_lost_log_is_restored_from_the_archive_and_signs_the_same_head() {
         (restored.signed_to, restored.tree_heads),
         (before.head().size, 2)
     );
-    assert_eq!(restored.ahead, []);
+    assert_eq!(restored.ahead, Some(Vec::new()));
     assert_eq!(bodies(&backend.log).await, lost);
     let heads = backend.log.tree_heads().await.unwrap();
     assert_eq!(heads.last().await.unwrap().unwrap().note, before.note());
@@ -93,6 +101,7 @@ async fn a_restore_goes_on_where_it_stopped_and_refuses_another_log() {
     let before = sign(&installation).await;
     let export = Export::of(&installation, Bounds::default()).await;
     let lost = bodies(&installation.app.state.log).await;
+    let (keys, database) = (trusted(&installation.config), &installation.app.database);
 
     // A restore that was interrupted has left a beginning.
     let config = without_log(&installation, "file").await;
@@ -102,8 +111,13 @@ async fn a_restore_goes_on_where_it_stopped_and_refuses_another_log() {
         to: Some(4),
     };
     let part = Export::of(&installation, part).await;
-    let began = restore::from_file(&log, &part.path()).await;
-    assert_eq!(began.unwrap().after.size(), 4);
+    let began = restore::from_file(&log, &part.path(), &keys, database).await;
+    let began = began.unwrap();
+    assert_eq!(began.after.size(), 4);
+    // The read models have seen more than this part has.
+    let ahead = began.ahead.unwrap();
+    let behind = (projections::catalog::NAME.to_owned(), lost.len() as u64);
+    assert!(ahead.contains(&behind), "{ahead:?}");
     let config = without_log(&installation, "again").await;
     let log = Servers::log(&config).await;
     let commits = lost[..4]
@@ -115,7 +129,9 @@ async fn a_restore_goes_on_where_it_stopped_and_refuses_another_log() {
             body: body.clone(),
         });
     log.restore(&commits.collect::<Vec<_>>()).await.unwrap();
-    let restored = restore::from_file(&log, &export.path()).await.unwrap();
+    let restored = restore::from_file(&log, &export.path(), &keys, database).await;
+    let restored = restored.unwrap();
+    assert_eq!(restored.ahead, Some(Vec::new()));
     assert_eq!(
         (restored.before.size(), restored.after.size()),
         (4, lost.len() as u64)
@@ -123,15 +139,115 @@ async fn a_restore_goes_on_where_it_stopped_and_refuses_another_log() {
     assert_eq!(restored.after.root(), before.head().root);
     assert_eq!(bodies(&log).await, lost);
     // Once more: nothing is left to do.
-    let again = restore::from_file(&log, &export.path()).await.unwrap();
+    let again = restore::from_file(&log, &export.path(), &keys, database).await;
+    let again = again.unwrap();
     assert_eq!(again.before, again.after);
 
     // A log of its own is not touched.
     let other = super::installation().await;
     let head = other.settle().await;
-    let refused = restore::from_file(&other.app.state.log, &export.path()).await;
+    let log = &other.app.state.log;
+    let refused = restore::from_file(log, &export.path(), &keys, database).await;
     assert!(refused.unwrap_err().to_string().contains("commit 1"));
     assert_eq!(other.app.state.log.head().await.unwrap(), head);
+}
+
+/// Something done to an export, and the fault that it is.
+type Bad = (fn(&mut Vec<Value>), fn(&Fault) -> bool);
+
+const BAD: [Bad; 4] = [
+    // Cut off at the end of a line: the last one is missing, or some before it, too.
+    (
+        |lines| drop(lines.pop()),
+        |fault| matches!(fault, Fault::NotWhole(_)),
+    ),
+    (
+        |lines| lines.truncate(3),
+        |fault| matches!(fault, Fault::NotWhole(_)),
+    ),
+    // A subject is no part of the leaf hash.
+    (
+        |lines| {
+            let mut subjects = lines
+                .iter_mut()
+                .filter_map(|line| line.pointer_mut("/commit/subject"));
+            let of_acme = |subject: &&mut Value| subject.to_string().contains(".acme.");
+            let subject = subjects.find(of_acme).unwrap();
+            *subject = json!(subject.as_str().unwrap().replace(".acme.", ".other."));
+        },
+        |fault| matches!(fault, Fault::Subject(_)),
+    ),
+    (
+        |lines| {
+            let mut heads = lines
+                .iter_mut()
+                .filter(|line| line.get("tree_head").is_some());
+            let note = &mut heads.next().unwrap()["tree_head"]["note"];
+            let (signed, signature) = note.as_str().unwrap().rsplit_once(' ').unwrap();
+            // Behind the key's id, which names it.
+            let (id, rest) = signature.split_at(10);
+            let other = if rest.starts_with('A') { "B" } else { "A" };
+            *note = json!(format!("{signed} {id}{other}{}", &rest[1..]));
+        },
+        |fault| matches!(fault, Fault::Signature { .. }),
+    ),
+];
+
+#[tokio::test]
+async fn the_program_restores_nothing_of_an_export_that_was_cut_off_or_altered() {
+    let mut installation = installation().await;
+    fill(&installation, "acme").await;
+    let head = sign(&installation).await;
+    let export = Export::of(&installation, Bounds::default()).await;
+    let lost = bodies(&installation.app.state.log).await;
+    let keys = trusted(&installation.config);
+    installation.config = without_log(&installation, "program").await;
+    let log = Servers::log(&installation.config).await;
+    let restore = ["restore", "--from", "log.jsonl"];
+    let folder = export.folder.path();
+
+    let whole = export.lines();
+    for (number, (change, is_it)) in BAD.into_iter().enumerate() {
+        let mut lines = whole.clone();
+        change(&mut lines);
+        export.write(&lines);
+        let database = &installation.app.database;
+        let refused = restore::from_file(&log, &export.path(), &keys, database).await;
+        let refused = refused.unwrap_err();
+        let fault = refused.downcast_ref::<Fault>();
+        assert!(fault.is_some_and(is_it), "{number}: {refused:#}");
+        let (text, code) = said(&installation.program(folder, &restore).await);
+        assert_eq!(code, Some(1), "{number}: {text}");
+        assert_eq!(log.head().await.unwrap(), 0, "{number}");
+    }
+
+    export.write(&whole);
+    let (text, code) = said(&installation.program(folder, &restore).await);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains(&head.head().root.to_string()), "{text}");
+    assert_eq!(bodies(&log).await, lost);
+    let heads = log.tree_heads().await.unwrap();
+    assert_eq!(heads.last().await.unwrap().unwrap().note, head.note());
+}
+
+/// Heads by keys that nobody here knows vouch for nothing; a file of keys makes them known.
+#[tokio::test]
+async fn only_known_keys_vouch_for_what_was_restored() {
+    let mut installation = installation().await;
+    fill(&installation, "acme").await;
+    let size = sign(&installation).await.head().size;
+    let export = Export::of(&installation, Bounds::default()).await;
+    let mut config = without_log(&installation, "unknown").await;
+    config.ledger.keys_dir = export.folder.path().join("none");
+    let log = Servers::log(&config).await;
+    let database = &installation.app.database;
+    let restored = restore::from_file(&log, &export.path(), &[], database).await;
+    assert_eq!(restored.unwrap().signed_to, 0);
+    installation.config = config;
+    let keyed = ["restore", "--from", "log.jsonl", "--key", "ledger.pub"];
+    let (text, code) = said(&installation.program(export.folder.path(), &keyed).await);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains(&format!("up to {size} ")), "{text}");
 }
 
 #[tokio::test]
@@ -148,7 +264,7 @@ async fn an_archive_that_was_altered_is_not_restored() {
         .unwrap();
     connection.close().await.unwrap();
     let backend = backend(&without_log(&installation, "altered").await).await;
-    let refused = restore::from_archive(&backend).await.unwrap_err();
+    let refused = restore::from_archive(&backend, &[]).await.unwrap_err();
     assert!(refused.to_string().contains("altered"), "{refused:#}");
 }
 

@@ -21,6 +21,8 @@ impl Installation {
         command.env("METAMCP__POSTGRES__URL", address.expose_secret());
         let keys = &self.config.privacy.keys_dir;
         command.env("METAMCP__PRIVACY__KEYS_DIR", keys);
+        command.env("METAMCP__LEDGER__KEYS_DIR", &self.config.ledger.keys_dir);
+        command.env("METAMCP__AUTH__KEYS_DIR", &self.config.auth.keys_dir);
         command.env("METAMCP__NATS__URL", &nats.url);
         command.env("METAMCP__NATS__USER", nats.user.as_deref().unwrap());
         command.env("METAMCP__NATS__PASSWORD", servers.embedded.nats.password());

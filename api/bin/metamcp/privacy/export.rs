@@ -1,5 +1,5 @@
 //! Everything that is known of a person, as one JSON document: the principal, the history of its roles,
-//! and every event that is about it or that it caused. Read from the log itself, and written as it is
+//! and every event that is about it or its reviews, or that it caused. Read from the log itself, and written as it is
 //! read: no more than a batch is in memory.
 
 use bus::{Log, LogEntry};
@@ -8,8 +8,10 @@ use domain::envelope::{Actor, ActorKind, Commit, StoredEvent};
 use domain::id::{PrincipalId, TenantId};
 use domain::personal::{Personal, PersonalField};
 use domain::principal::{PrincipalDescribed, PrincipalEvent, PrincipalRegistered};
+use domain::review::ReviewEvent;
 use projections::Vault;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::io::Write;
 
 /// Commits read at once.
@@ -22,6 +24,8 @@ struct Summary {
     roles: Vec<Value>,
     erased_at: Option<String>,
     unreadable: Vec<u64>,
+    /// The ids of its reviews: what moderators did to them is about the person, too.
+    reviews: HashSet<String>,
 }
 
 /// Writes what is known of a person.
@@ -75,7 +79,11 @@ async fn of_entry(
         return Ok(Vec::new());
     };
     let own = commit.aggregate == "principal" && commit.aggregate_id == subject.as_str();
-    if commit.tenant != *tenant || !(own || acted(&commit.actor, subject)) {
+    if commit.tenant != *tenant {
+        return Ok(Vec::new());
+    }
+    let reviewed = commit.aggregate == "review" && summary.is_own_review(&commit, subject);
+    if !(own || reviewed || acted(&commit.actor, subject)) {
         return Ok(Vec::new());
     }
     let mut events = Vec::new();
@@ -185,6 +193,22 @@ async fn reopened(
 }
 
 impl Summary {
+    /// Whether the commit is one of a review that the person has written; notes a new one.
+    fn is_own_review(&mut self, commit: &Commit, subject: &PrincipalId) -> bool {
+        let begins = commit.events.iter().any(|stored| {
+            let Ok(AnyEvent::Review(ReviewEvent::Written(event))) =
+                domain::registry::decode(stored)
+            else {
+                return false;
+            };
+            event.author == *subject
+        });
+        if begins {
+            self.reviews.insert(commit.aggregate_id.clone());
+        }
+        self.reviews.contains(&commit.aggregate_id)
+    }
+
     fn note(&mut self, event: &PrincipalEvent, commit: &Commit) {
         let mut role = |role: &str, held: bool| {
             self.roles.push(json!({

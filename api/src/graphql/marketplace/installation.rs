@@ -5,6 +5,8 @@ use super::loaders::{InstallationKey, ListingAt, ListingKey};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::connection::{DEFAULT_FIRST, PageOf, connection, cost, page_request};
+use crate::graphql::enums::Direction;
+use crate::graphql::history::{self, HistoryConnection, HistoryPart};
 use crate::graphql::node::NodeId;
 use crate::graphql::review::{self, ReviewConnection, ReviewPart};
 use crate::graphql::scalars::Sequence;
@@ -33,8 +35,8 @@ pub(in crate::graphql) struct Installation(pub(in crate::graphql) marketplace::I
 /// A page of installations.
 pub(in crate::graphql) type InstallationConnection = PageOf<Installation, EmptyFields>;
 
-/// A tool of another tenant that yours has installed, pinned to a range of its versions. It is found,
-/// described and called by its `reference`, in the highest version within the range.
+/// A tool of another tenant that yours has installed, pinned to a range of its versions. It is found and
+/// described by its `reference`, in the highest version within the range.
 #[Object]
 impl Installation {
     /// Names this installation among all objects.
@@ -97,7 +99,7 @@ impl Installation {
             }
             None => Some(format!(
                 "{tool} is not offered at the moment, or has no version within `{range}`: it is neither \
-                 found nor described nor called. It comes back by itself when it is offered again; pin \
+                 found nor described. It comes back by itself when it is offered again; pin \
                  another range, or uninstall it."
             )),
         })
@@ -159,6 +161,29 @@ impl Installation {
     /// When it last changed.
     async fn updated_at(&self) -> DateTime<Utc> {
         self.0.updated_at
+    }
+
+    /// What has happened to it and what each event changed. For owners, administrators and
+    /// auditors.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Newest or oldest first.", default_with = "Direction::Desc")]
+        direction: Direction,
+        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
+        min_sequence: Option<Sequence>,
+    ) -> Option<Result<HistoryConnection, ApiError>> {
+        let part = HistoryPart {
+            first,
+            after,
+            direction,
+            min_sequence,
+        };
+        let (session, id) = (Session::of(ctx), self.0.id.as_str());
+        Some(history::of::<domain::installation::Installation>(session, id, part).await)
     }
 }
 

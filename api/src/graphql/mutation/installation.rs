@@ -69,7 +69,7 @@ pub(super) struct InstallationMutations;
 
 #[Object]
 impl InstallationMutations {
-    /// Installs a tool that another tenant offers. Your agents find, read and call it as
+    /// Installs a tool that another tenant offers. Your agents find and read it as
     /// `@publisher/server/name`, in the highest version within the range.
     async fn install_tool(
         &self,

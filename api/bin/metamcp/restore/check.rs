@@ -1,0 +1,61 @@
+//! What a restore holds its source and its outcome to: the keys that are trusted, the export as a whole, the read
+//! models that are there.
+
+use crate::audit::{self, Fault, Verifier, bar, verify_file};
+use anyhow::Context;
+use api::config::Config;
+use projections::Database;
+use projections::ledger::{LedgerKeys, VerifyingKey};
+use std::path::Path;
+
+/// PostgreSQL's code for a table that is not there: the database has never held read models.
+const NO_TABLE: &str = "42P01";
+
+/// The keys that are trusted: those of the installation, and those of a file.
+pub(super) fn keys(config: &Config, file: Option<&Path>) -> anyhow::Result<Vec<VerifyingKey>> {
+    let own = LedgerKeys::new(&config.ledger.keys_dir).all()?;
+    let mut keys: Vec<_> = own.iter().map(|key| key.verifying().clone()).collect();
+    if let Some(file) = file {
+        keys.extend(audit::keys(file)?);
+    }
+    Ok(keys)
+}
+
+/// Verifies an export, as `metamcp audit verify` does, with the keys of the log's present name. Where none of them
+/// has signed, the commits and their order are all that can be verified; the outcome says so.
+pub(super) fn export(
+    path: &Path,
+    origin: Option<&str>,
+    keys: &[VerifyingKey],
+) -> anyhow::Result<()> {
+    let of_this_log = |key: &&VerifyingKey| Some(key.name()) == origin;
+    let keys = keys.iter().filter(of_this_log).cloned().collect();
+    let bar = bar("{bar:30} {bytes} verified ({bytes_per_sec})")?;
+    let verifier = Verifier::new(keys, Vec::new())?;
+    let verified = verify_file(path, verifier, &|at| bar.set_position(at))?;
+    bar.finish_and_clear();
+    match verified {
+        Ok(_) | Err(Fault::Unsigned) => Ok(()),
+        Err(fault) => Err(fault).context(
+            "the export does not verify, so nothing of it was written: take another copy, or `--from archive`",
+        ),
+    }
+}
+
+/// The read models that have seen more than `end`; none when the database cannot be asked.
+pub(super) async fn ahead(database: &Database, end: u64) -> Option<Vec<(String, u64)>> {
+    let positions = async {
+        let mut connection = database.connect().await?;
+        projections::position::checkpoints(&mut connection).await
+    };
+    match positions.await {
+        Ok(positions) => Some(positions.into_iter().filter(|(_, at)| *at > end).collect()),
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NO_TABLE) => {
+            Some(Vec::new())
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the read models cannot be compared with the restored log");
+            None
+        }
+    }
+}
