@@ -278,7 +278,8 @@ impl ListingQueries {
         let request = page_request(session, first, after)?;
         if let Some(query) = filter_text(query) {
             session.caught_up(search::NAME, min_sequence).await?;
-            return find(session, query, filter, request).await.map(Some);
+            let page = (request, min_sequence.is_some());
+            return find(session, query, filter, page).await.map(Some);
         }
         let mut reads = session.reads().await?;
         let page = marketplace::listings(&mut reads, &filter, &request).await?;
@@ -324,7 +325,7 @@ async fn find(
     session: &Session,
     query: String,
     filter: ListingFilter,
-    page: PageRequest,
+    (page, current): (PageRequest, bool),
 ) -> Result<ListingConnection, ApiError> {
     let mut narrowed = SearchFilter::default();
     for (key, value) in [
@@ -348,6 +349,7 @@ async fn find(
         visibilities: vec![Visibility::Public.as_str().to_owned()],
         first: page.first,
         after: page.after,
+        current,
         ..SearchRequest::new(session.caller.tenant.clone(), &query)
     };
     let answer = session.state.search(&request, "graphql").await?;
