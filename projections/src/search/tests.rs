@@ -438,6 +438,34 @@ async fn each_sentence_of_a_query_is_asked() {
 }
 
 #[tokio::test]
+async fn a_write_is_found_here_at_once_and_elsewhere_when_asked_for_or_a_moment_later() {
+    let (writer, folder) = index(Letters).await;
+    let other = open(&folder, "tools", Letters).await.unwrap();
+    let found = async |index: &SearchIndex, name: &str, current: bool| {
+        let wanted = SearchRequest {
+            current,
+            ..request("acme", name)
+        };
+        let hits = index.search(&wanted).await.unwrap().hits;
+        hits.iter().any(|hit| hit.name == name)
+    };
+    for number in 0..20 {
+        let name = format!("tool{number}");
+        put(&writer, &[document("acme", &name, "does it")]).await;
+        assert!(found(&writer, &name, false).await, "{name}");
+        // What it answers is a version that it knows.
+        found(&other, &name, false).await;
+        assert!(found(&other, &name, true).await, "{name}");
+    }
+    put(&writer, &[document("acme", "last", "does it")]).await;
+    let begun = std::time::Instant::now();
+    while !found(&other, "last", false).await {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
 async fn another_handle_sees_a_write_at_once_and_upkeep_bounds_versions() {
     let (writer, folder) = index(Letters).await;
     let reader = open(&folder, "tools", Letters).await.unwrap();
