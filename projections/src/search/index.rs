@@ -155,6 +155,14 @@ impl SearchIndex {
         Ok(same.then_some(table))
     }
 
+    /// Searches read a table of more rows than this from LanceDB's files, and do not hold it in memory.
+    #[must_use]
+    pub fn held_up_to(mut self, rows: usize) -> Self {
+        self.memory = Memory::of(rows);
+        self.latest = Latest::default();
+        self
+    }
+
     /// Takes vectors of unchanged texts from another table of the same model instead of making them
     /// again: a rebuild beside the live table then takes seconds.
     #[must_use]

@@ -12,7 +12,6 @@ use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
 
 use super::error::SearchError;
 use super::index::SearchIndex;
-use super::memory::MOST_ROWS;
 
 /// Name that LanceDB gives to the full-text index.
 const TEXT_INDEX: &str = "text_idx";
@@ -48,7 +47,7 @@ impl SearchIndex {
     pub async fn optimize_if_due(&self) -> Result<bool, SearchError> {
         let text = self.table.index_stats(TEXT_INDEX).await?;
         let unindexed = text.as_ref().map_or(0, |text| text.num_unindexed_rows);
-        let is_held = self.table.count_rows(None).await? <= MOST_ROWS;
+        let is_held = self.memory.holds(self.table.count_rows(None).await?);
         let most = if is_held {
             MAX_UNINDEXED_ROWS_HELD
         } else {
