@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "the outcome is the output")]
 
 mod check;
+mod signed;
 mod source;
 
 pub use source::Source;
@@ -19,10 +20,10 @@ use anyhow::{Context, bail, ensure};
 use api::config::Config;
 use bus::tree_heads::AppendHeadError;
 use bus::{Log, RestoredCommit};
-use domain::merkle::{Frontier, TreeHash, leaf_hash};
+use domain::merkle::Frontier;
 use projections::Database;
-use projections::ledger::{SignedHead, TreeHead, VerifyingKey};
-use std::collections::BTreeMap;
+use projections::ledger::{SignedHead, VerifyingKey};
+use signed::SignedTree;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -92,6 +93,8 @@ pub struct Restored {
     pub tree_heads: u64,
     /// Commits up to this position have the root that a known key has signed.
     pub signed_to: u64,
+    /// A known key has signed so many commits, and those behind `after` are not in the source.
+    pub signed_beyond: Option<u64>,
     /// Read models that stand behind the restored log's end, with their positions: commits that they have
     /// seen are not in the source. None when the database could not be asked.
     pub ahead: Option<Vec<(String, u64)>>,
@@ -118,6 +121,13 @@ impl std::fmt::Display for Restored {
                 "heads   {}; commits up to {to} are those that were signed",
                 self.tree_heads
             )?,
+        }
+        if let Some(signed) = self.signed_beyond {
+            write!(
+                f,
+                "\nLOST    commits {} to {signed} are signed, and the source does not have them: take a longer one",
+                after.size() + 1
+            )?;
         }
         let Some(ahead) = &self.ahead else {
             return write!(f, "\nmodels  not compared: the database cannot be reached");
@@ -214,62 +224,12 @@ async fn fill(
     bar.finish_and_clear();
     Ok(Restored {
         before,
-        after: tree.frontier,
         tree_heads: heads.last().map_or(0, |(sequence, _)| *sequence),
         signed_to: tree.signed_to,
+        signed_beyond: tree.signed_beyond(),
+        after: tree.frontier,
         ahead: None,
     })
-}
-
-/// A tree that is compared with each signed head as it grows.
-struct SignedTree {
-    frontier: Frontier,
-    /// By size: the roots, and whether a known key has signed them.
-    signed: BTreeMap<u64, Vec<(TreeHash, bool)>>,
-    signed_to: u64,
-}
-
-impl SignedTree {
-    fn new(heads: &Heads, keys: &[VerifyingKey]) -> anyhow::Result<Self> {
-        let mut signed: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (sequence, head) in heads {
-            let good = head.verify(keys);
-            let good =
-                good.with_context(|| format!("tree head {sequence} was altered or forged"))?;
-            let TreeHead {
-                origin: of,
-                size,
-                root,
-            } = head.head();
-            if Some(of.as_str()) == origin(heads) {
-                signed
-                    .entry(*size)
-                    .or_default()
-                    .push((*root, !good.is_empty()));
-            }
-        }
-        Ok(Self {
-            frontier: Frontier::default(),
-            signed,
-            signed_to: 0,
-        })
-    }
-
-    fn push(&mut self, body: &[u8]) -> anyhow::Result<()> {
-        self.frontier.push(leaf_hash(body), |_, _| {});
-        let size = self.frontier.size();
-        for (root, known) in self.signed.remove(&size).unwrap_or_default() {
-            ensure!(
-                root == self.frontier.root(),
-                "the source was altered: one of its commits {} to {size} is not the one that was signed",
-                self.signed_to + 1
-            );
-            if known {
-                self.signed_to = size;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The log must hold the beginning of the source and nothing else.

@@ -231,7 +231,11 @@ async fn taxonomies_reviews_publishers_and_installations_have_histories_too() {
     let repinned = last(&found["installations"]["nodes"][0], repinned);
     assert_eq!(repinned[0]["before"], "^1");
 
-    // As those of principals and tenants: for owners, administrators and auditors.
+    // As those of principals and tenants: for owners, administrators and auditors. A hidden review would be out of
+    // sight altogether.
+    let shown = hide.replace("HIDE", "RESTORE");
+    moderator.data(&shown, json!({ "review": review })).await;
+    installation.settle().await;
     for (role, may) in [
         (Role::Auditor, true),
         (Role::Admin, true),

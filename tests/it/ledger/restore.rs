@@ -114,6 +114,7 @@ async fn a_restore_goes_on_where_it_stopped_and_refuses_another_log() {
     let began = restore::from_file(&log, &part.path(), &keys, database).await;
     let began = began.unwrap();
     assert_eq!(began.after.size(), 4);
+    assert_eq!(began.signed_beyond, Some(before.head().size));
     // The read models have seen more than this part has.
     let ahead = began.ahead.unwrap();
     let behind = (projections::catalog::NAME.to_owned(), lost.len() as u64);
@@ -131,7 +132,10 @@ async fn a_restore_goes_on_where_it_stopped_and_refuses_another_log() {
     log.restore(&commits.collect::<Vec<_>>()).await.unwrap();
     let restored = restore::from_file(&log, &export.path(), &keys, database).await;
     let restored = restored.unwrap();
-    assert_eq!(restored.ahead, Some(Vec::new()));
+    assert_eq!(
+        (restored.ahead, restored.signed_beyond),
+        (Some(Vec::new()), None)
+    );
     assert_eq!(
         (restored.before.size(), restored.after.size()),
         (4, lost.len() as u64)

@@ -1,0 +1,65 @@
+//! The tree that a restore grows, compared with every signed head on the way.
+
+use super::{Heads, origin};
+use anyhow::{Context, ensure};
+use domain::merkle::{Frontier, TreeHash, leaf_hash};
+use projections::ledger::{TreeHead, VerifyingKey};
+use std::collections::BTreeMap;
+
+/// A tree that is compared with each signed head as it grows.
+pub(super) struct SignedTree {
+    pub(super) frontier: Frontier,
+    /// By size: the roots, and whether a known key has signed them.
+    signed: BTreeMap<u64, Vec<(TreeHash, bool)>>,
+    /// So many commits have a root that a known key has signed.
+    pub(super) signed_to: u64,
+}
+
+impl SignedTree {
+    pub(super) fn new(heads: &Heads, keys: &[VerifyingKey]) -> anyhow::Result<Self> {
+        let mut signed: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (sequence, head) in heads {
+            let forged = || format!("tree head {sequence} was altered or forged");
+            let good = head.verify(keys).with_context(forged)?;
+            let TreeHead {
+                origin: of,
+                size,
+                root,
+            } = head.head();
+            if Some(of.as_str()) == origin(heads) {
+                signed
+                    .entry(*size)
+                    .or_default()
+                    .push((*root, !good.is_empty()));
+            }
+        }
+        Ok(Self {
+            frontier: Frontier::default(),
+            signed,
+            signed_to: 0,
+        })
+    }
+
+    /// The largest tree that a known key has signed, if it is larger than this one.
+    pub(super) fn signed_beyond(&self) -> Option<u64> {
+        let mut larger = self.signed.range(self.frontier.size() + 1..).rev();
+        let by_known = larger.find(|(_, heads)| heads.iter().any(|(_, known)| *known));
+        by_known.map(|(size, _)| *size)
+    }
+
+    pub(super) fn push(&mut self, body: &[u8]) -> anyhow::Result<()> {
+        self.frontier.push(leaf_hash(body), |_, _| {});
+        let size = self.frontier.size();
+        for (root, known) in self.signed.remove(&size).unwrap_or_default() {
+            ensure!(
+                root == self.frontier.root(),
+                "the source was altered: one of its commits {} to {size} is not the one that was signed",
+                self.signed_to + 1
+            );
+            if known {
+                self.signed_to = size;
+            }
+        }
+        Ok(())
+    }
+}
