@@ -16,6 +16,7 @@ mod embed;
 mod graphql;
 mod harness;
 mod ledger;
+mod load;
 mod log;
 mod memory;
 mod rebuild;
@@ -54,6 +55,9 @@ async fn all(settings: &Settings, report: &mut Report) -> Result<()> {
         if settings.wants("append") {
             log::append(settings, report, sync_always).await?;
         }
+    }
+    if settings.wants("load") {
+        load::run(settings, report).await?;
     }
     if settings.wants("import") {
         log::import(settings, report).await?;
