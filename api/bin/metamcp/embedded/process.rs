@@ -187,11 +187,15 @@ fn open_log(path: &Path) -> std::io::Result<File> {
 mod tests {
     use super::*;
 
+    /// Ends by the signals that it gets, although a shell's background jobs, of which the tests may be one, are born
+    /// with `INT` ignored.
     fn sleeper(folder: &Path) -> Launch {
         Launch {
             name: "sleep",
-            program: "/bin/sleep".into(),
-            arguments: vec!["60".into()],
+            program: "/usr/bin/env".into(),
+            arguments: ["--default-signal=INT", "sleep", "60"]
+                .map(Into::into)
+                .into(),
             environment: Vec::new(),
             folder: "/".into(),
             log: folder.join("sleep.log"),
