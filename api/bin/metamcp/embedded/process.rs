@@ -223,8 +223,13 @@ mod tests {
     fn the_leash_ends_the_child_when_its_pipe_closes() {
         let folder = tempfile::tempdir().unwrap();
         let mut running = sleeper(folder.path()).spawn().unwrap();
-        drop(running.leash.as_mut().unwrap().stdin.take());
         let deadline = Instant::now() + Duration::from_secs(20);
+        let name = format!("/proc/{}/comm", running.pid());
+        while fs::read_to_string(&name).unwrap().trim() != "sleep" {
+            assert!(Instant::now() < deadline, "it does not sleep");
+            std::thread::sleep(POLL);
+        }
+        drop(running.leash.as_mut().unwrap().stdin.take());
         while running.exited().is_none() {
             assert!(Instant::now() < deadline, "the child outlived its leash");
             std::thread::sleep(POLL);
