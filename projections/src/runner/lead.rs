@@ -12,9 +12,6 @@ use crate::position::{Positions, ProjectorState};
 use crate::projector::Recorded;
 use crate::{access, catalog, lease};
 use bus::{BusError, LogEntry, LogReader};
-use cqrs_es::Aggregate;
-use domain::server::Server;
-use domain::tool::Tool;
 use sqlx::postgres::types::Oid;
 use sqlx::{Connection, Executor, PgConnection};
 use std::time::{Duration, Instant};
@@ -27,20 +24,12 @@ const LIVE: usize = 32;
 const UNWRITTEN: Duration = Duration::from_millis(100);
 /// How long a projector lets `catalog`, which most requests wait for, go first.
 const YIELD: Duration = Duration::from_millis(20);
-/// How long it then leaves the processors to the requests that waited.
-const ANSWERED: Duration = Duration::from_millis(4);
 /// The projector's statement, as its connection knows it.
 const PREPARED: &str = "metamcp_write";
 /// What `metamcp.write_batch` says when the checkpoint is not where the runner left it.
 const MOVED: &str = "MM001";
 /// What it says when the model is not the one that was read.
 const REPLACED: &str = "MM002";
-
-/// Whether a commit is of what `catalog` lists.
-fn is_listed(entry: &LogEntry) -> bool {
-    let mut parts = entry.subject.split('.');
-    parts.any(|part| [Tool::TYPE, Server::TYPE].contains(&part))
-}
 
 /// Where a leader stands.
 struct Lead {
@@ -194,9 +183,7 @@ impl Runner {
         {
             // All write to one disk and share the processors. Where it takes too long, nobody waits.
             let first = positions.wait_for(catalog::NAME, last.stream_sequence, YIELD);
-            if first.await.is_ok() && batch.iter().any(is_listed) {
-                tokio::time::sleep(ANSWERED).await;
-            }
+            let _ = first.await;
         }
         lead.at = self.write(lead, batch, decoded).await?;
         lead.shown = lead.at.clone();
