@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 const TICK: Duration = Duration::from_millis(10);
+/// Requests under way at most: a pause of the machine makes the next ones late, and does not end the bench.
+const CONNECTIONS: usize = 64;
 /// What a projector may take at most before the bench gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -127,7 +129,7 @@ struct Ours<'a> {
 impl<'a> Ours<'a> {
     async fn new(installation: &'a Installation) -> Result<Self> {
         let mut wires = Vec::new();
-        for _ in 0..16 {
+        for _ in 0..CONNECTIONS {
             wires.push(Wire::connect(installation.address).await?);
         }
         let wires = Arc::new(Mutex::new(wires));
