@@ -34,50 +34,68 @@ fn covered(old: &Value, new: &Value, roots: (&Value, &Value), depth: usize) -> V
     let Value::Object(after) = new else {
         return old.clone();
     };
+    let below = |old: &Value, new: &Value| covered(old, new, roots, depth);
     let mut closed = before.clone();
     for (keyword, value) in &mut closed {
         let other = after.get(keyword).unwrap_or(&Value::Null);
         match (keyword.as_str(), value) {
-            (
-                "properties" | "$defs" | "patternProperties" | "dependentSchemas",
-                Value::Object(named),
-            ) => {
+            ("$defs" | "patternProperties" | "dependentSchemas", Value::Object(named)) => {
                 for (name, schema) in named {
-                    *schema = covered(
-                        schema,
-                        other.get(name).unwrap_or(&Value::Null),
-                        roots,
-                        depth,
-                    );
+                    *schema = below(schema, other.get(name).unwrap_or(&Value::Null));
                 }
             }
-            ("items" | "additionalProperties" | "contains" | "then" | "else", schema) => {
-                *schema = covered(schema, other, roots, depth);
-            }
-            ("prefixItems" | "allOf" | "anyOf", Value::Array(schemas)) => {
+            ("contains" | "then" | "else", schema) => *schema = below(schema, other),
+            ("allOf" | "anyOf", Value::Array(schemas)) => {
                 for (index, schema) in schemas.iter_mut().enumerate() {
-                    *schema = covered(
-                        schema,
-                        other.get(index).unwrap_or(&Value::Null),
-                        roots,
-                        depth,
-                    );
+                    *schema = below(schema, other.get(index).unwrap_or(&Value::Null));
                 }
             }
             _ => {}
         }
     }
-    if let (None, Some(Value::Object(declared))) =
-        (before.get("additionalProperties"), after.get("properties"))
-    {
-        let properties = closed.entry("properties").or_insert_with(|| json!({}));
-        for name in declared.keys() {
-            if properties.get(name).is_none() {
-                properties[name] = json!(false);
-            }
-        }
+    // What one schema says of all others, the other may say of one by its name or place.
+    let rest = |schema: &Map<String, Value>, keyword: &str| {
+        schema.get(keyword).cloned().unwrap_or(Value::Bool(true))
+    };
+    for others in ["additionalProperties", "items"] {
+        let (old, new) = (rest(before, others), rest(after, others));
+        closed.insert(others.to_owned(), below(&old, &new));
+    }
+    let (old, new) = (named(before), named(after));
+    let others = "additionalProperties";
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let properties = names.into_iter().map(|name| {
+        let schema = match (old.get(name), new.get(name)) {
+            (None, Some(_)) if !before.contains_key(others) => json!(false),
+            (old, new) => below(
+                old.unwrap_or(&rest(before, others)),
+                new.unwrap_or(&rest(after, others)),
+            ),
+        };
+        (name.clone(), schema)
+    });
+    closed.insert("properties".to_owned(), Value::Object(properties.collect()));
+    let (old, new) = (placed(before), placed(after));
+    let items = (0..old.len().max(new.len())).map(|place| {
+        below(
+            old.get(place).unwrap_or(&rest(before, "items")),
+            new.get(place).unwrap_or(&rest(after, "items")),
+        )
+    });
+    if items.len() > 0 {
+        closed.insert("prefixItems".to_owned(), items.collect());
     }
     closed.into()
+}
+
+fn named(schema: &Map<String, Value>) -> Map<String, Value> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    properties.cloned().unwrap_or_default()
+}
+
+fn placed(schema: &Map<String, Value>) -> Vec<Value> {
+    let items = schema.get("prefixItems").and_then(Value::as_array);
+    items.cloned().unwrap_or_default()
 }
 
 /// Names that are declared in a document.
