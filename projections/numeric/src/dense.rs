@@ -1,42 +1,41 @@
-//! A layer of a network: weights and inputs as whole numbers of 16 bits, exact sums.
+//! A layer of a network: weights and inputs as whole numbers of 8 bits, exact sums.
 //!
-//! Each output has a scale of its own for its weights, each row of inputs one for its values, chosen so that no sum
-//! leaves 32 bits. Weights lie in the order in which the product reads them, sixteen outputs side by side and two
-//! inputs of each together, in half the memory of 32-bit floats: what bounds the vector of a short text is how fast
-//! the weights come by.
+//! Each output has a scale of its own for its weights, each row of inputs a scale and a zero for its values. Weights lie
+//! in the order in which the product reads them, sixteen outputs side by side and four inputs of each together, in a
+//! quarter of the memory of 32-bit floats: what bounds the vector of a short text is how fast the weights come by.
 
-use crate::Kernel;
-use crate::functions::{largest, sum};
+use crate::functions::{largest, range};
+use crate::kernel::{COLUMNS, Kernel, Quad};
+use std::ops::Range;
 
-/// Outputs that are computed side by side.
-pub(crate) const COLUMNS: usize = 16;
-/// Rows that are computed at once: their sums fill twelve of sixteen registers.
+/// Inputs whose weights of one output lie together.
+const TOGETHER: usize = 4;
+/// Rows that are computed at once: so many sums, and what they are made of, fit into sixteen registers.
 const ROWS: usize = 6;
-/// The largest weight: thirteen bits, so that inputs keep as many.
-const WEIGHT: f32 = 4_095.0;
-/// The largest sum, a little below what 32 bits hold, for what rounding adds.
-const SUM: f32 = i32::MAX as f32 * 0.99;
-
-/// Two inputs' weights for [`COLUMNS`] outputs, the two of one output side by side.
-pub(crate) type Pair = [[i16; COLUMNS]; 2];
+/// The largest weight.
+const WEIGHT: f32 = 127.0;
+/// The largest value of an input.
+const VALUE: f32 = 255.0;
+/// So many inputs have sums that fit into 32 bits.
+const MOST_INPUTS: usize = 65_536;
 
 pub(crate) struct Dense {
-    weights: Vec<Pair>,
+    weights: Vec<Quad>,
+    /// The sum of each output's weights.
+    totals: Vec<i32>,
     scales: Vec<f32>,
     bias: Vec<f32>,
     input: usize,
-    /// The length of the longest output's weights as a vector.
-    longest: f32,
 }
 
 impl Dense {
-    /// Of the weights of each output, one after the other. Inputs are taken as even in number, outputs as a multiple
-    /// of sixteen; `None` when they are not, or when weights are missing.
+    /// Of the weights of each output, one after the other. Inputs are taken as a multiple of four in number, outputs as
+    /// one of sixteen; `None` when they are not, or when weights are missing.
     pub(crate) fn new(weights: &[f32], bias: Vec<f32>) -> Option<Self> {
         let output = bias.len();
         let input = weights.len().checked_div(output)?;
-        let fits = output.is_multiple_of(COLUMNS) && input > 0 && input.is_multiple_of(2);
-        if !fits || weights.len() != input * output {
+        let fits = output.is_multiple_of(COLUMNS) && input.is_multiple_of(TOGETHER);
+        if !fits || !(1..=MOST_INPUTS).contains(&input) || weights.len() != input * output {
             return None;
         }
         let scales: Vec<f32> = weights
@@ -44,25 +43,23 @@ impl Dense {
             .map(|weights| largest(weights).max(f32::MIN_POSITIVE) / WEIGHT)
             .collect();
         let quantized = |output: usize, input_at: usize| {
-            (weights[output * input + input_at] / scales[output]).round() as i16
+            (weights[output * input + input_at] / scales[output]).round() as i8
         };
-        let lengths = weights.chunks_exact(input).zip(&scales);
-        let lengths = lengths.map(|(weights, scale)| length(weights) / scale);
-        let longest = lengths.fold(1.0, f32::max);
-        let mut packed = Vec::with_capacity(weights.len() / (2 * COLUMNS));
+        let total = |output| (0..input).map(|at| i32::from(quantized(output, at))).sum();
+        let mut packed = Vec::with_capacity(weights.len() / (TOGETHER * COLUMNS));
         for block in (0..output).step_by(COLUMNS) {
-            for pair in (0..input).step_by(2) {
-                packed.push([0, 1].map(|half| {
-                    std::array::from_fn(|i| quantized(block + half * 8 + i / 2, pair + i % 2))
+            for first in (0..input).step_by(TOGETHER) {
+                packed.push(std::array::from_fn(|column| {
+                    std::array::from_fn(|i| quantized(block + column, first + i))
                 }));
             }
         }
         Some(Self {
             weights: packed,
+            totals: (0..output).map(total).collect(),
             scales,
             bias,
             input,
-            longest,
         })
     }
 
@@ -72,135 +69,145 @@ impl Dense {
 
     /// The outputs of each row of inputs, put into `out`.
     #[inline(always)]
-    pub(crate) fn apply(&self, kernel: impl Kernel, rows: &[f32], out: &mut Vec<f32>) {
+    pub(crate) fn apply<K: Kernel>(&self, kernel: K, rows: &[f32], out: &mut Vec<f32>) {
         let count = rows.len() / self.input;
         out.clear();
         out.resize(count * self.outputs(), 0.0);
-        let groups = Groups::of(rows, self.input, SUM / self.longest);
-        for (place, weights) in self.weights.chunks_exact(self.input / 2).enumerate() {
-            let columns = place * COLUMNS..(place + 1) * COLUMNS;
-            let finish = (&self.scales[columns.clone()], &self.bias[columns.clone()]);
+        let groups = Groups::<K>::of(rows, self.input);
+        let (totals, scales) = (self.totals.as_chunks().0, self.scales.as_chunks().0);
+        let bias = self.bias.as_chunks().0;
+        let blocks = self.weights.chunks_exact(self.input / TOGETHER);
+        for (place, weights) in blocks.enumerate() {
+            let block = Block {
+                weights,
+                totals: &totals[place],
+                scales: &scales[place],
+                bias: &bias[place],
+            };
             for group in &groups.groups {
                 let values = &groups.values[group.values..];
-                let values = &values[..group.rows * self.input / 2];
-                let mut row = group.first;
-                let mut write = |sums: &[i32; COLUMNS]| {
-                    let to = row * self.outputs() + columns.start;
-                    write(sums, groups.scales[row], finish, &mut out[to..to + COLUMNS]);
-                    row += 1;
-                };
-                match group.rows {
-                    1 => tile::<1>(kernel, weights, values)
-                        .iter()
-                        .for_each(&mut write),
-                    2 => tile::<2>(kernel, weights, values)
-                        .iter()
-                        .for_each(&mut write),
-                    3 => tile::<3>(kernel, weights, values)
-                        .iter()
-                        .for_each(&mut write),
-                    4 => tile::<4>(kernel, weights, values)
-                        .iter()
-                        .for_each(&mut write),
-                    5 => tile::<5>(kernel, weights, values)
-                        .iter()
-                        .for_each(&mut write),
-                    _ => tile::<ROWS>(kernel, weights, values)
-                        .iter()
-                        .for_each(&mut write),
+                let values = &values[..group.rows.len() * self.input / TOGETHER];
+                let rows = &groups.rows[group.rows.clone()];
+                let out = &mut out[group.rows.start * self.outputs() + place * COLUMNS..];
+                let out = out.chunks_mut(self.outputs());
+                match rows.len() {
+                    1 => block.apply::<_, 1>(kernel, values, rows, out),
+                    2 => block.apply::<_, 2>(kernel, values, rows, out),
+                    3 => block.apply::<_, 3>(kernel, values, rows, out),
+                    4 => block.apply::<_, 4>(kernel, values, rows, out),
+                    5 => block.apply::<_, 5>(kernel, values, rows, out),
+                    _ => block.apply::<_, ROWS>(kernel, values, rows, out),
                 }
             }
         }
     }
 }
 
-#[inline(always)]
-fn tile<const ROWS: usize>(
-    kernel: impl Kernel,
-    weights: &[Pair],
-    values: &[i32],
-) -> [[i32; COLUMNS]; ROWS] {
-    kernel.tile(weights, values.as_chunks::<ROWS>().0)
+/// Outputs that are computed side by side.
+struct Block<'a> {
+    weights: &'a [Quad],
+    totals: &'a [i32; COLUMNS],
+    scales: &'a [f32; COLUMNS],
+    bias: &'a [f32; COLUMNS],
 }
 
-#[inline(always)]
-fn write(sums: &[i32; COLUMNS], row: f32, (scales, bias): (&[f32], &[f32]), out: &mut [f32]) {
-    for (((out, sum), scale), bias) in out.iter_mut().zip(sums).zip(scales).zip(bias) {
-        *out = *sum as f32 * (row * scale) + bias;
+impl Block<'_> {
+    /// Writes the block's outputs of each row to the beginning of its place.
+    #[inline(always)]
+    fn apply<'o, K: Kernel, const ROWS: usize>(
+        &self,
+        kernel: K,
+        values: &[K::Four],
+        rows: &[Row],
+        out: impl Iterator<Item = &'o mut [f32]>,
+    ) {
+        let values = values.as_chunks::<ROWS>().0;
+        let sums = kernel.tile(self.weights, values);
+        for ((sums, row), out) in sums.iter().zip(rows).zip(out) {
+            let finish = self.totals.iter().zip(self.scales).zip(self.bias);
+            for ((out, sum), ((total, scale), bias)) in out.iter_mut().zip(sums).zip(finish) {
+                *out = (sum - row.zero * total) as f32 * (row.scale * scale) + bias;
+            }
+        }
     }
 }
 
-/// Rows of inputs as whole numbers, those of a group interleaved.
-struct Groups {
-    values: Vec<i32>,
-    scales: Vec<f32>,
+/// Rows of inputs as whole numbers, those of a group side by side.
+struct Groups<K: Kernel> {
+    values: Vec<K::Four>,
+    rows: Vec<Row>,
     groups: Vec<Group>,
 }
 
+/// What a row's whole numbers mean: that many times the scale, counted from the zero on.
+struct Row {
+    scale: f32,
+    zero: i32,
+}
+
 struct Group {
-    first: usize,
-    rows: usize,
+    rows: Range<usize>,
     /// Where its values begin.
     values: usize,
 }
 
-impl Groups {
+impl<K: Kernel> Groups<K> {
     #[inline(always)]
-    fn of(rows: &[f32], width: usize, longest: f32) -> Self {
-        let count = rows.len() / width;
-        let mut scales = Vec::with_capacity(count);
-        let mut values = vec![0; rows.len() / 2];
+    fn of(inputs: &[f32], width: usize) -> Self {
+        let count = inputs.len() / width;
+        let mut rows = Vec::with_capacity(count);
+        let mut values = vec![K::Four::default(); inputs.len() / TOGETHER];
         let mut groups = Vec::with_capacity(count.div_ceil(ROWS));
-        let mut first = 0;
-        while first < count {
+        while rows.len() < count {
+            let first = rows.len();
             // Groups of about the same size: a small one costs as many reads of the weights as a large one.
             let left = (count - first).div_ceil(ROWS);
             let size = (count - first).div_ceil(left);
-            let begin = first * width / 2;
+            let begin = first * width / TOGETHER;
             for place in 0..size {
-                let row = &rows[(first + place) * width..(first + place + 1) * width];
-                // A sum of products is at most the product of both lengths.
-                let scale = (largest(row) / f32::from(i16::MAX)).max(length(row) / longest);
-                let scale = scale.max(f32::MIN_POSITIVE);
-                scales.push(scale);
+                let input = &inputs[(first + place) * width..(first + place + 1) * width];
                 let to = values[begin + place..].iter_mut().step_by(size);
-                pack(row, scale.recip(), to);
+                rows.push(quantize::<K>(input, to));
             }
             groups.push(Group {
-                first,
-                rows: size,
+                rows: first..rows.len(),
                 values: begin,
             });
-            first += size;
         }
         Self {
             values,
-            scales,
+            rows,
             groups,
         }
     }
 }
 
+/// Rounds a row so that its smallest and its largest value, and zero, just fit.
 #[inline(always)]
-fn length(row: &[f32]) -> f32 {
-    sum(row, |value| value * value).sqrt()
-}
-
-/// Rounds and packs two values into one of 32 bits.
-#[inline(always)]
-fn pack<'a>(row: &[f32], factor: f32, to: impl Iterator<Item = &'a mut i32>) {
+fn quantize<'a, K: Kernel>(input: &[f32], to: impl Iterator<Item = &'a mut K::Four>) -> Row
+where
+    K::Four: 'a,
+{
     // Added, it leaves the nearest whole number in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
-    let round = |value: f32| (value * factor + ROUND).to_bits();
-    for (to, [first, second]) in to.zip(row.as_chunks::<2>().0) {
-        *to = ((round(*first) & 0xffff) | (round(*second) << 16)) as i32;
+    let (low, high) = range(input);
+    let scale = ((high - low) / VALUE).max(f32::MIN_POSITIVE);
+    let (factor, zero) = (scale.recip(), (-low / scale).round());
+    for (to, values) in to.zip(input.as_chunks::<TOGETHER>().0) {
+        // The zero is rounded, which may push an end half a step out.
+        let inside = |value: f32| (value * factor + zero).clamp(0.0, VALUE);
+        *to = K::four(values.map(|value| (inside(value) + ROUND).to_bits() as u8));
+    }
+    Row {
+        scale,
+        zero: zero as i32,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Work, widest};
+    use crate::kernel::{Work, widest};
 
     struct Apply<'a>(&'a Dense, &'a [f32]);
 
@@ -208,7 +215,7 @@ mod tests {
         type Output = Vec<f32>;
 
         #[inline(always)]
-        fn run(self, kernel: impl Kernel) -> Vec<f32> {
+        fn run<K: Kernel>(self, kernel: K) -> Vec<f32> {
             let mut out = Vec::new();
             self.0.apply(kernel, self.1, &mut out);
             out
@@ -224,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_product_is_close_to_the_one_of_floats_for_every_number_of_rows() {
-        let (input, output) = (38, 48);
+        let (input, output) = (40, 48);
         let (weights, bias) = (numbers(input * output, 1), numbers(output, 2));
         let dense = Dense::new(&weights, bias.clone()).unwrap();
         for count in 0..=20 {
@@ -232,10 +239,17 @@ mod tests {
             let out = widest(Apply(&dense, &rows));
             assert_eq!(out.len(), count * output);
             for (row, out) in rows.chunks_exact(input).zip(out.chunks_exact(output)) {
+                let (low, high) = range(row);
                 for (column, out) in out.iter().enumerate() {
                     let weights = &weights[column * input..(column + 1) * input];
                     let exact: f32 = weights.iter().zip(row).map(|(w, x)| w * x).sum();
-                    assert!((out - exact - bias[column]).abs() < 2e-3, "{count} rows");
+                    // Each is off by half a step at most, and a value at an end by one.
+                    let (x_off, w_off) = ((high - low) / VALUE, largest(weights) / WEIGHT / 2.0);
+                    let pairs = weights.iter().zip(row);
+                    let off: f32 = pairs
+                        .map(|(w, x)| w.abs() * x_off + x.abs() * w_off + x_off * w_off)
+                        .sum();
+                    assert!((out - exact - bias[column]).abs() < off, "{count} rows");
                 }
             }
         }
@@ -246,6 +260,7 @@ mod tests {
         assert!(Dense::new(&[], Vec::new()).is_none());
         assert!(Dense::new(&[0.0; 48], vec![0.0; 16]).is_none());
         assert!(Dense::new(&[0.0; 33], vec![0.0; 16]).is_none());
-        assert!(Dense::new(&[0.0; 32], vec![0.0; 16]).is_some());
+        assert!(Dense::new(&[0.0; 16 * 6], vec![0.0; 16]).is_none());
+        assert!(Dense::new(&[0.0; 16 * 4], vec![0.0; 16]).is_some());
     }
 }

@@ -53,6 +53,24 @@ pub(crate) fn largest(values: &[f32]) -> f32 {
     f32::from_bits(bits.max().unwrap_or(0))
 }
 
+/// The smallest and the largest value, and zero among them.
+#[inline(always)]
+pub(crate) fn range(values: &[f32]) -> (f32, f32) {
+    let smaller = |a: f32, b: f32| if b < a { b } else { a };
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let (mut low, mut high) = ([0.0; LANES], [0.0; LANES]);
+    for chunk in chunks {
+        for ((low, high), value) in low.iter_mut().zip(&mut high).zip(chunk) {
+            *low = smaller(*low, *value);
+            *high = larger(*high, *value);
+        }
+    }
+    let values = || rest.iter().copied();
+    let low = low.into_iter().chain(values()).fold(0.0, smaller);
+    (low, high.into_iter().chain(values()).fold(0.0, larger))
+}
+
 /// Scores to shares that add up to 1.
 #[inline(always)]
 pub(crate) fn softmax(scores: &mut [f32], scale: f32) {
@@ -119,5 +137,18 @@ mod tests {
     fn the_largest_counts_without_its_sign() {
         assert_eq!(largest(&[0.5, -3.0, 2.0]), 3.0);
         assert_eq!(largest(&[]), 0.0);
+    }
+
+    #[test]
+    fn the_range_has_both_ends_wherever_they_are() {
+        assert_eq!(range(&[]), (0.0, 0.0));
+        assert_eq!(range(&[0.5, 2.0]), (0.0, 2.0));
+        for place in 0..19 {
+            let mut values = [-0.25; 19];
+            values[place] = 3.0;
+            values[18 - place] = -1.5;
+            let high = if place == 9 { 0.0 } else { 3.0 };
+            assert_eq!(range(&values), (-1.5, high), "{place}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 //! whose cosines differ from those of 32-bit floats by some millionths.
 
 use crate::functions::largest;
-use crate::{Kernel, Work, widest};
+use crate::kernel::{Kernel, Work, widest};
 
 const GROUP: usize = 16;
 /// The largest component.
@@ -161,7 +161,7 @@ impl Work for Scan<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, kernel: impl Kernel) {
+    fn run<K: Kernel>(self, kernel: K) {
         let Self { planes, query, out } = self;
         out.reserve(planes.len());
         let rows = planes.upper.chunks_exact(planes.groups.max(1));
@@ -188,7 +188,7 @@ impl Work for Exact<'_> {
     type Output = (i32, i32);
 
     #[inline(always)]
-    fn run(self, kernel: impl Kernel) -> (i32, i32) {
+    fn run<K: Kernel>(self, kernel: K) -> (i32, i32) {
         let values = &self.query.values;
         (
             kernel.dot(self.upper, values),

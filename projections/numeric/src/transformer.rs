@@ -6,7 +6,7 @@
 
 use crate::dense::Dense;
 use crate::functions::{add_times, gelu, softmax, sum};
-use crate::{Kernel, Work, widest};
+use crate::kernel::{Kernel, Work, widest};
 
 /// Rows and columns of a product of floats that are computed at once: their sums fill half of the registers.
 const ROWS: usize = 4;
@@ -141,7 +141,7 @@ impl Work for Means<'_> {
     type Output = Option<Vec<Vec<f32>>>;
 
     #[inline(always)]
-    fn run(self, kernel: impl Kernel) -> Self::Output {
+    fn run<K: Kernel>(self, kernel: K) -> Self::Output {
         let Self(network, texts) = self;
         let width = network.width;
         let mut hidden = network.embedded(texts)?;

@@ -1,6 +1,6 @@
 //! The transformer of MiniLM out of its file: candle reads it, [`numeric::transformer`] runs it.
 //!
-//! What is won over candle's own `BertModel`, which the tests compare with: whole numbers of 16 bits, texts of a batch
+//! What is won over candle's own `BertModel`, which the tests compare with: whole numbers of 8 bits, texts of a batch
 //! without padding, query, key and value as one product, everything between two products as one pass over memory,
 //! and one thread for a text, so that callers do not wait for each other's threads.
 

@@ -9,7 +9,6 @@ mod cache;
 mod minilm;
 mod none;
 mod openai;
-mod together;
 
 use std::sync::Arc;
 
