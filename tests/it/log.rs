@@ -231,6 +231,36 @@ async fn the_store_serves_cqrs_es_as_well() {
     );
 }
 
+/// Few commits and many are read in two ways; the second one goes through a consumer of this object's subject.
+#[tokio::test]
+async fn objects_of_every_length_are_read_whole_and_in_order() {
+    let (log, _servers, _folder) = log().await;
+    let dispatcher = Dispatcher::new(log.clone());
+    let others = CommandContext::new(TenantId::new("others").unwrap(), Actor::system("test"));
+    let store = JetStreamEventStore::<Tenant>::new(log.clone(), tenant());
+    for count in 1..=40 {
+        for (context, id) in [(context(), "acme"), (others.clone(), "others")] {
+            let command = match count {
+                1 => register(),
+                _ => rename(&format!("Number {count}")),
+            };
+            let context = context.with_command_id(CommandId(Uuid::now_v7()));
+            let sent = dispatcher.dispatch::<Tenant>(&context, id, command).await;
+            assert_eq!(sent.unwrap().aggregate_sequence, count);
+        }
+        if [1, 2, 15, 16, 17, 40].contains(&count) {
+            let events = store.load_events("acme").await.unwrap();
+            let sequences = events.iter().map(|event| event.sequence as u64);
+            assert_eq!(sequences.collect::<Vec<_>>(), Vec::from_iter(1..=count));
+            let at = events
+                .iter()
+                .map(|event| &event.metadata["stream_sequence"]);
+            let odd = (0..count).map(|place| (2 * place + 1).to_string());
+            assert!(at.cloned().eq(odd), "{events:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_stream_with_another_configuration_is_refused() {
     let servers = Servers::shared().await;

@@ -12,6 +12,7 @@ use projections::ledger::{SignedHead, tree};
 use std::collections::VecDeque;
 use std::io::Write;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -65,7 +66,8 @@ pub async fn export(
     // A head over all that lies before the export vouches for its beginning.
     end.tree_heads += heads.write_up_to(from - 1, out).await?;
     let mut position = from - 1;
-    let mut batches = read_ahead(log, from, to).await?;
+    let spent = Spent::default();
+    let mut batches = read_ahead(log, from, to, &spent).await?;
     while position < to {
         let rendering = batches.recv().await.context("the reader has stopped")??;
         let rendered = rendering.await??;
@@ -81,6 +83,7 @@ pub async fn export(
             end.commits += now.len() as u64;
             end.tree_heads += heads.write_up_to(position, out).await?;
         }
+        spent.put(rendered);
         progress(position, to);
     }
     if let Some(next) = heads.next().await? {
@@ -98,6 +101,7 @@ pub async fn export(
 }
 
 /// The lines of some commits in a row.
+#[derive(Default)]
 struct Rendered {
     text: Vec<u8>,
     /// Where each of them lies in the text.
@@ -105,16 +109,18 @@ struct Rendered {
 }
 
 impl Rendered {
-    fn of(entries: &[LogEntry]) -> anyhow::Result<Self> {
+    /// Takes the place of what it held.
+    fn fill(&mut self, entries: &[LogEntry]) -> anyhow::Result<()> {
         let bodies: usize = entries.iter().map(|entry| entry.body.len()).sum();
-        let mut text = Vec::with_capacity(bodies + entries.len() * BESIDE_BODY);
-        let mut lines = Vec::with_capacity(entries.len());
+        self.text.clear();
+        self.text.reserve(bodies + entries.len() * BESIDE_BODY);
+        self.lines.clear();
         for entry in entries {
-            let begin = text.len();
-            write_commit(&mut text, entry)?;
-            lines.push(begin..text.len());
+            let begin = self.text.len();
+            write_commit(&mut self.text, entry)?;
+            self.lines.push(begin..self.text.len());
         }
-        Ok(Self { text, lines })
+        Ok(())
     }
 
     fn text_of(&self, lines: &[Range<usize>]) -> &[u8] {
@@ -126,10 +132,35 @@ impl Rendered {
     }
 }
 
+/// What was written, to be filled again: megabytes that one thread allocates and another frees are slow to come back
+/// to an allocator that has a heap for each thread.
+#[derive(Clone, Default)]
+struct Spent(Arc<Mutex<Vec<Rendered>>>);
+
+impl Spent {
+    fn put(&self, rendered: Rendered) {
+        self.all().push(rendered);
+    }
+
+    fn take(&self) -> Rendered {
+        self.all().pop().unwrap_or_default()
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Rendered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 type Rendering = anyhow::Result<JoinHandle<anyhow::Result<Rendered>>>;
 
 /// Reads the log, and makes lines of it, while what was read before is being written.
-async fn read_ahead(log: &Log, from: u64, to: u64) -> anyhow::Result<mpsc::Receiver<Rendering>> {
+async fn read_ahead(
+    log: &Log,
+    from: u64,
+    to: u64,
+    spent: &Spent,
+) -> anyhow::Result<mpsc::Receiver<Rendering>> {
+    let spent = spent.clone();
     let mut reader = log.read_from(from).await?;
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
@@ -142,7 +173,8 @@ async fn read_ahead(log: &Log, from: u64, to: u64) -> anyhow::Result<mpsc::Recei
             position = last.map_or(to, |entry| entry.stream_sequence);
             let rendering = batch.map(|mut batch| {
                 batch.retain(|entry| entry.stream_sequence <= to);
-                spawn_blocking(move || Rendered::of(&batch))
+                let mut rendered = spent.take();
+                spawn_blocking(move || rendered.fill(&batch).map(|()| rendered))
             });
             // Nobody listens any more when the export has failed.
             if sender.send(rendering).await.is_err() {
