@@ -1,6 +1,8 @@
 //! The MCP endpoint: both revisions by hand and through the official SDK, what a caller may see, and the
 //! log as somebody else reads it.
 
+mod choosing;
+
 use crate::support::{Client, Installation, PATIENCE, python};
 use domain::principal::Role;
 use reqwest::{Response, StatusCode};
