@@ -2,7 +2,6 @@
 //! log as somebody else reads it.
 
 mod choosing;
-
 use crate::support::{Client, Installation, PATIENCE, python};
 use domain::principal::Role;
 use reqwest::{Response, StatusCode};
@@ -143,7 +142,7 @@ async fn the_stateless_revision_is_spoken_without_a_handshake() {
         .iter()
         .map(|tool| tool["name"].as_str().unwrap())
         .collect();
-    assert_eq!(listed, ["search_tools", "describe_tool"]);
+    assert_eq!(listed, ["search_tools", "describe_tool", "recommend_tools"]);
 
     let found = call(&agent, "search_tools", json!({ "query": "commit history" })).await;
     assert_eq!(names(&found)[0], "git_log");

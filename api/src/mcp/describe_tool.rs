@@ -161,7 +161,7 @@ async fn installed(
     Ok(Described::from(found))
 }
 
-fn not_found(reference: &str) -> ApiError {
+pub(super) fn not_found(reference: &str) -> ApiError {
     let wanted = text::line(reference, MAX_ECHO);
     ApiError::Rejected {
         code: ApiError::NotFound.code(),

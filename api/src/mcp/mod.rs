@@ -27,7 +27,7 @@
 //! of [`crate::error::ApiError`] in front. Everything here reads; nothing commits.
 //!
 //! Reading order: `server`, `meta_tool`, `search_tools`, `receipt`, `facets`, `describe_tool`, `described`,
-//! `versions`, `rated`, `describe_many`, `beside`, `text`, `budget`; `guard` and `sessions` for what surrounds them.
+//! `versions`, `rated`, `describe_many`, `beside`, `recommend_tools`, `text`, `budget`; `guard` and `sessions` for what surrounds them.
 
 mod beside;
 mod budget;
@@ -39,6 +39,7 @@ mod guard;
 mod meta_tool;
 mod rated;
 mod receipt;
+mod recommend_tools;
 mod search_tools;
 mod server;
 mod sessions;

@@ -74,7 +74,7 @@ impl Receipt {
                 .map(|deprecation| text::summary(&deprecation.told(Utc::now().date_naive()))),
             rating: None,
             definition: tool.definition_hash.chars().take(DIGEST).collect(),
-            score: rounded(hit.score),
+            score: rounded(hit.score.into()),
             matched: hit.why.matched_terms.clone(),
         }
     }
@@ -97,7 +97,7 @@ impl Receipt {
             warning: installed_warning(listing),
             rating: None,
             definition: version.definition_hash.chars().take(DIGEST).collect(),
-            score: rounded(hit.score),
+            score: rounded(hit.score.into()),
             matched: hit.why.matched_terms.clone(),
         }
     }
@@ -148,8 +148,8 @@ fn marks(annotations: Option<&Value>) -> Vec<&'static str> {
 }
 
 /// Four digits are what a reader can use, and what is stable.
-fn rounded(score: f32) -> f64 {
-    (f64::from(score) * 10_000.0).round() / 10_000.0
+pub(super) fn rounded(score: f64) -> f64 {
+    (score * 10_000.0).round() / 10_000.0
 }
 
 #[cfg(test)]

@@ -8,12 +8,15 @@ use crate::graphql::connection::{DEFAULT_FIRST, cost};
 use crate::graphql::public_review::{self, PublicReviewConnection};
 use crate::graphql::publisher::ServerPublisher;
 use crate::graphql::rating::{self, Rating};
+use crate::graphql::recommend::{self, Recommendation};
 use crate::graphql::session::Session;
 use crate::graphql::version::{self, Alias, Deprecation};
 use crate::resolution::listing_warnings;
 use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use projections::marketplace;
+use projections::usage::By;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -142,6 +145,45 @@ impl Listing {
         #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
     ) -> Option<Result<PublicReviewConnection, ApiError>> {
         Some(public_review::of_tool(Session::of(ctx), &self.0.id, first, after).await)
+    }
+
+    /// The tools most like it, of your tenant's own and those that it has installed, best first.
+    #[graphql(complexity = "cost(first, child_complexity) + recommend::COST")]
+    async fn similar(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "How many, 1 to 20.",
+            default_with = "recommend::DEFAULT_SIMILAR"
+        )]
+        first: i32,
+    ) -> Option<Result<Vec<Recommendation>, ApiError>> {
+        let found = recommend::similar(Session::of(ctx), &self.0.id, first);
+        Some(found.boxed().await)
+    }
+
+    /// What your tenant's agents use in the same sessions as this tool, best first. Empty until they have used it.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn used_together(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Most of them, at most 20.", default = 5)] first: i32,
+    ) -> Result<Vec<Recommendation>, ApiError> {
+        recommend::companions(Session::of(ctx), &self.0.id, By::Together, first)
+            .boxed()
+            .await
+    }
+
+    /// What comes next after this tool, likeliest first, as your tenant's agents use it. Empty until they have.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn comes_next(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Most of them, at most 20.", default = 5)] first: i32,
+    ) -> Result<Vec<Recommendation>, ApiError> {
+        recommend::companions(Session::of(ctx), &self.0.id, By::Next, first)
+            .boxed()
+            .await
     }
 
     /// Every published version, highest first, yanked ones included.
