@@ -24,15 +24,13 @@ pub struct Observed {
 
 /// How much the two are used together, from 0 to 1: the cosine of their sessions, less for few of them. A tool
 /// that everybody uses is in many sessions by chance, and the cosine takes that into account.
-#[must_use]
-pub fn together_score(seen: &Observed) -> f64 {
+fn together_score(seen: &Observed) -> f64 {
     let size = (seen.sessions as f64 * seen.other_sessions as f64).sqrt();
     seen.together as f64 / (size + DOUBT)
 }
 
 /// How likely the other one comes next, from 0 to 1, less for few steps.
-#[must_use]
-pub fn next_score(seen: &Observed) -> f64 {
+fn next_score(seen: &Observed) -> f64 {
     seen.next as f64 / (seen.steps as f64 + DOUBT)
 }
 
