@@ -117,7 +117,6 @@ async fn the_stateless_revision_is_spoken_without_a_handshake() {
     let installation = Installation::start().await;
     fill(&installation, "acme").await;
     let agent = installation.client("acme", "agent", &[Role::Agent]).await;
-
     let discovered = stateless(&agent, "server/discover", json!({})).await;
     assert_eq!(discovered.headers().get("mcp-session-id"), None);
     let discovered: Value = discovered.json().await.unwrap();
@@ -366,6 +365,7 @@ async fn the_official_sdk_finds_and_reads_a_tool_in_both_revisions() {
         assert_eq!(answer["found"][0], "git/git_log", "{mode}");
         assert_eq!(answer["described"]["name"], "git_log", "{mode}");
         assert_eq!(answer["ranged"]["version"], "1.0.0", "{mode}");
+        assert_eq!(answer["beside"]["tools"][0]["tool"], "git/git_log");
         assert_eq!(answer["absent"]["is_error"], true, "{mode}");
         assert_eq!(answer["wrong"]["is_error"], true, "{mode}");
     }

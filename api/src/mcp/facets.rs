@@ -94,7 +94,7 @@ impl Facets {
             ("tag", &self.tags),
             ("server", &self.servers),
             ("status", &self.statuses),
-            ("hint", &self.hints),
+            ("hint, as in readonly:true", &self.hints),
             ("visibility", &self.visibilities),
             ("publisher", &self.publishers),
             ("verified", &self.verified),

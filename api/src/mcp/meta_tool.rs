@@ -209,6 +209,8 @@ mod tests {
                     "{}: {name}: {property}",
                     tool.name
                 );
+                let default = property.get("default");
+                assert!(default.is_none(), "{}: {name}: {property}", tool.name);
             }
         }
         assert_eq!(MetaTool::named("call_tool"), None);

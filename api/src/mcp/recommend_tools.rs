@@ -45,15 +45,15 @@ pub(super) struct Arguments {
     #[schemars(length(min = 1, max = MOST))]
     tools: Vec<String>,
     /// Which of "similar", "used_together" and "comes_next"; all when left out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<String>")]
     kinds: Option<Vec<Kind>>,
     /// Most recommendations of each kind; 5 when left out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
     /// About how many tokens the answer may take; 3000 when left out. Tools that do not fit are named.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = budget::LEAST, max = budget::MOST))]
     token_budget: Option<u32>,
 }

@@ -83,7 +83,7 @@ pub(super) struct Arguments {
     limit: Option<u32>,
     /// Whether to count what the found tools are made up of (categories, tags, servers, ratings, ...), to narrow the
     /// search by; not counted when left out. They take at most half of the token budget.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     facets: Option<bool>,
     /// About how many tokens the answer may take; 1500 when left out.

@@ -15,7 +15,6 @@ pub(super) struct Versions {
     versions: Vec<Version>,
     /// How many older ones there are; absent when all are listed.
     #[serde(skip_serializing_if = "none")]
-    #[schemars(default)]
     more_versions: usize,
 }
 
@@ -28,19 +27,15 @@ struct Version {
     published: String,
     /// The names that stand at it, `latest` included; absent without any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(default)]
     aliases: Vec<String>,
     /// It is hidden from resolution: only its exact number leads to it. Absent when it is not.
     #[serde(skip_serializing_if = "not")]
-    #[schemars(default)]
     yanked: bool,
     /// Those who use it are told to stop. Absent when they are not.
     #[serde(skip_serializing_if = "not")]
-    #[schemars(default)]
     deprecated: bool,
     /// It is outside of the range that is installed, so no reference leads to it. Absent when it is not.
     #[serde(skip_serializing_if = "not")]
-    #[schemars(default)]
     outside_range: bool,
 }
 
