@@ -69,7 +69,8 @@ pub(in crate::graphql) struct ListingPage {
 enum Counted {
     /// As a search has found them, facets when they were asked for.
     Found(usize, Option<Facets>),
-    /// As they pass: counted only when asked for, the facets by the index, perhaps in its current state.
+    /// As they pass: counted only when asked for, the facets by the index, which then has to be current or may be a
+    /// moment behind.
     Passing(ListingFilter, bool),
 }
 
