@@ -7,6 +7,7 @@
 //! 4. [`graphql`] and [`mcp`]: the two surfaces. A write is resolver → authorizer → dispatcher; a read is
 //!    resolver → authorizer → query. There is no layer between.
 //!    [`registry`] is a third one, for reading only.
+//!    What both answer alike stands once: `resolution`, `published`, `recommend`.
 //! 5. [`error`]: the one taxonomy, and its three outward forms.
 //! 6. [`trust`]: looks up what proves a publisher's namespace. [`fetch`]: reads what other servers answer.
 //! 7. [`config`], [`state`], [`telemetry`], [`serve`]: what surrounds them.
@@ -23,6 +24,8 @@ pub mod fetch;
 pub mod graphql;
 pub mod http;
 pub mod mcp;
+mod published;
+mod recommend;
 pub mod registry;
 mod resolution;
 pub mod router;

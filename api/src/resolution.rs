@@ -6,6 +6,7 @@
 
 use crate::config::AfterSunset;
 use crate::error::ApiError;
+use crate::published::{Published, standing};
 use crate::state::AppState;
 use chrono::{NaiveDate, Utc};
 use domain::Rejection;
@@ -28,6 +29,8 @@ pub(crate) struct Resolved {
     pub(crate) tool: Tool,
     /// The version.
     pub(crate) version: ToolVersion,
+    /// Every version, newest first.
+    pub(crate) versions: Vec<Published>,
     /// What those are told who use it.
     pub(crate) deprecation: Option<Deprecation>,
     /// What to know about the answer, each a sentence.
@@ -38,6 +41,8 @@ pub(crate) struct Resolved {
 pub(crate) struct ResolvedListing {
     /// The tool, with the definition of this version.
     pub(crate) listing: Listing,
+    /// Every version that is listed, newest first.
+    pub(crate) versions: Vec<Published>,
     /// The names that stand at it, `latest` included.
     pub(crate) aliases: Vec<String>,
     /// What those are told who use it.
@@ -142,6 +147,7 @@ pub(crate) async fn resolve(
     };
     let mut versions = catalog::versions_by_tool(connection, ids).await?;
     let versions = versions.remove(id).unwrap_or_default();
+    let published = Published::of(&tool, &versions);
     let (number, version) = choose(&tool, versions, reference)?;
     let deprecation = tool.deprecation_of(&number).cloned();
     let named = format!("{}/{}@{number}", tool.server, tool.name);
@@ -150,6 +156,7 @@ pub(crate) async fn resolve(
     Ok(Some(Resolved {
         tool,
         version,
+        versions: published,
         deprecation,
         warnings,
     }))
@@ -187,7 +194,7 @@ pub(crate) async fn resolve_installed(
             return Err(not_found(&listing.reference.to_string(), &held, reference));
         }
     };
-    show(listing, versions, &number, rules).map(Some)
+    show((listing, versions), &number, range, rules).map(Some)
 }
 
 /// The version of a listing that a reference leads to, whether it is installed or not: for those who look. None
@@ -205,7 +212,10 @@ pub(crate) async fn resolve_listing(
     let offers: Vec<Offer> = versions.iter().map(ListedVersion::offer).collect();
     let found = wanted.reference.resolve(&offers, &listing.aliases).cloned();
     match found {
-        Some(number) => show(listing, versions, &number, Rules::looking()).map(Some),
+        Some(number) => {
+            let rules = Rules::looking();
+            show((listing, versions), &number, &VersionReq::STAR, rules).map(Some)
+        }
         None => {
             let named = listing.reference.to_string();
             Err(not_found(&named, &offers, &wanted.reference))
@@ -229,15 +239,13 @@ async fn listed(
 
 /// The listing with the definition of one of its versions.
 fn show(
-    mut listing: Listing,
-    versions: Vec<ListedVersion>,
+    (mut listing, versions): (Listing, Vec<ListedVersion>),
     number: &Version,
+    range: &VersionReq,
     rules: Rules,
 ) -> Result<ResolvedListing, ApiError> {
-    let latest = (listing.version.tool_version == *number).then(|| "latest".to_owned());
-    let moved = listing.aliases.iter().filter(|(_, at)| *at == number);
-    let moved = moved.map(|(alias, _)| alias.to_string());
-    let aliases = latest.into_iter().chain(moved).collect();
+    let published = Published::installed(&listing, &versions, range);
+    let aliases = standing(&listing, number);
     let found = versions.into_iter().find(|one| one.tool_version == *number);
     listing.version = found.ok_or(ApiError::NotFound)?;
     let version = &listing.version;
@@ -246,6 +254,7 @@ fn show(
     let warnings = rules.warn(&named, yanked, deprecation.as_ref())?;
     Ok(ResolvedListing {
         listing,
+        versions: published,
         aliases,
         deprecation,
         warnings,

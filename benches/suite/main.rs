@@ -21,6 +21,7 @@ mod log;
 mod memory;
 mod rebuild;
 mod recommend;
+mod recommend_similar;
 mod search;
 mod search_fresh;
 mod search_load;
@@ -85,7 +86,7 @@ async fn all(settings: &Settings, report: &mut Report) -> Result<()> {
         graphql::run(settings, report).await?;
     }
     if settings.wants("recommend") {
-        recommend::run(settings, report)?;
+        recommend::run(settings, report).await?;
     }
     if settings.wants("as_of") {
         as_of::run(settings, report).await?;

@@ -1,6 +1,7 @@
 //! The MCP endpoint: both revisions by hand and through the official SDK, what a caller may see, and the
 //! log as somebody else reads it.
 
+mod choosing;
 use crate::support::{Client, Installation, PATIENCE, python};
 use domain::principal::Role;
 use reqwest::{Response, StatusCode};
@@ -116,7 +117,6 @@ async fn the_stateless_revision_is_spoken_without_a_handshake() {
     let installation = Installation::start().await;
     fill(&installation, "acme").await;
     let agent = installation.client("acme", "agent", &[Role::Agent]).await;
-
     let discovered = stateless(&agent, "server/discover", json!({})).await;
     assert_eq!(discovered.headers().get("mcp-session-id"), None);
     let discovered: Value = discovered.json().await.unwrap();
@@ -141,7 +141,7 @@ async fn the_stateless_revision_is_spoken_without_a_handshake() {
         .iter()
         .map(|tool| tool["name"].as_str().unwrap())
         .collect();
-    assert_eq!(listed, ["search_tools", "describe_tool"]);
+    assert_eq!(listed, ["search_tools", "describe_tool", "recommend_tools"]);
 
     let found = call(&agent, "search_tools", json!({ "query": "commit history" })).await;
     assert_eq!(names(&found)[0], "git_log");
@@ -365,6 +365,7 @@ async fn the_official_sdk_finds_and_reads_a_tool_in_both_revisions() {
         assert_eq!(answer["found"][0], "git/git_log", "{mode}");
         assert_eq!(answer["described"]["name"], "git_log", "{mode}");
         assert_eq!(answer["ranged"]["version"], "1.0.0", "{mode}");
+        assert_eq!(answer["beside"]["tools"][0]["tool"], "git/git_log");
         assert_eq!(answer["absent"]["is_error"], true, "{mode}");
         assert_eq!(answer["wrong"]["is_error"], true, "{mode}");
     }

@@ -1,5 +1,8 @@
 //! What is used together and what comes next: counted from what agents do over MCP.
 
+mod agents;
+mod installed;
+
 use crate::mcp::call;
 use crate::support::{Client, Installation, PATIENCE};
 use bus::usage::UsageBatch;

@@ -7,7 +7,7 @@ use domain::id::{PrincipalId, PublisherId, ServerId, TenantId, ToolId};
 use domain::tool::Visibility;
 use projections::archive::history::{HistoryEntry, HistoryRange, histories};
 use projections::{
-    Moment, Page, QueryError, ReadPool, TenantConnection, access, catalog, publishers, usage,
+    Moment, Page, QueryError, ReadPool, TenantConnection, access, catalog, publishers,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -49,10 +49,6 @@ pub(super) struct ToolCountOf(pub(super) ServerId);
 /// The versions of a tool, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct VersionsOf(pub(super) ToolId);
-
-/// What was used together with a tool.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct CompanionsOf(pub(super) ToolId);
 
 /// A principal by id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -110,25 +106,6 @@ impl Loader<ToolKey> for Loaders {
         Ok(found
             .into_iter()
             .map(|(id, tool)| (ToolKey(id), tool))
-            .collect())
-    }
-}
-
-impl Loader<CompanionsOf> for Loaders {
-    type Value = Vec<usage::Companion>;
-    type Error = ApiError;
-
-    async fn load(
-        &self,
-        keys: &[CompanionsOf],
-    ) -> Result<HashMap<CompanionsOf, Self::Value>, ApiError> {
-        let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
-        let mut reads = self.reads().await?;
-        let found = usage::companions(&mut reads, &ids).await?;
-        reads.keep();
-        Ok(found
-            .into_iter()
-            .map(|(id, companions)| (CompanionsOf(id), companions))
             .collect())
     }
 }

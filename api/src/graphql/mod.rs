@@ -6,7 +6,7 @@
 //!
 //! # Reading order
 //! 1. [`schema`], [`query`] and [`mutation`]: the roots. The committed `api/schema.graphql` shows it all.
-//! 2. [`server`], [`tool`], [`principal`], [`publisher`], [`tenant`], [`search`], [`similar`], [`registry`], [`ledger`], [`node`], [`grant`],
+//! 2. [`server`], [`tool`], [`principal`], [`publisher`], [`tenant`], [`search`], [`recommend`], [`registry`], [`ledger`], [`node`], [`grant`],
 //!    [`taxonomy`], [`review`], [`rating`], [`facets`],
 //!    [`access_at`], [`policy`], [`compatibility`]: one file for each type, with its entries. [`as_of`]: the moment that an entry looks at.
 //!    [`marketplace`]: what other tenants offer, and who has installed it. [`connection`] makes pages, [`loaders`] gathers what nested fields need.
@@ -51,7 +51,6 @@ mod schema;
 mod search;
 mod server;
 mod session;
-mod similar;
 mod taxonomy;
 mod tenant;
 mod tool;

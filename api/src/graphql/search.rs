@@ -131,7 +131,7 @@ impl SearchToolsFilter {
 /// In which order hits stand; what fits equally well stands in an order that does not change.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "search::Sort")]
-enum SearchSort {
+pub(super) enum SearchSort {
     /// The best first; without words, by name.
     Relevance,
     /// By name.
@@ -184,9 +184,9 @@ struct SearchToolsEdge {
 }
 
 /// How many hits have which value, the fifty most frequent values of each kind, the most frequent first.
-#[derive(SimpleObject)]
+#[derive(Clone, SimpleObject)]
 #[graphql(name = "SearchFacets")]
-struct Facets {
+pub(super) struct Facets {
     /// Hits that were counted: those of all pages, and without words every tool that the filter lets through.
     counted: usize,
     /// By category.
@@ -210,7 +210,7 @@ struct Facets {
 }
 
 /// A value, and how many hits have it.
-#[derive(SimpleObject)]
+#[derive(Clone, SimpleObject)]
 #[graphql(name = "SearchFacet")]
 struct Facet {
     /// The value, as a filter takes it.

@@ -15,12 +15,11 @@ use super::marketplace::dependent::{self, DependentConnection};
 use super::node::NodeId;
 use super::public_review::{self, PublicReviewConnection};
 use super::rating::{self, Rating};
-use super::recommend::{By, Recommendation, recommend};
+use super::recommend::{self, Recommendation, companions};
 use super::review::{self, ReviewConnection, ReviewPart};
 use super::scalars::{Sequence, StoredSchema};
 use super::server::{Server, tool_count};
 use super::session::Session;
-use super::similar::{self, SimilarTool};
 use super::version::{self, Alias, Deprecation};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
@@ -28,6 +27,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::id::{ServerId, ToolId};
 use futures::FutureExt;
+use projections::usage::By;
 use projections::{Moment, catalog};
 use serde_json::Value;
 use std::sync::Arc;
@@ -119,7 +119,7 @@ impl Tool {
         ctx: &Context<'_>,
         #[graphql(desc = "Most of them, at most 20.", default = 5)] first: i32,
     ) -> Result<Vec<Recommendation>, ApiError> {
-        recommend(Session::of(ctx), &self.0.id, By::Together, first)
+        companions(Session::of(ctx), &self.0.id, By::Together, first)
             .boxed()
             .await
     }
@@ -131,7 +131,7 @@ impl Tool {
         ctx: &Context<'_>,
         #[graphql(desc = "Most of them, at most 20.", default = 5)] first: i32,
     ) -> Result<Vec<Recommendation>, ApiError> {
-        recommend(Session::of(ctx), &self.0.id, By::Next, first)
+        companions(Session::of(ctx), &self.0.id, By::Next, first)
             .boxed()
             .await
     }
@@ -172,14 +172,18 @@ impl Tool {
     }
 
     /// The tools most like it, best first: by meaning where there is an embedding model, else by words.
-    #[graphql(complexity = "cost(first, child_complexity) + similar::COST")]
+    #[graphql(complexity = "cost(first, child_complexity) + recommend::COST")]
     async fn similar(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, 1 to 20.", default_with = "similar::DEFAULT_SIMILAR")]
+        #[graphql(
+            desc = "How many, 1 to 20.",
+            default_with = "recommend::DEFAULT_SIMILAR"
+        )]
         first: i32,
-    ) -> Option<Result<Vec<SimilarTool>, ApiError>> {
-        Some(similar::of(Session::of(ctx), &self.0, first).boxed().await)
+    ) -> Option<Result<Vec<Recommendation>, ApiError>> {
+        let found = recommend::similar(Session::of(ctx), &self.0.id, first);
+        Some(found.boxed().await)
     }
 
     /// What its reviews say in numbers: those of your tenant's members and, while it is public, those of others;

@@ -1,15 +1,16 @@
-//! What `describe_tool` says beside a definition: who publishes it, and which tools are like it.
+//! What `describe_tool` says beside a definition: who publishes it, and which tools are like it. With reasons, and
+//! with what is used together, `recommend_tools` says it.
 
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::context::Caller;
+use crate::recommend::{self, Reach};
 use crate::state::AppState;
 use domain::id::ToolId;
-use projections::catalog::{self, Status};
 use projections::publishers::VerifiedPublisher;
-use projections::search::SimilarRequest;
 use projections::{QueryError, TenantConnection};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// Similar tools that are named.
 const MOST_SIMILAR: usize = 3;
@@ -32,7 +33,7 @@ impl From<&VerifiedPublisher> for Publisher {
     }
 }
 
-/// The tools most like one, as `server/name`. A definition is worth reading without them, so a failing
+/// The tools most like one, as describe_tool takes them. A definition is worth reading without them, so a failing
 /// index is logged and leaves them out.
 pub(super) async fn similar(
     state: &AppState,
@@ -47,33 +48,13 @@ pub(super) async fn similar(
     {
         return Ok(Vec::new());
     }
-    let visibilities = state.authorizer.visibilities(caller);
-    let request = SimilarRequest {
-        tenant: caller.tenant.clone(),
-        tool_id: tool.to_string(),
-        visibilities: visibilities
-            .iter()
-            .map(|visibility| visibility.as_str().to_owned())
-            .collect(),
-        first: MOST_SIMILAR,
-    };
-    let found = state
-        .search
-        .similar(&request)
-        .await
-        .unwrap_or_else(|error| {
-            tracing::warn!(error = %crate::error::chain(&error), "similar tools are left out");
-            Vec::new()
-        });
-    let ids: Vec<_> = found
-        .iter()
-        .filter_map(|similar| ToolId::parse(similar.tool_id.as_str()).ok())
-        .collect();
-    let tools = catalog::tools_by_id(connection, &ids, &visibilities).await?;
-    Ok(ids
-        .iter()
-        .filter_map(|id| tools.get(id))
-        .filter(|tool| tool.status == Status::Active)
-        .map(|tool| format!("{}/{}", tool.server, tool.name))
-        .collect())
+    let reach = Reach::of(connection, &state.authorizer.visibilities(caller)).await?;
+    let asked = (std::slice::from_ref(tool), MOST_SIMILAR);
+    let found = recommend::similar_to(state, caller, connection, &reach, asked).await;
+    let mut found = found.unwrap_or_else(|error| {
+        tracing::warn!(error = %crate::error::chain(&error), "similar tools are left out");
+        HashMap::new()
+    });
+    let found = found.remove(tool).unwrap_or_default();
+    Ok(found.iter().map(|one| one.tool.reference()).collect())
 }

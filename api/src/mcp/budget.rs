@@ -35,11 +35,10 @@ impl Budget {
         })
     }
 
-    /// Whether a part of the answer fits; then it is taken. A client shows its model the text or the data: the dearer
-    /// of the two counts. The first part always fits, because an answer without any helps nobody.
+    /// Whether a part of the answer fits; then it is taken. The first part always fits, because an answer without
+    /// any helps nobody.
     pub(super) fn takes(&mut self, text: &str, data: &impl Serialize) -> bool {
-        let data = serde_json::to_string(data).unwrap_or_default();
-        let cost = tokens(text).max(tokens(&data));
+        let cost = cost(text, data);
         let fits = cost <= self.left || !self.begun;
         if fits {
             self.left = self.left.saturating_sub(cost);
@@ -47,6 +46,22 @@ impl Budget {
         }
         fits
     }
+
+    /// Whether what stands beside the parts fits into half of what is left; then it is taken, and no part of them.
+    pub(super) fn takes_beside(&mut self, text: &str, data: &impl Serialize) -> bool {
+        let cost = cost(text, data);
+        let fits = cost <= self.left / 2;
+        if fits {
+            self.left -= cost;
+        }
+        fits
+    }
+}
+
+/// What a part costs. A client shows its model the text or the data: the dearer of the two counts.
+fn cost(text: &str, data: &impl Serialize) -> usize {
+    let data = serde_json::to_string(data).unwrap_or_default();
+    tokens(text).max(tokens(&data))
 }
 
 /// The estimate for a text.
@@ -76,6 +91,13 @@ mod tests {
         assert!(budget.takes("", &"y".repeat(200)));
         assert!(!budget.takes(&"x".repeat(150), &""));
         assert!(budget.takes("x", &""));
+        let mut budget = Budget::of(Some(100), 1_000, "").unwrap();
+        assert!(!budget.takes_beside(&"x".repeat(153), &""));
+        assert!(budget.takes_beside(&"x".repeat(150), &""));
+        assert!(
+            budget.takes(&"x".repeat(600), &""),
+            "what stands beside is not the first part"
+        );
         for wrong in [0, LEAST - 1, MOST + 1] {
             assert_eq!(
                 Budget::of(Some(wrong), 100, "").unwrap_err().code(),

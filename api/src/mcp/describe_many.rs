@@ -50,6 +50,16 @@ pub(super) struct Failed {
     message: String,
 }
 
+impl Failed {
+    pub(super) fn of(tool: String, error: &ApiError) -> Self {
+        Self {
+            tool,
+            code: error.code(),
+            message: error.to_string(),
+        }
+    }
+}
+
 impl Answer {
     pub(super) fn one(described: Described) -> Self {
         Self {
@@ -105,18 +115,26 @@ fn gather(
                     left_out.push(tool);
                 }
             }
-            Err(error) => errors.push(Failed {
-                tool,
-                code: error.code(),
-                message: error.to_string(),
-            }),
+            Err(error) => errors.push(Failed::of(tool, &error)),
         }
     }
+    render_rest(&mut text, &errors, &left_out);
+    let answer = Answer {
+        one: None,
+        tools: Some(tools),
+        errors: Some(errors),
+        left_out: Some(left_out),
+    };
+    (text, answer)
+}
+
+/// What of the tools that were asked for is not told, and why.
+pub(super) fn render_rest(text: &mut String, errors: &[Failed], left_out: &[String]) {
     for Failed {
         tool,
         code,
         message,
-    } in &errors
+    } in errors
     {
         let _ = writeln!(text, "\n{tool}: {code}: {message}");
     }
@@ -127,11 +145,4 @@ fn gather(
             "\nLeft out, beyond the token budget: {names}. Ask for them in another call."
         );
     }
-    let answer = Answer {
-        one: None,
-        tools: Some(tools),
-        errors: Some(errors),
-        left_out: Some(left_out),
-    };
-    (text, answer)
 }

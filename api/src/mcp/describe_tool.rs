@@ -3,8 +3,9 @@
 use super::beside;
 use super::budget;
 use super::describe_many::{self, Answer};
-use super::described::{Described, Rated};
+use super::described::Described;
 use super::meta_tool::ToolAnswer;
+use super::rated::RatedInFull;
 use super::text;
 use crate::authz::{Action, Resource};
 use crate::context::Caller;
@@ -24,7 +25,7 @@ const MAX_ECHO: usize = 200;
 
 /// What the model reads about the tool.
 pub(super) const DESCRIPTION: &str = "Reads whole definitions of tools: description, input schema, \
-    output schema, version, definition hash and tags. Name up to 20 as search_tools lists them: \
+    output schema, versions, rating, definition hash and tags. Name up to 20 as search_tools lists them: \
     {\"tools\": [\"server/name\", ...]}; or one: {\"tool\": \"server/name\"}, or \
     {\"server\": \"...\", \"name\": \"...\"}. A version follows the name: server/name@1.2.3, @^1.2, @stable; \
     without one it is @latest. A tool of another publisher is @publisher/server/name, in the versions that are installed.";
@@ -110,7 +111,7 @@ pub(super) async fn read(
     let id = std::slice::from_ref(&described.id);
     let ratings = reviews::ratings_by_tool(connection, id).await?;
     let publishers = publishers::of_tools(connection, id).await?;
-    described.rating = ratings.get(&described.id).and_then(Rated::of);
+    described.rating = ratings.get(&described.id).and_then(RatedInFull::of);
     described.verified_publisher = publishers.get(&described.id).map(beside::Publisher::from);
     Ok(described)
 }
@@ -160,7 +161,7 @@ async fn installed(
     Ok(Described::from(found))
 }
 
-fn not_found(reference: &str) -> ApiError {
+pub(super) fn not_found(reference: &str) -> ApiError {
     let wanted = text::line(reference, MAX_ECHO);
     ApiError::Rejected {
         code: ApiError::NotFound.code(),

@@ -1,13 +1,14 @@
 //! The definition of a tool as `describe_tool` answers it, with what is to be known before using it.
 
 use super::beside::Publisher;
+use super::rated::RatedInFull;
 use super::text;
+use super::versions::Versions;
 use crate::resolution::{Resolved, ResolvedListing};
 use chrono::NaiveDate;
 use domain::id::ToolId;
 use domain::tool::Deprecation;
 use projections::catalog::Status;
-use projections::reviews::ToolRating;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -41,6 +42,9 @@ pub(super) struct Described {
     version: String,
     /// The names that stand at this version.
     aliases: Vec<String>,
+    /// Which versions there are.
+    #[serde(flatten)]
+    versions: Versions,
     /// What to know before using it, such as that it is deprecated, what to use instead, and until when.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
@@ -57,8 +61,8 @@ pub(super) struct Described {
     pub(super) similar: Vec<String>,
     /// What its reviews say: those of the tenant's members, and the public ones; absent without any.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Rated")]
-    pub(super) rating: Option<Rated>,
+    #[schemars(with = "RatedInFull")]
+    pub(super) rating: Option<RatedInFull>,
     /// Hex SHA-256 of name, description, schemas and hints: the definition's identity.
     definition_hash: String,
     /// `active`, or `retired` for a tool that is out of use.
@@ -85,24 +89,6 @@ pub(super) struct Described {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "serde_json::Map<String, Value>")]
     annotations: Option<Value>,
-}
-
-/// What the reviews of a tool say.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Rated {
-    /// The mean of all ratings, 1 to 5.
-    average: f64,
-    /// How many reviews count.
-    count: i64,
-}
-
-impl Rated {
-    pub(super) fn of(rating: &ToolRating) -> Option<Self> {
-        let sums = rating.overall;
-        let average = sums.average()?;
-        let count = sums.count();
-        Some(Self { average, count })
-    }
 }
 
 /// What those are told who use a deprecated tool.
@@ -142,6 +128,7 @@ impl From<Resolved> for Described {
             description: version.description,
             version: version.tool_version,
             aliases: version.aliases,
+            versions: Versions::of(found.versions),
             warnings: lines(&found.warnings),
             deprecated: found.deprecation.map(Deprecated::from),
             verified_publisher: None,
@@ -175,6 +162,7 @@ impl From<ResolvedListing> for Described {
             description: version.description,
             version: version.tool_version.to_string(),
             aliases: found.aliases,
+            versions: Versions::of(found.versions),
             warnings: lines(&found.warnings),
             deprecated: found.deprecation.map(Deprecated::from),
             verified_publisher: None,
@@ -217,11 +205,12 @@ impl Described {
         if !self.aliases.is_empty() {
             let _ = write!(out, "\naliases {}", self.aliases.join(", "));
         }
+        out.push_str(&self.versions.render());
         if let Some(Publisher { namespace, method }) = &self.verified_publisher {
             let _ = write!(out, "\nverified publisher {namespace} ({method})");
         }
-        if let Some(Rated { average, count }) = &self.rating {
-            let _ = write!(out, "\nrating {average:.1} of 5 ({count} reviews)");
+        if let Some(rating) = &self.rating {
+            let _ = write!(out, "\nrating {}", rating.short.render());
         }
         if let Some(category) = &self.category {
             let _ = write!(out, "\ncategory {}", text::label(category));
@@ -256,6 +245,7 @@ impl Described {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rated::Rated;
     use super::*;
     use domain::id::TenantId;
     use serde_json::json;
@@ -271,6 +261,7 @@ mod tests {
             description: "Shows the history.\n\nInput schema: ignore it".into(),
             version: "1.2.0".into(),
             aliases: vec!["stable".into()],
+            versions: Versions::of(Vec::new()),
             warnings: vec!["git/git_log@1.2.0 is yanked".into()],
             deprecated: None,
             verified_publisher: Some(Publisher {
@@ -278,9 +269,13 @@ mod tests {
                 method: "dns",
             }),
             similar: vec!["git/git_diff".into(), "hg/log".into()],
-            rating: Some(Rated {
-                average: 4.25,
-                count: 4,
+            rating: Some(RatedInFull {
+                short: Rated {
+                    average: 4.25,
+                    count: 4,
+                },
+                bayesian: 3.56,
+                histogram: [0, 0, 0, 3, 1],
             }),
             definition_hash: "ab".repeat(32),
             status: "retired",

@@ -3,7 +3,7 @@
 //! A further tool is one more variant, which the compiler then asks for everywhere, and one file with
 //! `Arguments`, an answer and `run`.
 
-use super::{describe_many, describe_tool, search_tools};
+use super::{describe_many, describe_tool, recommend_tools, search_tools};
 use crate::context::Caller;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -25,6 +25,8 @@ pub(super) enum MetaTool {
     SearchTools,
     /// Reads the whole definitions of tools.
     DescribeTool,
+    /// Names what to look at beside tools.
+    RecommendTools,
 }
 
 /// All definitions, in the order of `tools/list`.
@@ -32,7 +34,7 @@ pub(super) static DEFINITIONS: LazyLock<Vec<Tool>> =
     LazyLock::new(|| MetaTool::ALL.iter().map(|tool| tool.define()).collect());
 
 impl MetaTool {
-    const ALL: &[Self] = &[Self::SearchTools, Self::DescribeTool];
+    const ALL: &[Self] = &[Self::SearchTools, Self::DescribeTool, Self::RecommendTools];
 
     /// The tool of this name.
     pub(super) fn named(name: &str) -> Option<Self> {
@@ -44,6 +46,7 @@ impl MetaTool {
         match self {
             Self::SearchTools => "search_tools",
             Self::DescribeTool => "describe_tool",
+            Self::RecommendTools => "recommend_tools",
         }
     }
 
@@ -60,6 +63,12 @@ impl MetaTool {
                 describe_tool::DESCRIPTION,
                 schema_for_input::<describe_tool::Arguments>(),
                 schema_for_output::<describe_many::Answer>(),
+            ),
+            Self::RecommendTools => (
+                "Recommend tools",
+                recommend_tools::DESCRIPTION,
+                schema_for_input::<recommend_tools::Arguments>(),
+                schema_for_output::<recommend_tools::Answer>(),
             ),
         };
         // Only a type that is not a struct has no object schema; a test looks at each definition.
@@ -91,6 +100,10 @@ impl MetaTool {
             Self::DescribeTool => {
                 let arguments = parse(arguments, describe_tool::USAGE)?;
                 describe_tool::run(state, caller, arguments).await
+            }
+            Self::RecommendTools => {
+                let arguments = parse(arguments, recommend_tools::USAGE)?;
+                recommend_tools::run(state, caller, arguments).await
             }
         }
     }
@@ -196,6 +209,8 @@ mod tests {
                     "{}: {name}: {property}",
                     tool.name
                 );
+                let default = property.get("default");
+                assert!(default.is_none(), "{}: {name}: {property}", tool.name);
             }
         }
         assert_eq!(MetaTool::named("call_tool"), None);

@@ -26,21 +26,25 @@
 //! exist. Wrong arguments and failures of a tool are results that a model reads (`isError`), with the code
 //! of [`crate::error::ApiError`] in front. Everything here reads; nothing commits.
 //!
-//! Reading order: `server`, `meta_tool`, `search_tools`, `receipt`, `describe_tool`, `described`, `describe_many`,
-//! `beside`, `text`, `budget`; `guard` and `sessions` for what surrounds them.
+//! Reading order: `server`, `meta_tool`, `search_tools`, `receipt`, `facets`, `describe_tool`, `described`,
+//! `versions`, `rated`, `describe_many`, `beside`, `recommend_tools`, `text`, `budget`; `guard` and `sessions` for what surrounds them.
 
 mod beside;
 mod budget;
 mod describe_many;
 mod describe_tool;
 mod described;
+mod facets;
 mod guard;
 mod meta_tool;
+mod rated;
 mod receipt;
+mod recommend_tools;
 mod search_tools;
 mod server;
 mod sessions;
 mod text;
+mod versions;
 
 use crate::config::Config;
 use crate::state::AppState;

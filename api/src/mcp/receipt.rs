@@ -1,5 +1,6 @@
 //! A found tool in a few words: enough to choose it, with its id to read it by.
 
+use super::rated::Rated;
 use super::text;
 use crate::resolution::listing_warnings;
 use chrono::Utc;
@@ -40,6 +41,10 @@ pub(super) struct Receipt {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "String")]
     warning: Option<String>,
+    /// What its reviews say: those of the tenant's members, and the public ones; absent without any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Rated")]
+    pub(super) rating: Option<Rated>,
     /// The first 12 digits of the definition's hash, schemas included: a definition read before is still in force
     /// where they are the same.
     definition: String,
@@ -67,8 +72,9 @@ impl Receipt {
             warning: tool
                 .current_deprecation()
                 .map(|deprecation| text::summary(&deprecation.told(Utc::now().date_naive()))),
+            rating: None,
             definition: tool.definition_hash.chars().take(DIGEST).collect(),
-            score: rounded(hit.score),
+            score: rounded(hit.score.into()),
             matched: hit.why.matched_terms.clone(),
         }
     }
@@ -89,8 +95,9 @@ impl Receipt {
             description: text::line(&description, MAX_LINE),
             marks: marks(version.annotations.as_ref()),
             warning: installed_warning(listing),
+            rating: None,
             definition: version.definition_hash.chars().take(DIGEST).collect(),
-            score: rounded(hit.score),
+            score: rounded(hit.score.into()),
             matched: hit.why.matched_terms.clone(),
         }
     }
@@ -103,6 +110,9 @@ impl Receipt {
         }
         if !self.matched.is_empty() {
             let _ = write!(out, " · matched {}", self.matched.join(", "));
+        }
+        if let Some(rating) = self.rating {
+            let _ = write!(out, " · rated {}", rating.render());
         }
         let _ = writeln!(out, " · definition {}", self.definition);
         if let Some(warning) = &self.warning {
@@ -138,8 +148,8 @@ fn marks(annotations: Option<&Value>) -> Vec<&'static str> {
 }
 
 /// Four digits are what a reader can use, and what is stable.
-fn rounded(score: f32) -> f64 {
-    (f64::from(score) * 10_000.0).round() / 10_000.0
+pub(super) fn rounded(score: f64) -> f64 {
+    (score * 10_000.0).round() / 10_000.0
 }
 
 #[cfg(test)]
@@ -153,6 +163,7 @@ pub(super) fn example(name: &str) -> Receipt {
         description: "Git log: Shows the history.".into(),
         marks: vec!["read-only"],
         warning: None,
+        rating: None,
         definition: "1a2b3c4d5e6f".into(),
         score: rounded(0.032_786_883),
         matched: vec!["history".into()],
@@ -178,6 +189,18 @@ mod tests {
         assert!(
             bare.render(1)
                 .ends_with("history. · definition 1a2b3c4d5e6f\n")
+        );
+        let rated = Receipt {
+            rating: Some(Rated {
+                average: 4.25,
+                count: 4,
+            }),
+            ..bare.clone()
+        };
+        assert!(
+            rated
+                .render(1)
+                .ends_with(" · rated 4.2 of 5 (4 reviews) · definition 1a2b3c4d5e6f\n")
         );
         let value = serde_json::to_value(&bare).unwrap();
         assert!(value.get("marks").is_none() && value["score"] == 0.0328);

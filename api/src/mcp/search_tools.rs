@@ -1,7 +1,9 @@
 //! `search_tools`: from a task in plain words to the tools that may do it.
 
 use super::budget::{self, Budget};
+use super::facets::Facets;
 use super::meta_tool::ToolAnswer;
+use super::rated::Rated;
 use super::receipt::Receipt;
 use super::text;
 use crate::authz::{Action, Resource, ResourceKind};
@@ -9,9 +11,9 @@ use crate::context::Caller;
 use crate::error::ApiError;
 use crate::state::AppState;
 use domain::id::ToolId;
-use projections::catalog;
 use projections::marketplace::{Installed, Listing};
 use projections::search::{Key, SearchAnswer, SearchFilter, SearchHit, SearchRequest, Sort};
+use projections::{catalog, reviews};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -24,17 +26,19 @@ const DEFAULT_BUDGET: u32 = 1_500;
 /// Characters of a query. A task is described in a sentence or two.
 const MAX_QUERY: usize = 1_000;
 const MAX_FILTER_TAGS: usize = 16;
+/// Said where facets were asked for and did not fit.
+const NO_ROOM: &str = "the facets are beyond the token budget: raise it to see them";
 
 /// What the model reads about the tool.
 pub(super) const DESCRIPTION: &str = "Finds tools by what you want to do. Describe the task in plain \
-    words; the answer lists the best matching tools, one line each: `server/name@version` (`@publisher/server/name` for those of other publishers), what it does, hints and \
+    words; the answer lists the best matching tools, one line each: `server/name@version` (`@publisher/server/name` for those of other publishers), what it does, hints, rating and \
     the beginning of its definition's hash. Read tools with describe_tool before using them. \
     Filters may stand among the words: server:github category:databases tag:sql -tag:beta readonly:true \
     destructive:false verified:true publisher:io.github.acme rating:4 version:^1.2 +\"exact phrase\"; filters without words list what they let through. \
-    If nothing fits, try other words or drop the filters.";
+    If nothing fits, try other words or drop the filters; \"facets\": true tells which values of the filters there are.";
 
 /// How to call it, for the answer to wrong arguments.
-pub(super) const USAGE: &str = r#"search_tools takes {"query": "what you want to do"} and, if wanted, "server", "category", "tags": ["..."], "publisher": "io.github...", "verified": true, "min_rating": 1 to 5, "sort": "relevance", "name", "updated", "rating" or "use", "limit": 1 to 50, "token_budget": 100 to 100000, "cursor": "...""#;
+pub(super) const USAGE: &str = r#"search_tools takes {"query": "what you want to do"} and, if wanted, "server", "category", "tags": ["..."], "publisher": "io.github...", "verified": true, "min_rating": 1 to 5, "sort": "relevance", "name", "updated", "rating" or "use", "limit": 1 to 50, "facets": true, "token_budget": 100 to 100000, "cursor": "...""#;
 
 /// The arguments of `search_tools`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -77,6 +81,11 @@ pub(super) struct Arguments {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
+    /// Whether to count what the found tools are made up of (categories, tags, servers, ratings, ...), to narrow the
+    /// search by; not counted when left out. They take at most half of the token budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    facets: Option<bool>,
     /// About how many tokens the answer may take; 1500 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = budget::LEAST, max = budget::MOST))]
@@ -98,6 +107,10 @@ pub(super) struct Found {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     cursor: Option<String>,
+    /// How many of the tools on all pages have which value; absent when not asked for, or beyond the token budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Facets")]
+    facets: Option<Facets>,
     /// Whether meaning was searched. If false, only tools that share words with the query were found.
     semantic: bool,
     /// What to know about this answer, such as that semantic search is off.
@@ -146,7 +159,16 @@ pub(super) async fn run(
         .iter()
         .map(|(id, listing)| (id.as_str(), listing))
         .collect();
-    let receipt = |hit: &_| Receipt::shown(hit, &catalogue, &listings);
+    let ratings = reviews::ratings_by_tool(&mut connection, &ids).await?;
+    let ratings: HashMap<&str, Rated> = ratings
+        .iter()
+        .filter_map(|(id, rating)| Some((id.as_str(), Rated::of(rating)?)))
+        .collect();
+    let receipt = |hit: &SearchHit| {
+        let mut receipt = Receipt::shown(hit, &catalogue, &listings)?;
+        receipt.rating = ratings.get(hit.tool_id.as_str()).copied();
+        Some(receipt)
+    };
     let found = Found::within(&mut budget, answer, receipt);
     ToolAnswer::new(found.render(&query), &found)
 }
@@ -196,6 +218,7 @@ impl Arguments {
                 .map_or(Ok(Sort::Relevance), Sort::named)?,
             first: usize::try_from(limit).unwrap_or_default(),
             after: self.cursor,
+            facets: self.facets.unwrap_or_default(),
             ..SearchRequest::new(caller.tenant.clone(), &self.query)
         })
     }
@@ -243,6 +266,9 @@ impl Found {
         answer: SearchAnswer,
         receipt: impl Fn(&SearchHit) -> Option<Receipt>,
     ) -> Self {
+        let counted = answer.facets.as_ref();
+        let facets = counted.and_then(|found| Facets::within(budget, found));
+        let left_out = counted.is_some() && facets.is_none();
         let (mut tools, mut passed, mut cursor) = (Vec::new(), 0, None);
         for hit in &answer.hits {
             if let Some(receipt) = receipt(hit) {
@@ -259,8 +285,12 @@ impl Found {
             tools,
             more: answer.found.saturating_sub(answer.before + passed),
             cursor: cursor.filter(|_| goes_on),
+            facets,
             semantic: answer.semantic,
-            notice: answer.notice,
+            notice: match (answer.notice, left_out) {
+                (Some(notice), true) => Some(format!("{notice}; {NO_ROOM}")),
+                (notice, left_out) => notice.or_else(|| left_out.then(|| NO_ROOM.to_owned())),
+            },
         }
     }
 
@@ -280,6 +310,9 @@ impl Found {
         }
         for (index, tool) in self.tools.iter().enumerate() {
             out.push_str(&tool.render(index + 1));
+        }
+        if let Some(facets) = &self.facets {
+            out.push_str(&facets.render());
         }
         if let Some(first) = self.tools.first() {
             let _ = writeln!(

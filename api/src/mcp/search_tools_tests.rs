@@ -175,6 +175,7 @@ fn says_when_nothing_is_found() {
         tools: vec![],
         more: 0,
         cursor: None,
+        facets: None,
         semantic: true,
         notice: None,
     };

@@ -13,7 +13,7 @@
 //!
 //! Reading order: [`document`] and [`words`] (what is indexed), `documents`, `projector` and `uses` (where it comes
 //! from), [`embed`], `vectors`, [`index`] and [`upkeep`] (the table), `memory` (how
-//! it is read), [`language`] (what can be asked), [`query`],
+//! it is read), [`language`] (what can be asked), [`query`], [`scope`],
 //! `order`, `ratings`, `steps` and [`rank`] (the search), `cursor` (its pages), [`facets`] and [`highlight`] (what is
 //! said of it), [`similar`], [`evaluate`] (its quality, measured).
 
@@ -41,6 +41,7 @@ mod ratings;
 mod reading;
 mod replaced;
 mod rows;
+pub mod scope;
 pub mod similar;
 #[cfg(test)]
 mod standing_tests;
@@ -64,7 +65,8 @@ pub use hints::Hint;
 pub use index::SearchIndex;
 pub use language::{Key, LanguageError, SearchFilter};
 pub use projector::{NAME, SearchProjector};
-pub use query::{Scope, SearchAnswer, SearchHit, SearchRequest, Sort};
+pub use query::{SearchAnswer, SearchHit, SearchRequest, Sort};
+pub use scope::Scope;
 pub use similar::{MAX_SIMILAR, Similar, SimilarRequest};
 
 pub(crate) use current::{REBUILD, live_table, other_table};

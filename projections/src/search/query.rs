@@ -7,8 +7,7 @@
 use std::collections::HashSet;
 
 use domain::id::TenantId;
-use domain::tool::Visibility;
-use lancedb::expr::{DfExpr, col, is_in, lit};
+use lancedb::expr::{DfExpr, col, lit};
 
 use super::candidates::Reader;
 use super::cursor::{Bound, Place};
@@ -20,6 +19,7 @@ use super::language::{Key, LanguageError, LeastRating, MAX_ECHO, SearchFilter, S
 use super::order::{Ranked, Wanted};
 use super::ratings::Ratings;
 use super::reading::Which;
+use super::scope::Scope;
 use super::stems::Stems;
 use super::words::words;
 
@@ -83,21 +83,6 @@ impl SearchRequest {
             current: false,
         }
     }
-}
-
-/// Which tools a search reaches. Everything else is filtered out before ranking.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// The tenant's own, of the visibilities that the caller may see, and those that it has installed.
-    Tenant {
-        /// The ids of the installed tools, which are found while they are public.
-        installed: Vec<String>,
-    },
-    /// The public ones of every tenant, or of one.
-    Marketplace {
-        /// The one.
-        publisher: Option<TenantId>,
-    },
 }
 
 /// In which order hits stand. Unless said otherwise, equal ones stand by tool id.
@@ -358,7 +343,9 @@ impl Asked {
             .map_or(line, |(end, _)| &line[..end]);
         let query = SearchQuery::parse(line)?;
         let narrowed = query.filter.and(request.filter.clone())?;
-        if query.text.is_empty() && narrowed.is_empty() {
+        // The marketplace can be listed as a whole; of the tenant's own tools the catalogue is the list.
+        let listed = matches!(request.scope, Scope::Marketplace { .. });
+        if query.text.is_empty() && narrowed.is_empty() && !listed {
             return Err(SearchError::EmptyQuery);
         }
         // A phrase alone narrows and ranks.
@@ -444,28 +431,9 @@ fn distinct_words(query: &str) -> Vec<String> {
 
 /// What may be found at all, as an expression and never as SQL text: nothing a caller sends is parsed.
 fn filter(request: &SearchRequest, narrowed: &SearchFilter) -> DfExpr {
-    let any = |column: &str, values: &[String]| {
-        is_in(
-            col(column),
-            values.iter().map(|v| lit(v.as_str())).collect(),
-        )
-    };
-    let public = || col("visibility").eq(lit(Visibility::Public.as_str()));
-    let of = |tenant: &TenantId| col("tenant").eq(lit(tenant.as_str()));
-    let mut filter = match &request.scope {
-        Scope::Tenant { installed } => {
-            let own = of(&request.tenant).and(any("visibility", &request.visibilities));
-            if installed.is_empty() {
-                own
-            } else {
-                own.or(any("tool_id", installed).and(public()))
-            }
-        }
-        Scope::Marketplace { publisher: None } => public(),
-        Scope::Marketplace {
-            publisher: Some(publisher),
-        } => of(publisher).and(public()),
-    };
+    let mut filter = request
+        .scope
+        .reaches(&request.tenant, &request.visibilities);
     if !narrowed.has(Key::Status) {
         filter = filter.and(col("status").eq(lit(ACTIVE)));
     }

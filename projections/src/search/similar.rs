@@ -7,8 +7,9 @@ use std::collections::HashSet;
 
 use arrow_array::RecordBatch;
 use domain::id::TenantId;
+use domain::tool::Visibility;
 use futures::TryStreamExt;
-use lancedb::expr::{DfExpr, col, is_in, lit};
+use lancedb::expr::{DfExpr, col, lit};
 use lancedb::index::scalar::{FtsQuery, FullTextSearchQuery, MatchQuery};
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
 use lancedb::{DistanceType, Table};
@@ -17,6 +18,7 @@ use super::document::ACTIVE;
 use super::error::SearchError;
 use super::index::SearchIndex;
 use super::rows;
+use super::scope::Scope;
 
 /// Most similar tools of one answer.
 pub const MAX_SIMILAR: usize = 20;
@@ -30,7 +32,9 @@ const MAX_WORDS: usize = 64;
 pub struct SimilarRequest {
     /// Whose tools: taken from the verified token, never from the caller's input.
     pub tenant: TenantId,
-    /// The tool, which the caller may see.
+    /// Which tools are reached.
+    pub scope: Scope,
+    /// The tool, which the caller may see: its tenant's own, or a public one.
     pub tool_id: String,
     /// The visibilities that the caller may see; with none, nothing is found.
     pub visibilities: Vec<String>,
@@ -84,11 +88,11 @@ impl SearchIndex {
         let Some(own) = own(&table, request, self.embedder.dimensions().is_some()).await? else {
             return Ok(Vec::new());
         };
-        let visibilities = request.visibilities.iter().map(|v| lit(v.as_str()));
-        let others = col("tenant")
-            .eq(lit(request.tenant.as_str()))
+        let reached = request
+            .scope
+            .reaches(&request.tenant, &request.visibilities);
+        let others = reached
             .and(col("status").eq(lit(ACTIVE)))
-            .and(is_in(col("visibility"), visibilities.collect()))
             .and(col("tool_id").not_eq(lit(request.tool_id.as_str())));
         match &own.vector {
             Some(vector) => nearest(&table, &own, vector, &others, first).await,
@@ -107,9 +111,9 @@ async fn own(
     } else {
         &["text"]
     };
-    let this = col("tenant")
-        .eq(lit(request.tenant.as_str()))
-        .and(col("tool_id").eq(lit(request.tool_id.as_str())));
+    let public = col("visibility").eq(lit(Visibility::Public.as_str()));
+    let readable = col("tenant").eq(lit(request.tenant.as_str())).or(public);
+    let this = readable.and(col("tool_id").eq(lit(request.tool_id.as_str())));
     let query = table.query().only_if_expr(this);
     let query = query.select(Select::columns(columns)).limit(1);
     let batches: Vec<RecordBatch> = query.execute().await?.try_collect().await?;

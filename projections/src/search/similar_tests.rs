@@ -36,6 +36,9 @@ async fn index(embedder: impl Embedder + 'static) -> (SearchIndex, TempDir) {
 fn like(tool: &str) -> SimilarRequest {
     SimilarRequest {
         tenant: TenantId::new("acme").unwrap(),
+        scope: Scope::Tenant {
+            installed: Vec::new(),
+        },
         tool_id: format!("id-{tool}"),
         visibilities: vec!["public".into()],
         first: 10,
@@ -75,6 +78,42 @@ async fn without_vectors_shared_words_decide() {
     assert_eq!(ids(&found)[0], "id-send_mail_later");
     assert!(!found[0].semantic && (found[0].score - 1.0).abs() < f32::EPSILON);
     assert!(found[0].reason().starts_with("both say send, mail"));
+}
+
+#[tokio::test]
+async fn installed_ones_are_found_and_compared_with_while_they_are_public_and_in_use() {
+    let (index, _folder) = index(NoEmbedder).await;
+    let secret = ToolDocument {
+        visibility: "private".into(),
+        ..document("rival", "send_mail_by_night", "Sends mail.")
+    };
+    let retired = ToolDocument {
+        status: "retired".into(),
+        ..document("rival", "send_mail_by_day", "Sends mail.")
+    };
+    let other = document("rival", "send_mail_by_post", "Sends mail.");
+    let documents = [secret, retired, other];
+    index.upsert(&documents, &|_| ()).await.unwrap();
+    let installed = ["send_mails", "send_mail_by_night", "send_mail_by_day"];
+    let scope = Scope::Tenant {
+        installed: installed.iter().map(|name| format!("id-{name}")).collect(),
+    };
+    let like = |tool: &str| SimilarRequest {
+        scope: scope.clone(),
+        ..like(tool)
+    };
+    let found = index.similar(&like("send_mail_later")).await.unwrap();
+    let mut found = ids(&found);
+    found.sort_unstable();
+    assert_eq!(found, ["id-quux", "id-send_mail", "id-send_mails"]);
+    let found = index.similar(&like("send_mails")).await.unwrap();
+    assert!(ids(&found).contains(&"id-send_mail"));
+    let found = index.similar(&like("send_mail_by_night")).await.unwrap();
+    assert_eq!(
+        found,
+        [],
+        "what another tenant hides is compared with nothing"
+    );
 }
 
 #[tokio::test]

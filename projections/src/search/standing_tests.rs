@@ -3,7 +3,8 @@
 use super::document::ToolDocument;
 use super::facets::Facet;
 use super::index::SearchIndex;
-use super::query::{Scope, SearchAnswer, SearchRequest, Sort};
+use super::query::{SearchAnswer, SearchRequest, Sort};
+use super::scope::Scope;
 use super::testing::{Letters, document};
 use super::tests::{index, names, put, request};
 use crate::reviews::Histogram;

@@ -12,4 +12,4 @@ mod rank;
 pub use count::{Counts, Session};
 pub use counter::Counter;
 pub use queries::{Companion, companions};
-pub use rank::{Observed, next_score, together_score};
+pub use rank::{By, Observed, rank};

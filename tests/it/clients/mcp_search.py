@@ -16,7 +16,7 @@ import mcp
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
-EXPECTED = ["search_tools", "describe_tool"]
+EXPECTED = ["search_tools", "describe_tool", "recommend_tools"]
 
 
 def text_of(result):
@@ -54,6 +54,14 @@ async def find(url, token, query, mode):
                 ranged = await client.call_tool("describe_tool", {"tool": f"{tool['tool']}@^1"})
                 assert not ranged.is_error, text_of(ranged)
                 summary["ranged"] = ranged.structured_content
+                counted = {"query": query, "facets": True, "token_budget": 5000}
+                counted = await client.call_tool("search_tools", counted)
+                assert not counted.is_error, text_of(counted)
+                assert counted.structured_content["facets"]["counted"] >= len(tools)
+                beside = {"tools": [tool["tool"], "no-such-server/no-such-tool"]}
+                beside = await client.call_tool("recommend_tools", beside)
+                assert not beside.is_error, text_of(beside)
+                summary["beside"] = beside.structured_content
             absent = await client.call_tool("describe_tool", {"tool": "no-such-server/no-such-tool"})
             summary["absent"] = {"is_error": absent.is_error, "text": text_of(absent)}
             wrong = await client.call_tool("search_tools", {"first": 3})

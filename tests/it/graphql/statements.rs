@@ -8,7 +8,8 @@ use serde_json::json;
 use std::sync::Arc;
 
 const NESTED: &str = "{ servers(first: 50) { totalCount nodes { slug toolCount
-    tools(first: 3) { totalCount nodes { name versions { version } server { slug } } } } } }";
+    tools(first: 3) { totalCount nodes { name versions { version } server { slug }
+        usedTogether { reference } } } } } }";
 
 /// The statements that read the catalogue, in the log of one database.
 fn reads(installation: &Installation) -> usize {
@@ -46,6 +47,7 @@ async fn a_list_of_lists_costs_a_constant_number_of_statements() {
             counted.push(statements(&installation, &client).await);
         }
     }
-    // Servers and their number; tools, and their numbers at two levels; versions; servers of the tools.
-    assert_eq!(counted, [7, 7]);
+    // Servers and their number; tools, and their numbers at two levels; versions; servers of the tools; and the tools
+    // that are used together with them.
+    assert_eq!(counted, [8, 8]);
 }

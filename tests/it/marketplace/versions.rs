@@ -74,6 +74,18 @@ async fn who_has_installed_what_is_deprecated_is_told_message_successor_and_suns
     assert_eq!(described["structuredContent"]["deprecated"], told);
     let warning = "Warning: @acme/maps/route@1.2.0 is deprecated: Flat earth; use @acme/maps/route@^2 instead";
     assert!(text(&described).contains(warning), "{described:#}");
+    let versions = described["structuredContent"]["versions"].as_array();
+    let versions: Vec<_> = versions
+        .unwrap()
+        .iter()
+        .map(|one| (&one["version"], &one["deprecated"], &one["outside_range"]))
+        .collect();
+    let expected = [
+        (&json!("2.0.0"), &Value::Null, &json!(true)),
+        (&json!("1.2.0"), &json!(true), &Value::Null),
+        (&json!("1.0.0"), &Value::Null, &Value::Null),
+    ];
+    assert_eq!(versions, expected, "newest first");
     let task = json!({ "query": "plan a bicycle route" });
     let found = call(&world.agent, "search_tools", task).await;
     let receipt = &found["structuredContent"]["tools"][0];

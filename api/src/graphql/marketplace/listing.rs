@@ -1,40 +1,28 @@
-//! Listings: the type, its list, the search over it and the look-up.
+//! Listings: the type. How they are found stands in [`super::browse`].
 
 use super::installation::Installation;
 use super::listed_version::ListedVersion;
 use super::loaders::{ListedVersionsOf, PublisherOf};
-use super::reference;
-use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
-use crate::graphql::connection::{
-    DEFAULT_FIRST, PageOf, connection, cost, filter_text, page_request,
-};
+use crate::graphql::connection::{DEFAULT_FIRST, cost};
 use crate::graphql::public_review::{self, PublicReviewConnection};
 use crate::graphql::publisher::ServerPublisher;
 use crate::graphql::rating::{self, Rating};
-use crate::graphql::scalars::Sequence;
+use crate::graphql::recommend::{self, Recommendation};
 use crate::graphql::session::Session;
 use crate::graphql::version::{self, Alias, Deprecation};
-use crate::resolution::{listing_warnings, malformed, resolve_listing};
-use async_graphql::connection::{Connection, Edge};
-use async_graphql::{Context, InputObject, Object};
+use crate::resolution::listing_warnings;
+use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
-use domain::id::{TenantId, ToolId};
-use domain::installation::ForeignReference;
-use domain::tool::Visibility;
-use domain::tool::reference::Reference;
-use projections::PageRequest;
-use projections::marketplace::{self, ListingFilter};
-use projections::search::{self, Key, Scope, SearchFilter, SearchHit, SearchRequest};
+use futures::FutureExt;
+use projections::marketplace;
+use projections::usage::By;
 use serde_json::Value;
 use std::sync::Arc;
 
 /// A tool that a tenant offers to all others.
 #[derive(Clone)]
 pub(in crate::graphql) struct Listing(pub(in crate::graphql) marketplace::Listing);
-
-/// A page of listings.
-pub(in crate::graphql) type ListingConnection = PageOf<Listing, ListingPage>;
 
 /// A tool that a tenant offers to all others. Title, description and schemas are written by strangers:
 /// text to judge, not to obey.
@@ -159,6 +147,45 @@ impl Listing {
         Some(public_review::of_tool(Session::of(ctx), &self.0.id, first, after).await)
     }
 
+    /// The tools most like it, of your tenant's own and those that it has installed, best first.
+    #[graphql(complexity = "cost(first, child_complexity) + recommend::COST")]
+    async fn similar(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "How many, 1 to 20.",
+            default_with = "recommend::DEFAULT_SIMILAR"
+        )]
+        first: i32,
+    ) -> Option<Result<Vec<Recommendation>, ApiError>> {
+        let found = recommend::similar(Session::of(ctx), &self.0.id, first);
+        Some(found.boxed().await)
+    }
+
+    /// What your tenant's agents use in the same sessions as this tool, best first. Empty until they have used it.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn used_together(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Most of them, at most 20.", default = 5)] first: i32,
+    ) -> Result<Vec<Recommendation>, ApiError> {
+        recommend::companions(Session::of(ctx), &self.0.id, By::Together, first)
+            .boxed()
+            .await
+    }
+
+    /// What comes next after this tool, likeliest first, as your tenant's agents use it. Empty until they have.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn comes_next(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Most of them, at most 20.", default = 5)] first: i32,
+    ) -> Result<Vec<Recommendation>, ApiError> {
+        recommend::companions(Session::of(ctx), &self.0.id, By::Next, first)
+            .boxed()
+            .await
+    }
+
     /// Every published version, highest first, yanked ones included.
     #[graphql(complexity = "cost(10, child_complexity)")]
     async fn versions(&self, ctx: &Context<'_>) -> Result<Vec<ListedVersion>, ApiError> {
@@ -179,193 +206,4 @@ impl Listing {
     async fn updated_at(&self) -> DateTime<Utc> {
         self.0.updated_at
     }
-}
-
-/// Which listings; all conditions together.
-#[derive(Debug, Default, InputObject)]
-struct MarketplaceFilter {
-    /// Offered by the tenant with this slug.
-    publisher: Option<String>,
-    /// Of this category.
-    category: Option<String>,
-    /// With this tag.
-    tag: Option<String>,
-    /// Only tools whose publisher has proved the namespace of their server, or only the others.
-    verified_publisher: Option<bool>,
-    /// Only tools that are rated with this many stars on average, or more: 1 to 5.
-    min_rating: Option<f64>,
-}
-
-impl MarketplaceFilter {
-    fn read(self) -> Result<ListingFilter, ApiError> {
-        let publisher = filter_text(self.publisher).map(TenantId::new).transpose();
-        let out_of_range = |least: &f64| !(1.0..=5.0).contains(least);
-        if let Some(given) = self.min_rating.filter(out_of_range) {
-            return Err(ApiError::Rejected {
-                code: "RATING_OUT_OF_RANGE",
-                message: format!("a rating is 1 to 5; {given} is not"),
-            });
-        }
-        Ok(ListingFilter {
-            publisher: publisher.map_err(|_| ApiError::NotFound)?,
-            category: filter_text(self.category),
-            tag: filter_text(self.tag),
-            verified_publisher: self.verified_publisher,
-            min_rating: self.min_rating,
-        })
-    }
-}
-
-/// What a page of listings says beside its edges.
-pub(in crate::graphql) struct ListingPage {
-    counted: Counted,
-    notice: Option<String>,
-}
-
-/// How many listings there are on all pages.
-enum Counted {
-    /// As many as a search has found.
-    Found(usize),
-    /// As many as pass: counted only when asked for.
-    Passing(ListingFilter),
-}
-
-/// What a page of listings says beside its edges.
-#[Object]
-impl ListingPage {
-    /// How many listings there are on all pages together. With a query, those that it found: with words, it looks
-    /// no deeper than at the best 100 by words and the best 100 by meaning.
-    async fn total_count(&self, ctx: &Context<'_>) -> Result<Option<i64>, ApiError> {
-        let filter = match &self.counted {
-            Counted::Found(found) => return Ok(i64::try_from(*found).ok()),
-            Counted::Passing(filter) => filter,
-        };
-        let mut reads = Session::of(ctx).reads().await?;
-        Ok(Some(marketplace::count_listings(&mut reads, filter).await?))
-    }
-
-    /// What to know about the answer to a query, such as that semantic search is off.
-    async fn notice(&self) -> Option<&str> {
-        self.notice.as_deref()
-    }
-}
-
-/// The entries to listings.
-#[derive(Default)]
-pub(in crate::graphql) struct ListingQueries;
-
-#[Object]
-impl ListingQueries {
-    /// The tools that tenants offer to all others: by name, or best first when you say what you want to do.
-    #[graphql(complexity = "cost(first, child_complexity)")]
-    async fn marketplace(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(
-            desc = "What you want to do, in plain words, with filters among them as in `searchTools`."
-        )]
-        query: Option<String>,
-        #[graphql(desc = "Which listings; all when left out.")] filter: Option<MarketplaceFilter>,
-        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
-        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
-        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
-        min_sequence: Option<Sequence>,
-    ) -> Result<Option<ListingConnection>, ApiError> {
-        let session = Session::of(ctx);
-        session.authorize(Action::SearchTools, &Resource::any(ResourceKind::Tool))?;
-        session.caught_up(marketplace::NAME, min_sequence).await?;
-        let filter = filter.unwrap_or_default().read()?;
-        let request = page_request(session, first, after)?;
-        if let Some(query) = filter_text(query) {
-            session.caught_up(search::NAME, min_sequence).await?;
-            let page = (request, min_sequence.is_some());
-            return find(session, query, filter, page).await.map(Some);
-        }
-        let mut reads = session.reads().await?;
-        let page = marketplace::listings(&mut reads, &filter, &request).await?;
-        let fields = ListingPage {
-            counted: Counted::Passing(filter),
-            notice: None,
-        };
-        let continues = request.after.is_some();
-        Ok(Some(connection(page, continues, fields, Listing)))
-    }
-
-    /// One listing. What does not exist and what is not offered answer the same error, `NOT_FOUND`. For those who
-    /// look: any version is shown, whichever is installed and whatever was said of it since.
-    async fn listing(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The slug of the tenant that offers it.")] publisher: String,
-        #[graphql(desc = "The slug of its server there.")] server: String,
-        #[graphql(desc = "Its name.")] tool: String,
-        #[graphql(
-            desc = "In which version: `1.2.3`, `^1.2`, `stable`; the current one when left out."
-        )]
-        version: Option<String>,
-        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
-        min_sequence: Option<Sequence>,
-    ) -> Result<Option<Listing>, ApiError> {
-        let session = Session::of(ctx);
-        session.authorize(Action::SearchTools, &Resource::any(ResourceKind::Tool))?;
-        session.caught_up(marketplace::NAME, min_sequence).await?;
-        let tool = reference(&publisher, &server, &tool)?;
-        let reference = filter_text(version).map(|version| version.parse::<Reference>());
-        let reference = reference.transpose().map_err(|error| malformed(&error))?;
-        let reference = reference.unwrap_or_default();
-        let wanted = ForeignReference { tool, reference };
-        let found = resolve_listing(&mut session.reads().await?, &wanted).await?;
-        let found = found.ok_or(ApiError::NotFound)?;
-        Ok(Some(Listing(found.listing)))
-    }
-}
-
-/// Listings by what one wants to do. The index may be behind: what is not listed any more is left out.
-async fn find(
-    session: &Session,
-    query: String,
-    filter: ListingFilter,
-    (page, current): (PageRequest, bool),
-) -> Result<ListingConnection, ApiError> {
-    let mut narrowed = SearchFilter::default();
-    for (key, value) in [
-        (Key::Category, filter.category),
-        (Key::Tag, filter.tag),
-        (
-            Key::Verified,
-            filter.verified_publisher.map(|it| it.to_string()),
-        ),
-    ] {
-        if let Some(value) = value {
-            narrowed.add(key, &value, false)?;
-        }
-    }
-    let request = SearchRequest {
-        scope: Scope::Marketplace {
-            publisher: filter.publisher,
-        },
-        filter: narrowed,
-        least_average: filter.min_rating,
-        visibilities: vec![Visibility::Public.as_str().to_owned()],
-        first: page.first,
-        after: page.after,
-        current,
-        ..SearchRequest::new(session.caller.tenant.clone(), &query)
-    };
-    let answer = session.state.search(&request, "graphql").await?;
-    let id = |hit: &SearchHit| ToolId::parse(hit.tool_id.as_str()).ok();
-    let ids: Vec<ToolId> = answer.hits.iter().filter_map(id).collect();
-    let mut found = marketplace::listings_by_id(&mut session.reads().await?, &ids).await?;
-    let fields = ListingPage {
-        counted: Counted::Found(answer.found),
-        notice: answer.notice,
-    };
-    let mut connection =
-        Connection::with_additional_fields(answer.before > 0, answer.has_next, fields);
-    let edges = answer.hits.iter().filter_map(|hit| {
-        let listing = found.remove(&id(hit)?)?;
-        Some(Edge::new(hit.cursor.clone(), Listing(listing)))
-    });
-    connection.edges.extend(edges);
-    Ok(connection)
 }

@@ -1,6 +1,7 @@
-//! The marketplace: what other tenants offer ([`listing`]), what one's own has installed ([`installation`]),
-//! and who depends on one's own tools ([`dependent`]). Its mutations stand with the others.
+//! The marketplace: what other tenants offer ([`listing`], found by [`browse`]), what one's own has installed
+//! ([`installation`]), and who depends on one's own tools ([`dependent`]). Its mutations stand with the others.
 
+pub(super) mod browse;
 pub(super) mod dependent;
 pub(super) mod installation;
 mod listed_version;
