@@ -1,16 +1,22 @@
-//! Reading one aggregate's commits, with JetStream's direct get.
+//! Reading one aggregate's commits: with JetStream's direct get while they are few, or through a consumer.
 
 use super::{AggregateContext, CommitRef, JetStreamEventStore};
 use crate::error::BusError;
+use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::jetstream::consumer::pull::OrderedConfig;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{DirectGetErrorKind, LastRawMessageErrorKind};
 use cqrs_es::EventEnvelope;
 use domain::AggregateRoot;
 use domain::envelope::{Commit, body_hash};
 use domain::registry::decode_as;
+use futures::StreamExt;
 use std::collections::HashMap;
 
 const READ: &str = "read an aggregate";
+
+/// So many commits are read with a get each. To set up a consumer takes about as long; from there on it is faster.
+const FEW: u64 = 16;
 
 impl<A: AggregateRoot> JetStreamEventStore<A> {
     /// Folds an aggregate; an empty one when it has no commit.
@@ -109,26 +115,80 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
         Ok(None)
     }
 
-    /// Every message of the aggregate, oldest first. A registry's aggregates have few commits, so one
-    /// get each is the cheapest way; the last one comes first and usually is the only one.
+    /// Every message of the aggregate, oldest first. The last one comes first and usually is the only one.
     async fn messages(&self, aggregate_id: &str) -> Result<Vec<StreamMessage>, BusError> {
         self.log.check_connected(READ)?;
         let subject = self.subject(aggregate_id);
         let Some(last) = self.last(&subject).await? else {
             return Ok(Vec::new());
         };
+        let mut messages = match parse(&last)?.sequence {
+            ..=1 => Vec::new(),
+            ..=FEW => self.before_one_by_one(&subject, &last).await?,
+            _ => {
+                let before = self.before_at_once(&subject, &last);
+                let before = tokio::time::timeout(self.log.timeout(), before).await;
+                before.map_err(|elapsed| BusError::unavailable(READ, elapsed))??
+            }
+        };
+        messages.push(last);
+        Ok(messages)
+    }
+
+    /// The messages of a subject before the last one, a get each.
+    async fn before_one_by_one(
+        &self,
+        subject: &str,
+        last: &StreamMessage,
+    ) -> Result<Vec<StreamMessage>, BusError> {
         let mut messages = Vec::new();
         let mut next = 1;
-        if parse(&last)?.sequence > 1 {
-            while next < last.sequence {
-                let message = self.next(&subject, next).await?;
-                next = message.sequence + 1;
-                if message.sequence < last.sequence {
-                    messages.push(message);
-                }
+        while next < last.sequence {
+            let message = self.next(subject, next).await?;
+            next = message.sequence + 1;
+            if message.sequence < last.sequence {
+                messages.push(message);
             }
         }
-        messages.push(last);
+        Ok(messages)
+    }
+
+    /// The messages of a subject before the last one, through a consumer. Where it runs on a copy that lags behind,
+    /// it waits for the last one, too.
+    async fn before_at_once(
+        &self,
+        subject: &str,
+        last: &StreamMessage,
+    ) -> Result<Vec<StreamMessage>, BusError> {
+        let config = OrderedConfig {
+            filter_subject: subject.to_owned(),
+            deliver_policy: DeliverPolicy::All,
+            description: Some("MetaMCP load".to_owned()),
+            ..OrderedConfig::default()
+        };
+        let consumer = self.log.stream().create_consumer(config).await;
+        let consumer = consumer.map_err(|source| BusError::unavailable(READ, source))?;
+        let reading = consumer.messages().await;
+        let mut reading = reading.map_err(|source| BusError::unavailable(READ, source))?;
+        let mut messages = Vec::new();
+        while let Some(message) = reading.next().await {
+            let message = message.map_err(|source| BusError::unavailable(READ, source))?;
+            let info = message
+                .info()
+                .map_err(|source| BusError::unavailable(READ, source))?;
+            let (sequence, time) = (info.stream_sequence, info.published);
+            if sequence >= last.sequence {
+                break;
+            }
+            let message = message.message;
+            messages.push(StreamMessage {
+                subject: message.subject,
+                sequence,
+                headers: message.headers.unwrap_or_default(),
+                payload: message.payload,
+                time,
+            });
+        }
         Ok(messages)
     }
 
