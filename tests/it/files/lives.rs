@@ -4,6 +4,7 @@
 use super::{World, actor, codes};
 use domain::id::{PrincipalId, TenantId};
 use domain::principal::{Principal, PrincipalCommand, Role};
+use domain::tenant::AfterSunset;
 use metamcp::files::read;
 use metamcp::plan::{Plan, RegistrySpec, RehearsalError, ServerSpec};
 use serde_json::{Value, json};
@@ -47,6 +48,7 @@ fn full() -> RegistrySpec {
     let show = json!({ "version": "1.0.0", "description": "Shows one commit" });
     RegistrySpec {
         tenant_name: Some("Everything".to_owned()),
+        after_sunset: Some(AfterSunset::Warn),
         servers: server(
             "git",
             json!({ "name": "Git", "tools": { "log": log, "show": show } }),
@@ -135,11 +137,7 @@ async fn everything_that_files_say_is_made_on_an_empty_tenant_and_exported_as_th
     assert_eq!(exported.keys().collect::<Vec<_>>(), names);
     let all = exported.values().cloned().collect::<String>();
     for personal in ["ada", "Ada", "example.org"] {
-        assert!(
-            !all.contains(personal),
-            "{personal}
-{all}"
-        );
+        assert!(!all.contains(personal), "{personal}: {all}");
     }
     let folder = read(folders[0].path()).unwrap();
     assert_eq!(folder.registry, expected);
@@ -177,6 +175,7 @@ async fn each_difference_is_shown_made_once_and_taken_back_by_the_earlier_files(
     world.apply(&tenant, &before, true).await;
     world.installation.settle().await;
     let mut wanted = before.clone();
+    wanted.after_sunset = None;
     let log = wanted
         .servers
         .get_mut("git")
@@ -202,6 +201,8 @@ async fn each_difference_is_shown_made_once_and_taken_back_by_the_earlier_files(
     let planned = world.plan(&tenant, &wanted, true).await;
     let shown = planned.plan().to_string();
     for line in [
+        "~ update  tenant",
+        "    - /after_sunset: \"warn\"",
         "~ update  taxonomy",
         "    ~ /code/title: \"Code\" → \"Sources\"",
         "~ update  tool git/log",
@@ -214,7 +215,7 @@ async fn each_difference_is_shown_made_once_and_taken_back_by_the_earlier_files(
         "~ update  installation @maker/maps/route",
         "~ update  principal ci",
         "left alone: principal reader",
-        "0 to create, 4 to update, 0 to restore, 0 to retire; 3 unchanged.",
+        "0 to create, 5 to update, 0 to restore, 0 to retire; 2 unchanged.",
     ] {
         assert!(shown.contains(line), "{line}\n{shown}");
     }
@@ -245,6 +246,17 @@ async fn files_of_the_first_format_leave_alone_what_they_cannot_say() {
     let planned = world.plan(&tenant, &old, true).await;
     assert!(planned.plan().is_empty(), "{}", planned.plan());
     assert!(planned.plan().left_over.is_empty());
+
+    // An export makes them files of this format, although nothing else differs.
+    let folder = tempfile::tempdir().unwrap();
+    let exported = world.export(&tenant, folder.path()).await;
+    let manifest = folder.path().join("registry.yaml");
+    let newer = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, newer.replace("format: 2", "format: 1")).unwrap();
+    let refused = codes(&read(folder.path()).unwrap_err());
+    assert_eq!(refused, ["INVALID_FILE"], "it says what format 1 has not");
+    assert_eq!(world.export(&tenant, folder.path()).await, exported);
+    assert_eq!(std::fs::read_to_string(&manifest).unwrap(), newer);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Which files there are, and those that are not servers.
 
+use domain::tenant::AfterSunset;
 use serde::{Deserialize, Serialize};
 
 /// The format that this build writes.
@@ -42,6 +43,9 @@ pub struct Manifest {
 pub(super) struct TenantFile {
     /// The name that people read.
     pub(super) name: String,
+    /// What happens after a sunset, if the tenant says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) after_sunset: Option<AfterSunset>,
 }
 
 /// The file of a server.

@@ -41,8 +41,10 @@ pub fn read(folder: &Path) -> Result<Folder, Vec<Problem>> {
     let Some(manifest) = reading.manifest() else {
         return Err(reading.problems);
     };
+    let tenant = reading.tenant();
     let registry = RegistrySpec {
-        tenant_name: reading.tenant_name(),
+        after_sunset: tenant.as_ref().and_then(|tenant| tenant.after_sunset),
+        tenant_name: tenant.map(|tenant| tenant.name),
         servers: reading.servers().into_iter().collect(),
         lives: manifest.format > WITHOUT_LIVES,
         categories: reading.named(CATEGORIES),
@@ -82,14 +84,13 @@ impl Reading<'_> {
         self.parse(MANIFEST, &text)
     }
 
-    fn tenant_name(&mut self) -> Option<String> {
+    fn tenant(&mut self) -> Option<TenantFile> {
         let path = self.folder.join(TENANT);
         if !path.exists() {
             return None;
         }
         let text = self.text(&path, TENANT)?;
-        let tenant: TenantFile = self.parse(TENANT, &text)?;
-        Some(tenant.name)
+        self.parse(TENANT, &text)
     }
 
     /// A file of what has names; none when there is no such file.

@@ -66,10 +66,9 @@ pub fn write(
         files.push((file, text));
     }
     if let Some(name) = registry.tenant_name.clone() {
-        files.push((
-            TENANT.to_owned(),
-            text(TENANT, to_text(&TenantFile { name }))?,
-        ));
+        let after_sunset = registry.after_sunset;
+        let tenant = TenantFile { name, after_sunset };
+        files.push((TENANT.to_owned(), text(TENANT, to_text(&tenant))?));
     }
     files.extend(named(CATEGORIES, registry.categories.as_ref())?);
     files.extend(named(INSTALLATIONS, registry.installations.as_ref())?);

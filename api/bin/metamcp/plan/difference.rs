@@ -8,7 +8,7 @@ use domain::compatibility::compare;
 use domain::diff::{Change, diff};
 use domain::id::{ServerId, TenantId};
 use domain::server::{RegisterServer, ServerCommand};
-use domain::tenant::TenantCommand;
+use domain::tenant::{AfterSunset, TenantCommand};
 use domain::tool::reference::{Offer, current};
 use domain::tool::{PublishToolVersion, RegisterTool, ToolCommand};
 use semver::Version;
@@ -49,7 +49,7 @@ impl Plan {
             unchanged: 0,
             problems: Vec::new(),
         };
-        making.tenant_name(wanted.tenant_name.as_deref());
+        making.tenant(wanted);
         let categories = making.taxonomy(wanted.categories.as_ref(), prune);
         for (slug, server) in &wanted.servers {
             making.server(slug, server);
@@ -83,22 +83,36 @@ impl Plan {
 }
 
 impl Making<'_> {
-    fn tenant_name(&mut self, wanted: Option<&str>) {
-        let Some(wanted) = wanted else { return };
-        let current = self.observed.tenant_name.as_str();
-        if current == wanted {
-            self.unchanged += 1;
+    fn tenant(&mut self, wanted: &RegistrySpec) {
+        let Some(name) = &wanted.tenant_name else {
             return;
-        }
-        let name = |name: &str| serde_json::json!({ "name": name });
-        let rename = TenantCommand::Rename {
-            display_name: wanted.to_owned(),
         };
-        self.step(
+        let there = (&self.observed.tenant_name, self.observed.after_sunset);
+        let rule = if self.lives {
+            wanted.after_sunset
+        } else {
+            there.1
+        };
+        let mut commands = Vec::new();
+        if there.0 != name {
+            let display_name = name.clone();
+            commands.push(TenantCommand::Rename { display_name });
+        }
+        if there.1 != rule {
+            commands.push(TenantCommand::SetAfterSunset(rule));
+        }
+        let said = |name: &str, rule: Option<AfterSunset>| match rule {
+            Some(rule) => serde_json::json!({ "name": name, "after_sunset": rule }),
+            None => serde_json::json!({ "name": name }),
+        };
+        let target = said(name, rule);
+        let changes = diff(&said(there.0, there.1), &target);
+        self.change(
             Object::Tenant,
-            Action::Update(diff(&name(current), &name(wanted))),
-            Commands::Tenant(vec![rename]),
-            &wanted,
+            false,
+            changes,
+            Commands::Tenant(commands),
+            &target,
         );
     }
 
@@ -335,14 +349,13 @@ fn publication(
     Ok(Some(own_version(wanted)))
 }
 
-/// The version that would be current once all that is to be yanked is, were it not for the wanted one.
+/// The version that would be current once all that is to be yanked is, before anything is published.
 fn latest_besides<'a>(there: &'a ObservedTool, wanted: &ToolSpec) -> Option<&'a Version> {
     let yanked = |version: &Version| {
         let said = wanted.versions.get(version);
         said.is_some_and(|said| said.yanked.is_some())
     };
     let others = there.published.iter();
-    // A number that is taken is above itself.
     current(others.map(|(version, _)| Offer {
         version,
         yanked: yanked(version),

@@ -7,7 +7,7 @@ use domain::id::{TaxonomyId, TenantId};
 use domain::installation::{ForeignTool, Version, VersionReq};
 use domain::principal::{PrincipalKind, Role};
 use domain::taxonomy::Taxonomy;
-use domain::tenant::Tenant;
+use domain::tenant::{AfterSunset, Tenant};
 use domain::tool::Visibility;
 use projections::catalog::{self, Order, ServerFilter, Sort, Status, ToolFilter};
 use projections::{Moment, PageRequest, Positions, TenantConnection, access, marketplace};
@@ -31,6 +31,8 @@ pub struct Observed {
     pub position: u64,
     /// The tenant's name.
     pub tenant_name: String,
+    /// What it says of versions past their sunset.
+    pub after_sunset: Option<AfterSunset>,
     /// The servers in use, without their tools.
     pub servers: BTreeMap<String, ServerSpec>,
     /// The tools in use, by server and name.
@@ -86,6 +88,7 @@ impl From<Observed> for RegistrySpec {
             .filter(|(_, one)| one.active);
         Self {
             tenant_name: Some(observed.tenant_name),
+            after_sunset: observed.after_sunset,
             servers,
             lives: true,
             categories: Some(observed.categories),
@@ -168,6 +171,7 @@ impl<'a> Reader<'a> {
         let mut observed = Observed {
             position,
             tenant_name: name.to_owned(),
+            after_sunset: registered.as_ref().and_then(Tenant::after_sunset),
             servers: BTreeMap::new(),
             tools: BTreeMap::new(),
             retired_servers: BTreeMap::new(),

@@ -6,6 +6,7 @@ use domain::installation::VersionReq;
 use domain::principal::{PrincipalKind, Role};
 use domain::server::{ServerProfile, Transport};
 use domain::taxonomy::Category;
+use domain::tenant::AfterSunset;
 use domain::tool::{Alias, Deprecation, ToolDefinition, ToolProfile, Visibility};
 use projections::catalog;
 use semver::Version;
@@ -18,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct RegistrySpec {
     /// The tenant's name; none to leave it as it is.
     pub tenant_name: Option<String>,
+    /// What it says of versions past their sunset; told with the name, and where `lives` are.
+    pub after_sunset: Option<AfterSunset>,
     /// Its servers by slug.
     pub servers: BTreeMap<String, ServerSpec>,
     /// Whether aliases, deprecations and other versions of tools are said, too; otherwise they stay as they are.
