@@ -14,10 +14,10 @@ use crate::error::ApiError;
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use domain::id::PrincipalId;
 use domain::principal::Role;
-use projections::{Moment, access, archive, catalog};
+use projections::{Moment, access, catalog};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use target::{PastInstallation, Target, foreign, own};
+use target::{Named, PastInstallation, Target};
 
 /// What can be done to one tool.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
@@ -131,13 +131,14 @@ impl AccessQueries {
             Action::ReadPrincipal,
             &Resource::any(ResourceKind::Principal),
         )?;
-        let position = common_position(session, at).await?;
+        let named = Named::new(session, publisher.as_deref(), &server, &tool)?;
+        let mut position = common_position(session, at).await?;
+        if let Some(AsOf::Time(time)) = at {
+            position = named.until(session, position, time).await?;
+        }
         let moment = Moment::At(position);
         let tenant = &session.caller.tenant;
-        let target = match publisher {
-            Some(publisher) => foreign(session, &publisher, &server, &tool, moment).await?,
-            None => own(session, &server, &tool, moment).await?,
-        };
+        let target = named.then(session, position).await?;
         let id = PrincipalId::derive(tenant, principal.trim());
         let principal = session.principal_at(id.clone(), moment).await?;
         let adopted =
@@ -171,7 +172,7 @@ impl AccessQueries {
     }
 }
 
-/// One position for all read models, so that rights, tool and policy are of the same moment: for the present,
+/// One position for both read models, so that rights, tool and policy are of the same moment: for the present,
 /// the end of the log. For a time, it lies also before the first later policy, which is no tenant's commit.
 async fn common_position(session: &Session, at: Option<AsOf>) -> Result<u64, ApiError> {
     let at = match at {
@@ -185,7 +186,6 @@ async fn common_position(session: &Session, at: Option<AsOf>) -> Result<u64, Api
         position = policy.map_or(position, |policy| policy.min(position));
     }
     let same = AsOf::Sequence(Sequence(position));
-    session.position(archive::NAME, same).await?;
     session.position(access::NAME, same).await
 }
 

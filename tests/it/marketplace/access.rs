@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const ACCESS: &str = "query($tool: String!, $principal: String!, $at: AsOf, $action: ToolAction! = READ) {
     accessAt(principal: $principal, publisher: \"acme\", server: \"maps\", tool: $tool, at: $at, action: $action) {
-        allowed obstacles grants { role } tool { name } policyVersion
+        allowed obstacles sequence grants { role } tool { name } policyVersion
         installation { reference range version sequence eventType pinnedBy { kind } } } }";
 
 async fn access(client: &Client, tool: &str, at: Value, action: &str) -> Value {
@@ -35,6 +35,7 @@ async fn access_at_judges_an_installed_tool_by_the_installation_and_the_offer_of
     let installed = change(&world, beta, "installTool", &pin("^1")).await;
     let published = change(&world, acme, "publishToolVersion", version).await;
     let repinned = change(&world, beta, "repinTool", &pin("=2.0.0")).await;
+    let while_pinned = chrono::Utc::now();
     let hidden = change(&world, acme, "describeTool", &shown("PRIVATE")).await;
     let offered = change(&world, acme, "describeTool", &shown("PUBLIC")).await;
     let retired = change(&world, acme, "retireServer", "slug: \"maps\"").await;
@@ -90,6 +91,11 @@ async fn access_at_judges_an_installed_tool_by_the_installation_and_the_offer_of
             "of a tool of others nothing is shown"
         );
     }
+    // A time lies before the publisher's next change, although no commit of one's own stands between.
+    let found = access(beta, "route", json!({ "time": while_pinned }), "READ").await;
+    assert_eq!(found["installation"]["version"], "2.0.0", "{found:#}");
+    let sequence = found["sequence"].as_u64().unwrap();
+    assert!((repinned..hidden).contains(&sequence), "{found:#}");
     let at = |position: u64| json!({ "sequence": position });
     let found = access(beta, "route", at(repinned), "SEARCH").await;
     assert_eq!(found["grants"], json!([{ "role": "AGENT" }]));
@@ -116,16 +122,16 @@ async fn access_at_says_nothing_of_tools_that_were_not_installed() {
     let (acme, beta) = (&world.acme, &world.beta);
     tool(acme, "maps", "secret", "For ourselves", "PRIVATE").await;
     let installed = change(&world, beta, "installTool", ROUTE).await;
-    let now = access(beta, "nothing", Value::Null, "READ").await;
-    assert_eq!(now["obstacles"], json!(["TOOL_NOT_INSTALLED"]));
-    assert_eq!(access(beta, "secret", Value::Null, "READ").await, now);
+    let at = json!({ "sequence": installed });
+    let nothing = access(beta, "nothing", at.clone(), "READ").await;
+    assert_eq!(nothing["obstacles"], json!(["TOOL_NOT_INSTALLED"]));
+    assert_eq!(access(beta, "secret", at.clone(), "READ").await, nothing);
     // Another tenant's installation is not one's own, and the publisher asks for its own tools in the same way.
     let gamma = world
         .installation
         .client("gamma", "owner", &[Role::Owner])
         .await;
-    let at = json!({ "sequence": installed });
-    let found = access(&gamma, "route", at.clone(), "READ").await;
+    let found = access(&gamma, "route", at, "READ").await;
     assert_eq!(
         found["obstacles"],
         json!(["PRINCIPAL_ABSENT", "TOOL_NOT_INSTALLED"])

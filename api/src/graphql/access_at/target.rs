@@ -6,6 +6,7 @@
 use super::{AccessObstacle, ToolAction};
 use crate::authz::Resource;
 use crate::error::ApiError;
+use crate::graphql::as_of::AsOf;
 use crate::graphql::marketplace::reference;
 use crate::graphql::scalars::Sequence;
 use crate::graphql::session::Session;
@@ -46,47 +47,84 @@ pub(super) enum Target {
     Foreign(Option<Box<PastInstallation>>),
 }
 
-/// A tool of the caller's tenant.
-pub(super) async fn own(
-    session: &Session,
-    server: &str,
-    tool: &str,
-    moment: Moment,
-) -> Result<Target, ApiError> {
-    let id = ToolId::derive(&session.caller.tenant, server.trim(), tool.trim());
-    let tool = session.tool_at(id, moment).await?;
-    Ok(Target::Own(tool.map(Box::new)))
+/// The tool that the question names.
+pub(super) enum Named {
+    Own(ToolId),
+    Foreign(ForeignTool),
 }
 
-/// A tool of the tenant that is named, which may be the caller's.
-pub(super) async fn foreign(
-    session: &Session,
-    publisher: &str,
-    server: &str,
-    tool: &str,
-    moment: Moment,
-) -> Result<Target, ApiError> {
-    let tool = reference(publisher, server, tool)?;
-    let tenant = &session.caller.tenant;
-    if tool.publisher == *tenant {
-        return own(session, &tool.server, &tool.name, moment).await;
+impl Named {
+    /// A tool of the publisher, or of the caller's tenant without one.
+    pub(super) fn new(
+        session: &Session,
+        publisher: Option<&str>,
+        server: &str,
+        tool: &str,
+    ) -> Result<Self, ApiError> {
+        let tenant = &session.caller.tenant;
+        let tool = reference(publisher.unwrap_or(tenant.as_str()), server, tool)?;
+        Ok(match tool.publisher == *tenant {
+            true => Self::Own(tool.tool_id()),
+            false => Self::Foreign(tool),
+        })
     }
-    let mut reads = session.reads().await?.at(moment);
-    let pinned = archive::pinned(&mut reads, &tool.installation_id(tenant)).await?;
-    drop(reads);
-    let Some(pinned) = pinned else {
-        return Ok(Target::Foreign(None));
-    };
-    let version = offered(session, &tool, &pinned.range, moment).await?;
-    Ok(Target::Foreign(Some(Box::new(PastInstallation {
-        reference: tool.to_string(),
-        range: pinned.range.to_string(),
-        version: version.map(|version| version.to_string()),
-        sequence: Sequence(pinned.event.place.stream_sequence),
-        event_type: pinned.event.event.wire_type,
-        pinned_at: pinned.event.recorded_at,
-        pinned_by: Actor::from(&pinned.event.actor),
-    }))))
+
+    /// The position that a time means lies also before the first later change of a tool that was installed, which is
+    /// no commit of the caller's tenant.
+    pub(super) async fn until(
+        &self,
+        session: &Session,
+        position: u64,
+        time: DateTime<Utc>,
+    ) -> Result<u64, ApiError> {
+        let Self::Foreign(tool) = self else {
+            return Ok(position);
+        };
+        if pinned(session, tool, position).await?.is_none() {
+            return Ok(position);
+        }
+        let mut reads = session.state.reads.tenant(&tool.publisher).await?;
+        let changed = catalog::changed_after(&mut reads, &tool.tool_id(), time).await?;
+        Ok(changed.map_or(position, |changed| position.min(changed - 1)))
+    }
+
+    /// The tool as it was.
+    pub(super) async fn then(self, session: &Session, position: u64) -> Result<Target, ApiError> {
+        let moment = Moment::At(position);
+        let tool = match self {
+            Self::Own(id) => {
+                let tool = session.tool_at(id, moment).await?;
+                return Ok(Target::Own(tool.map(Box::new)));
+            }
+            Self::Foreign(tool) => tool,
+        };
+        let Some(pinned) = pinned(session, &tool, position).await? else {
+            return Ok(Target::Foreign(None));
+        };
+        let version = offered(session, &tool, &pinned.range, moment).await?;
+        Ok(Target::Foreign(Some(Box::new(PastInstallation {
+            reference: tool.to_string(),
+            range: pinned.range.to_string(),
+            version: version.map(|version| version.to_string()),
+            sequence: Sequence(pinned.event.place.stream_sequence),
+            event_type: pinned.event.event.wire_type,
+            pinned_at: pinned.event.recorded_at,
+            pinned_by: Actor::from(&pinned.event.actor),
+        }))))
+    }
+}
+
+/// What the caller's tenant had pinned.
+async fn pinned(
+    session: &Session,
+    tool: &ForeignTool,
+    position: u64,
+) -> Result<Option<archive::Pinned>, ApiError> {
+    let there = AsOf::Sequence(Sequence(position));
+    session.position(archive::NAME, there).await?;
+    let mut reads = session.reads().await?.at(Moment::At(position));
+    let id = tool.installation_id(&session.caller.tenant);
+    Ok(archive::pinned(&mut reads, &id).await?)
 }
 
 /// The version that a range of an installed tool meant, if the tool was offered. What is hidden since is judged
