@@ -26,6 +26,7 @@ use domain::merkle::Frontier;
 use projections::ledger::{SignedHead, VerifyingKey};
 use projections::{Database, archive};
 use signed::SignedTree;
+use sqlx::PgConnection;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -102,7 +103,7 @@ pub struct Restored {
     pub tree_heads: u64,
     /// Commits up to this position have the root that a known key has signed.
     pub signed_to: u64,
-    /// A known key has signed so many commits, and those behind `after` are not in the source.
+    /// A head covers so many commits, and those behind `after` are not in the source.
     pub signed_beyond: Option<u64>,
     /// Read models that stand behind the restored log's end, with their positions: commits that they have
     /// seen are not in the source. None when the database could not be asked.
@@ -168,20 +169,12 @@ pub async fn from_archive(
     loss: Loss,
 ) -> anyhow::Result<Restored> {
     let mut connection = backend.database.connect().await?;
-    let mut heads = Heads::new();
-    loop {
-        let next = heads.last().map_or(1, |(sequence, _)| sequence + 1);
-        let page = projections::ledger::heads::page(&mut connection, next, PAGE).await?;
-        if page.is_empty() {
-            break;
-        }
-        for head in page {
-            heads.push((head.sequence, SignedHead::parse(&head.note)?));
-        }
-    }
+    let heads = kept_heads(&mut connection).await?;
     let tree = SignedTree::new(&heads, keys)?;
-    loss.check(&heads, backend.database.position_of(archive::NAME).await?)?;
+    let end = backend.database.position_of(archive::NAME).await?;
+    let beyond = loss.check(&heads, &[last_head(&backend.log).await?], end)?;
     let mut restored = fill(&backend.log, Source::archive(&mut connection), &heads, tree).await?;
+    restored.signed_beyond = beyond;
     add_heads(&backend.log, &heads).await?;
     restored.ahead = check::ahead(&backend.database, restored.after.size()).await;
     Ok(restored)
@@ -203,11 +196,35 @@ pub async fn from_file(
     let (source, end) = Source::file(path)?;
     let heads: Heads = (1..).zip(crate::audit::heads(path)?).collect();
     check::export(path, origin(&heads), keys)?;
-    loss.check(&heads, end)?;
+    let kept = check::kept_heads(database).await.unwrap_or_default();
+    let beyond = loss.check(&heads, &[kept, last_head(log).await?], end)?;
     let mut restored = fill(log, source, &heads, SignedTree::new(&heads, keys)?).await?;
+    restored.signed_beyond = beyond;
     add_heads(log, &heads).await?;
     restored.ahead = check::ahead(database, restored.after.size()).await;
     Ok(restored)
+}
+
+/// The heads of which PostgreSQL has a copy.
+async fn kept_heads(connection: &mut PgConnection) -> anyhow::Result<Heads> {
+    let mut heads = Heads::new();
+    loop {
+        let next = heads.last().map_or(1, |(sequence, _)| sequence + 1);
+        let page = projections::ledger::heads::page(connection, next, PAGE).await?;
+        if page.is_empty() {
+            return Ok(heads);
+        }
+        for head in page {
+            heads.push((head.sequence, SignedHead::parse(&head.note)?));
+        }
+    }
+}
+
+/// The last head of the log's own stream, which may have outlived its commits.
+async fn last_head(log: &Log) -> anyhow::Result<Heads> {
+    let last = log.tree_heads().await?.last().await?;
+    let read = last.map(|last| Ok((last.sequence, SignedHead::parse(&last.note)?)));
+    read.into_iter().collect()
 }
 
 /// The name of the log that the heads are of now: heads of another name are those of a log that was given up.
@@ -245,7 +262,7 @@ async fn fill(
         before,
         tree_heads: heads.last().map_or(0, |(sequence, _)| *sequence),
         signed_to: tree.signed_to,
-        signed_beyond: tree.signed_beyond(),
+        signed_beyond: None,
         after: tree.frontier,
         ahead: None,
     })

@@ -350,3 +350,38 @@ async fn a_part_that_ends_before_a_signed_head_is_restored_only_when_its_loss_is
     let whole = Export::of(&installation, Bounds::default()).await;
     whole.verify().unwrap();
 }
+
+/// Heads that are kept beside the source tell as well what it lacks.
+#[tokio::test]
+async fn an_older_export_is_refused_where_later_heads_are_known() {
+    let installation = installation().await;
+    fill(&installation, "acme").await;
+    let older = sign(&installation).await;
+    let export = Export::of(&installation, Bounds::default()).await;
+    fill(&installation, "other").await;
+    let newer = sign(&installation).await;
+    let known = trusted(&installation.config);
+    let log = Servers::log(&without_log(&installation, "older").await).await;
+    let lost = SignedCommitsLost {
+        end: older.head().size,
+        signed: newer.head().size,
+    };
+    let database = &installation.app.database;
+    let refused = restore::from_file(&log, &export.path(), &known, database, Loss::Refuse).await;
+    assert_eq!(refused.unwrap_err().downcast_ref(), Some(&lost));
+    assert_eq!(log.head().await.unwrap(), 0);
+
+    // The stream of heads has outlived the commits; there is no database to ask.
+    let nowhere = secrecy::SecretString::from("postgres://nobody@127.0.0.1:1/none");
+    let nowhere = projections::Database::new(&nowhere).unwrap();
+    let heads = log.tree_heads().await.unwrap();
+    for (after, head) in [(0, &older), (1, &newer)] {
+        heads.append(head.note(), after).await.unwrap();
+    }
+    let refused = restore::from_file(&log, &export.path(), &known, &nowhere, Loss::Refuse).await;
+    assert_eq!(refused.unwrap_err().downcast_ref(), Some(&lost));
+    let accepted = restore::from_file(&log, &export.path(), &known, &nowhere, Loss::Accept).await;
+    let accepted = accepted.unwrap();
+    assert_eq!(accepted.after.size(), older.head().size);
+    assert_eq!(accepted.signed_beyond, Some(newer.head().size));
+}

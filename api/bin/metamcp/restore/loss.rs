@@ -30,17 +30,24 @@ pub struct SignedCommitsLost {
 }
 
 impl Loss {
-    /// Compares the end of the source with the heads, before anything is written.
-    pub(super) fn check(self, heads: &Heads, end: u64) -> Result<(), SignedCommitsLost> {
-        let of_this_log = heads
-            .iter()
-            .map(|(_, head)| head.head())
-            .filter(|head| Some(head.origin.as_str()) == origin(heads));
-        match of_this_log.map(|head| head.size).max() {
-            Some(signed) if signed > end && self == Self::Refuse => {
-                Err(SignedCommitsLost { end, signed })
-            }
-            Some(_) | None => Ok(()),
+    /// Compares the end of the source with its heads and with those that are kept elsewhere, before anything is
+    /// written. Heads of another name are those of another log. Answers how many commits were signed, if that is
+    /// more than the source has.
+    pub(super) fn check(
+        self,
+        heads: &Heads,
+        kept: &[Heads],
+        end: u64,
+    ) -> Result<Option<u64>, SignedCommitsLost> {
+        let of_this_log = std::iter::once(heads).chain(kept).flat_map(|list| {
+            let name = origin(heads).or(origin(list));
+            let all = list.iter().map(|(_, head)| head.head());
+            all.filter(move |head| Some(head.origin.as_str()) == name)
+        });
+        let signed = of_this_log.map(|head| head.size).max();
+        match signed.filter(|signed| *signed > end) {
+            Some(signed) if self == Self::Refuse => Err(SignedCommitsLost { end, signed }),
+            signed => Ok(signed),
         }
     }
 }
