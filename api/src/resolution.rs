@@ -4,7 +4,6 @@
 //! Resolution is for those who are about to use a tool. What was published stays readable as history,
 //! whatever happened to it since.
 
-use crate::config::AfterSunset;
 use crate::error::ApiError;
 use crate::published::{Published, standing};
 use crate::state::AppState;
@@ -12,11 +11,12 @@ use chrono::{NaiveDate, Utc};
 use domain::Rejection;
 use domain::id::{TenantId, ToolId};
 use domain::installation::{ForeignReference, VersionReq, Within, within};
+use domain::tenant::AfterSunset;
 use domain::tool::reference::{Offer, Reference};
 use domain::tool::{Deprecation, ToolError, Visibility};
 use projections::catalog::{self, Tool, ToolVersion};
 use projections::marketplace::{self, ListedVersion, Listing};
-use projections::{QueryError, TenantConnection};
+use projections::{QueryError, TenantConnection, access};
 use semver::Version;
 use serde_json::json;
 
@@ -54,8 +54,8 @@ pub(crate) struct ResolvedListing {
 /// What decides beside the reference.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
-    /// What happens after a sunset.
-    pub(crate) after_sunset: AfterSunset,
+    /// What happens after a sunset where the tenant says nothing; none to those who look, and use nothing.
+    usual: Option<AfterSunset>,
     /// The day in UTC.
     pub(crate) today: NaiveDate,
 }
@@ -64,7 +64,7 @@ impl Rules {
     /// For those who are about to use a tool, today.
     pub(crate) fn of(state: &AppState) -> Self {
         Self {
-            after_sunset: state.config.registry.after_sunset,
+            usual: Some(state.config.registry.after_sunset),
             today: Utc::now().date_naive(),
         }
     }
@@ -72,34 +72,51 @@ impl Rules {
     /// For those who look, and use nothing.
     pub(crate) fn looking() -> Self {
         Self {
-            after_sunset: AfterSunset::Warn,
+            usual: None,
             today: Utc::now().date_naive(),
         }
     }
 
-    /// Whether a tool or version is refused to those who would use it.
-    pub(crate) fn refuse(self, deprecation: &Deprecation) -> bool {
-        deprecation.is_over(self.today) && self.after_sunset == AfterSunset::Refuse
+    /// Whether a tool or version is refused to those of a tenant that says this.
+    pub(crate) fn refuse(self, said: Option<AfterSunset>, deprecation: &Deprecation) -> bool {
+        let rule = self.usual.map(|usual| said.unwrap_or(usual));
+        rule == Some(AfterSunset::Refuse) && deprecation.is_over(self.today)
+    }
+
+    /// Whether it is refused to those of the connection's tenant. What that says is asked only where it decides.
+    async fn refused(
+        self,
+        connection: &mut TenantConnection,
+        deprecation: &Deprecation,
+    ) -> Result<bool, QueryError> {
+        if self.usual.is_none() || !deprecation.is_over(self.today) {
+            return Ok(false);
+        }
+        let said = access::after_sunset(connection).await?;
+        Ok(self.refuse(said, deprecation))
     }
 
     /// What is said to those who use a version.
     ///
     /// # Errors
     /// `TOOL_SUNSET`.
-    fn warn(
+    async fn warn(
         self,
+        connection: &mut TenantConnection,
         named: &str,
         yanked: Option<&str>,
         deprecation: Option<&Deprecation>,
     ) -> Result<Vec<String>, ApiError> {
-        match deprecation {
-            Some(over) if self.refuse(over) => Err(ApiError::RejectedWith {
+        if let Some(over) = deprecation
+            && self.refused(connection, over).await?
+        {
+            return Err(ApiError::RejectedWith {
                 code: "TOOL_SUNSET",
                 message: format!("{named} is {}", over.told(self.today)),
                 details: json!({ "successor": over.successor, "sunset": over.sunset }).into(),
-            }),
-            _ => Ok(warnings(named, yanked, deprecation, self.today)),
+            });
         }
+        Ok(warnings(named, yanked, deprecation, self.today))
     }
 }
 
@@ -152,7 +169,8 @@ pub(crate) async fn resolve(
     let deprecation = tool.deprecation_of(&number).cloned();
     let named = format!("{}/{}@{number}", tool.server, tool.name);
     let yanked = version.mark.yanked.as_deref();
-    let warnings = rules.warn(&named, yanked, deprecation.as_ref())?;
+    let warnings = rules.warn(connection, &named, yanked, deprecation.as_ref());
+    let warnings = warnings.await?;
     Ok(Some(Resolved {
         tool,
         version,
@@ -194,7 +212,8 @@ pub(crate) async fn resolve_installed(
             return Err(not_found(&listing.reference.to_string(), &held, reference));
         }
     };
-    show((listing, versions), &number, range, rules).map(Some)
+    let shown = show(connection, (listing, versions), &number, range, rules);
+    shown.await.map(Some)
 }
 
 /// The version of a listing that a reference leads to, whether it is installed or not: for those who look. None
@@ -213,8 +232,9 @@ pub(crate) async fn resolve_listing(
     let found = wanted.reference.resolve(&offers, &listing.aliases).cloned();
     match found {
         Some(number) => {
-            let rules = Rules::looking();
-            show((listing, versions), &number, &VersionReq::STAR, rules).map(Some)
+            let (rules, all) = (Rules::looking(), &VersionReq::STAR);
+            let shown = show(connection, (listing, versions), &number, all, rules);
+            shown.await.map(Some)
         }
         None => {
             let named = listing.reference.to_string();
@@ -238,7 +258,8 @@ async fn listed(
 }
 
 /// The listing with the definition of one of its versions.
-fn show(
+async fn show(
+    connection: &mut TenantConnection,
     (mut listing, versions): (Listing, Vec<ListedVersion>),
     number: &Version,
     range: &VersionReq,
@@ -251,7 +272,8 @@ fn show(
     let version = &listing.version;
     let deprecation = listing.deprecation_of(version).cloned();
     let (named, yanked) = (listing.exact(version), version.yanked.as_deref());
-    let warnings = rules.warn(&named, yanked, deprecation.as_ref())?;
+    let warnings = rules.warn(connection, &named, yanked, deprecation.as_ref());
+    let warnings = warnings.await?;
     Ok(ResolvedListing {
         listing,
         versions: published,

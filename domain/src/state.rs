@@ -61,6 +61,7 @@ fn tenant(state: &mut Value, event: &TenantEvent) {
     match event {
         TenantEvent::Registered(event) => put(state, event),
         TenantEvent::Renamed(event) => put(state, event),
+        TenantEvent::AfterSunsetSet(event) => put(state, event),
     }
 }
 

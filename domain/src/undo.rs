@@ -24,6 +24,8 @@ pub enum Respect {
     Alias(Alias),
     /// What those are told who use a tool, or one version of it.
     Deprecation(Option<Version>),
+    /// What a tenant says of versions whose sunset has come.
+    AfterSunset,
     /// One role of a principal.
     Role(Role),
     /// Whether a principal's requests are accepted.

@@ -1,4 +1,4 @@
-//! Read model `access`: tenants, principals, their roles, and the policies on record. Authentication and authorization read it, so
+//! Read model `access`: tenants with their rules, principals, their roles, and the policies on record. Authentication and authorization read it, so
 //! its projector stops at a commit that it cannot apply instead of passing it over. It also is the
 //! place that shows principals' personal fields in plain: erasing a person wipes them here and destroys the key, in
 //! the transaction that moves the checkpoint.
@@ -6,9 +6,11 @@
 mod grants;
 mod past;
 mod policies;
+mod sunset;
 
 pub use grants::{Grant, grants, grants_of};
 pub use policies::{AdoptedPolicy, Adoption, adoptions, last_adoption_of, policy};
+pub use sunset::after_sunset;
 
 use crate::checkpoint::to_i64;
 use crate::error::{ProjectionError, QueryError};
@@ -26,7 +28,7 @@ use domain::personal::{Personal, erased_handle};
 use domain::principal::{
     PrincipalDescribed, PrincipalEvent, PrincipalKind, PrincipalRegistered, Role,
 };
-use domain::tenant::TenantEvent;
+use domain::tenant::{AfterSunset, TenantEvent};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use std::collections::{BTreeSet, HashMap};
@@ -35,7 +37,7 @@ use std::str::FromStr;
 /// The projector's name.
 pub const NAME: &str = "access";
 
-/// Keeps `tenants`, `principals`, what these were before, `grants` and `policies`.
+/// Keeps `tenants`, `sunset_rules`, `principals`, what these were before, `grants` and `policies`.
 #[derive(Debug)]
 pub struct AccessProjector;
 
@@ -61,6 +63,7 @@ impl Projector for AccessProjector {
     fn tables(&self) -> &'static [&'static str] {
         &[
             "tenants",
+            "sunset_rules",
             "principals",
             "principals_past",
             "grants",
@@ -120,6 +123,9 @@ async fn apply_tenant(
             &event.display_name,
             "UPDATE tenants SET display_name = $2, updated_at = $3 WHERE tenant = $1",
         ),
+        TenantEvent::AfterSunsetSet(event) => {
+            return sunset::apply(connection, recorded, event).await;
+        }
     };
     let done = sqlx::query(statement)
         .bind(recorded.commit.tenant.as_str())
@@ -268,6 +274,8 @@ pub struct Tenant {
     pub id: TenantId,
     /// The name that people read.
     pub display_name: String,
+    /// What it says of versions whose sunset has come; none to do as the installation does.
+    pub after_sunset: Option<AfterSunset>,
     /// When it began.
     pub registered_at: DateTime<Utc>,
 }
@@ -304,7 +312,11 @@ pub struct Principal {
 /// # Errors
 /// [`QueryError`].
 pub async fn tenant(connection: &mut TenantConnection) -> Result<Option<Tenant>, QueryError> {
-    let row = sqlx::query("SELECT tenant, display_name, registered_at FROM access.tenants")
+    let statement = format!(
+        "SELECT tenant, display_name, registered_at, {} FROM access.tenants",
+        sunset::PRESENT
+    );
+    let row = sqlx::query(&statement)
         .fetch_optional(&mut **connection)
         .await?;
     row.map(|row| {
@@ -312,6 +324,7 @@ pub async fn tenant(connection: &mut TenantConnection) -> Result<Option<Tenant>,
             id: row.try_get::<String, _>(0)?.try_into().map_err(corrupt)?,
             display_name: row.try_get(1)?,
             registered_at: row.try_get(2)?,
+            after_sunset: sunset::read(row.try_get::<Option<&str>, _>(3)?)?,
         })
     })
     .transpose()

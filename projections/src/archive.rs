@@ -9,9 +9,11 @@ pub mod audit;
 mod bulk;
 pub mod event;
 pub mod history;
+mod installed;
 mod parked;
 
 pub use event::{LoggedEvent, Place};
+pub use installed::{Pinned, pinned};
 pub use parked::{ParkedCommit, parked};
 
 use crate::checkpoint::{to_i64, to_u64};

@@ -3,13 +3,15 @@
 //!
 //! A log that is not empty is accepted if what it holds is the beginning of the source: so an interrupted
 //! restore goes on where it stopped. Anything else is refused. An export is verified before anything is written:
-//! one that was cut off or altered leaves the log as it was.
+//! one that was cut off or altered leaves the log as it was, and so does one that ends before a signed tree head.
 #![expect(clippy::print_stdout, reason = "the outcome is the output")]
 
 mod check;
+mod loss;
 mod signed;
 mod source;
 
+pub use loss::{Loss, SignedCommitsLost};
 pub use source::Source;
 
 use crate::app::{Backend, connect_log};
@@ -21,9 +23,10 @@ use api::config::Config;
 use bus::tree_heads::AppendHeadError;
 use bus::{Log, RestoredCommit};
 use domain::merkle::Frontier;
-use projections::Database;
 use projections::ledger::{SignedHead, VerifyingKey};
+use projections::{Database, archive};
 use signed::SignedTree;
+use sqlx::PgConnection;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -43,6 +46,9 @@ pub(crate) struct Args {
     /// Public keys that you trust, one a line, beside those in `ledger.keys_dir`.
     #[arg(long)]
     key: Option<PathBuf>,
+    /// Restore what there is, although commits that were signed are not in the source.
+    #[arg(long)]
+    accept_loss: bool,
     /// Start the private servers of `metamcp up` for it; `up` itself must not be running.
     #[arg(long)]
     private_servers: bool,
@@ -72,12 +78,16 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 
 async fn restore(config: &Config, args: &Args) -> anyhow::Result<Restored> {
     let keys = check::keys(config, args.key.as_deref())?;
+    let loss = match args.accept_loss {
+        true => Loss::Accept,
+        false => Loss::Refuse,
+    };
     match args.from.as_str() {
-        "archive" => from_archive(&Backend::connect(config).await?, &keys).await,
+        "archive" => from_archive(&Backend::connect(config).await?, &keys, loss).await,
         file => {
             let database = Database::new(&config.postgres.address()?).context("postgres.url")?;
             let log = connect_log(config).await?;
-            from_file(&log, Path::new(file), &keys, &database).await
+            from_file(&log, Path::new(file), &keys, &database, loss).await
         }
     }
 }
@@ -93,7 +103,7 @@ pub struct Restored {
     pub tree_heads: u64,
     /// Commits up to this position have the root that a known key has signed.
     pub signed_to: u64,
-    /// A known key has signed so many commits, and those behind `after` are not in the source.
+    /// A head covers so many commits, and those behind `after` are not in the source.
     pub signed_beyond: Option<u64>,
     /// Read models that stand behind the restored log's end, with their positions: commits that they have
     /// seen are not in the source. None when the database could not be asked.
@@ -125,7 +135,9 @@ impl std::fmt::Display for Restored {
         if let Some(signed) = self.signed_beyond {
             write!(
                 f,
-                "\nLOST    commits {} to {signed} are signed, and the source does not have them: take a longer one",
+                "\nLOST    commits {} to {signed} are signed, and the source does not have them. No head of this log can be \
+                 signed any more: to go on, move the keys out of `ledger.keys_dir`, keep their public halves, and \
+                 begin a log of another name with `metamcp audit keygen --origin NAME` before anything else is started",
                 after.size() + 1
             )?;
         }
@@ -150,22 +162,19 @@ type Heads = Vec<(u64, SignedHead)>;
 /// Restores from `archive.events`.
 ///
 /// # Errors
-/// When the archive was altered, the log holds something else, or a server is away.
-pub async fn from_archive(backend: &Backend, keys: &[VerifyingKey]) -> anyhow::Result<Restored> {
+/// When the archive was altered, the log holds something else, or a server is away; [`SignedCommitsLost`].
+pub async fn from_archive(
+    backend: &Backend,
+    keys: &[VerifyingKey],
+    loss: Loss,
+) -> anyhow::Result<Restored> {
     let mut connection = backend.database.connect().await?;
-    let mut heads = Heads::new();
-    loop {
-        let next = heads.last().map_or(1, |(sequence, _)| sequence + 1);
-        let page = projections::ledger::heads::page(&mut connection, next, PAGE).await?;
-        if page.is_empty() {
-            break;
-        }
-        for head in page {
-            heads.push((head.sequence, SignedHead::parse(&head.note)?));
-        }
-    }
+    let heads = kept_heads(&mut connection).await?;
     let tree = SignedTree::new(&heads, keys)?;
+    let end = backend.database.position_of(archive::NAME).await?;
+    let beyond = loss.check(&heads, &[last_head(&backend.log).await?], end)?;
     let mut restored = fill(&backend.log, Source::archive(&mut connection), &heads, tree).await?;
+    restored.signed_beyond = beyond;
     add_heads(&backend.log, &heads).await?;
     restored.ahead = check::ahead(&backend.database, restored.after.size()).await;
     Ok(restored)
@@ -175,20 +184,47 @@ pub async fn from_archive(backend: &Backend, keys: &[VerifyingKey]) -> anyhow::R
 ///
 /// # Errors
 /// When the export is not one from the first commit on, the log holds something else, or a server is away; a
-/// [`Fault`](crate::audit::Fault) when the export does not verify. Nothing was written then.
+/// [`Fault`](crate::audit::Fault) when the export does not verify, [`SignedCommitsLost`] when it ends before a signed
+/// head. Nothing was written then.
 pub async fn from_file(
     log: &Log,
     path: &Path,
     keys: &[VerifyingKey],
     database: &Database,
+    loss: Loss,
 ) -> anyhow::Result<Restored> {
-    let source = Source::file(path)?;
+    let (source, end) = Source::file(path)?;
     let heads: Heads = (1..).zip(crate::audit::heads(path)?).collect();
     check::export(path, origin(&heads), keys)?;
+    let kept = check::kept_heads(database).await.unwrap_or_default();
+    let beyond = loss.check(&heads, &[kept, last_head(log).await?], end)?;
     let mut restored = fill(log, source, &heads, SignedTree::new(&heads, keys)?).await?;
+    restored.signed_beyond = beyond;
     add_heads(log, &heads).await?;
     restored.ahead = check::ahead(database, restored.after.size()).await;
     Ok(restored)
+}
+
+/// The heads of which PostgreSQL has a copy.
+async fn kept_heads(connection: &mut PgConnection) -> anyhow::Result<Heads> {
+    let mut heads = Heads::new();
+    loop {
+        let next = heads.last().map_or(1, |(sequence, _)| sequence + 1);
+        let page = projections::ledger::heads::page(connection, next, PAGE).await?;
+        if page.is_empty() {
+            return Ok(heads);
+        }
+        for head in page {
+            heads.push((head.sequence, SignedHead::parse(&head.note)?));
+        }
+    }
+}
+
+/// The last head of the log's own stream, which may have outlived its commits.
+async fn last_head(log: &Log) -> anyhow::Result<Heads> {
+    let last = log.tree_heads().await?.last().await?;
+    let read = last.map(|last| Ok((last.sequence, SignedHead::parse(&last.note)?)));
+    read.into_iter().collect()
 }
 
 /// The name of the log that the heads are of now: heads of another name are those of a log that was given up.
@@ -226,7 +262,7 @@ async fn fill(
         before,
         tree_heads: heads.last().map_or(0, |(sequence, _)| *sequence),
         signed_to: tree.signed_to,
-        signed_beyond: tree.signed_beyond(),
+        signed_beyond: None,
         after: tree.frontier,
         ahead: None,
     })

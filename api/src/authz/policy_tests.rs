@@ -123,11 +123,10 @@ fn publishers_keep_servers_and_tools_and_no_principals() {
         Action::ReadPrincipal,
         Resource::any(ResourceKind::Principal)
     ));
-    assert!(!allows(
-        &[Role::Publisher],
-        Action::RenameTenant,
-        Resource::tenant()
-    ));
+    for action in [Action::RenameTenant, Action::SetAfterSunset] {
+        assert!(!allows(&[Role::Publisher], action, Resource::tenant()));
+        assert!(allows(&[Role::Admin], action, Resource::tenant()));
+    }
 }
 
 #[test]

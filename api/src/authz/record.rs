@@ -30,6 +30,7 @@ pub async fn put_on_record(
     let context = CommandContext::new(TenantId::installation(), Actor::system("start"));
     let command = PolicyCommand::Adopt {
         text: policy.text().to_owned(),
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let id = PolicyId::derive();
     let sent = dispatcher.dispatch::<Policy>(&context, id.as_str(), command);

@@ -104,6 +104,8 @@ words! {
         ReadTenant = "read_tenant",
         /// Rename the tenant.
         RenameTenant = "rename_tenant",
+        /// Say what happens to those who resolve a version after its sunset.
+        SetAfterSunset = "set_after_sunset",
         /// See the namespaces of publishers.
         ReadPublisher = "read_publisher",
         /// Claim a namespace for the tenant.
@@ -188,7 +190,9 @@ impl Action {
             | Self::ReactivatePrincipal
             | Self::RevokeTokens
             | Self::ErasePrincipal => ResourceKind::Principal,
-            Self::ReadTenant | Self::ReadAudit | Self::RenameTenant => ResourceKind::Tenant,
+            Self::ReadTenant | Self::ReadAudit | Self::RenameTenant | Self::SetAfterSunset => {
+                ResourceKind::Tenant
+            }
             Self::ReadPublisher
             | Self::ClaimNamespace
             | Self::VerifyNamespace

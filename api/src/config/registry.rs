@@ -2,6 +2,7 @@
 
 use super::ConfigError;
 use domain::id::TenantId;
+pub use domain::tenant::AfterSunset;
 use serde::Deserialize;
 
 /// Rules that an operator chooses.
@@ -11,20 +12,9 @@ pub struct RegistryConfig {
     /// The tenant whose servers anybody may read at `/v0.1`, without a token. Default: none, so a token is
     /// needed.
     pub anonymous_tenant: Option<String>,
-    /// What happens to who resolves a version after its sunset: `refuse` (the default) or `warn`. What was
-    /// published stays readable either way.
+    /// What happens to who resolves a version after its sunset, in tenants that say nothing of it: `refuse` (the
+    /// default) or `warn`. What was published stays readable either way.
     pub after_sunset: AfterSunset,
-}
-
-/// What happens after a sunset.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AfterSunset {
-    /// The version is refused.
-    #[default]
-    Refuse,
-    /// It is handed out with a warning.
-    Warn,
 }
 
 impl RegistryConfig {

@@ -1,5 +1,7 @@
 //! Who could do what to a tool, at any moment: the rights of then, judged by the policy of then.
 
+mod target;
+
 use super::as_of::AsOf;
 use super::grant::Grant;
 use super::policy::PolicyAdoption;
@@ -10,12 +12,12 @@ use super::tool::Tool;
 use crate::authz::{Action, Authorizer, Resource, ResourceKind};
 use crate::error::ApiError;
 use async_graphql::{Context, Enum, Object, SimpleObject};
-use domain::id::{PrincipalId, ToolId};
+use domain::id::PrincipalId;
 use domain::principal::Role;
-use projections::catalog::Status;
 use projections::{Moment, access, catalog};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use target::{Named, PastInstallation, Target};
 
 /// What can be done to one tool.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +62,11 @@ pub(super) enum AccessObstacle {
     ToolAbsent,
     /// The tool was out of use.
     ToolRetired,
-    /// No role that the principal held permits it.
+    /// The other tenant's tool was not installed.
+    ToolNotInstalled,
+    /// The installed tool was not offered, or had no version within the range.
+    ToolUnavailable,
+    /// No role that the principal held permits it; with an installed tool, it is the publisher's alone.
     NotPermitted,
 }
 
@@ -76,8 +82,10 @@ pub(super) struct Access {
     grants: Vec<Grant>,
     /// The principal as it was; null when it was not there.
     principal: Option<Principal>,
-    /// The tool as it was; null when it was not there.
+    /// The tool as it was; null when it was not there, and for one of another tenant.
     tool: Option<Tool>,
+    /// By what another tenant's tool could be used; null when it was not installed, and for one of your own.
+    installation: Option<PastInstallation>,
     /// The position of the log at which this was so.
     sequence: Sequence,
     /// The policy that judged: the beginning of the SHA-256 of its rules.
@@ -100,12 +108,20 @@ impl AccessQueries {
     /// Whether a principal could do something to a tool at a moment, and by which grants. For owners,
     /// administrators and auditors. What was not there is no error but part of the answer.
     #[graphql(complexity = "10 + child_complexity")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is an argument of a GraphQL field"
+    )]
     async fn access_at(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The principal's handle.")] principal: String,
         #[graphql(desc = "The slug of the tool's server.")] server: String,
         #[graphql(desc = "The tool's name.")] tool: String,
+        #[graphql(
+            desc = "The slug of the tenant that offers it, for a tool that is installed; yours when left out."
+        )]
+        publisher: Option<String>,
         #[graphql(desc = "As of which moment; now when left out.")] at: Option<AsOf>,
         #[graphql(desc = "What was to be done.", default_with = "ToolAction::Read")]
         action: ToolAction,
@@ -115,11 +131,14 @@ impl AccessQueries {
             Action::ReadPrincipal,
             &Resource::any(ResourceKind::Principal),
         )?;
-        let position = common_position(session, at).await?;
+        let named = Named::new(session, publisher.as_deref(), &server, &tool)?;
+        let mut position = common_position(session, at).await?;
+        if let Some(AsOf::Time(time)) = at {
+            position = named.until(session, position, time).await?;
+        }
         let moment = Moment::At(position);
         let tenant = &session.caller.tenant;
-        let tool = ToolId::derive(tenant, server.trim(), tool.trim());
-        let tool = session.tool_at(tool, moment).await?;
+        let target = named.then(session, position).await?;
         let id = PrincipalId::derive(tenant, principal.trim());
         let principal = session.principal_at(id.clone(), moment).await?;
         let adopted =
@@ -134,20 +153,16 @@ impl AccessQueries {
         };
         let mut reads = session.reads().await?.at(moment);
         let held = access::grants_of(&mut reads, &id).await?;
-        let (obstacles, grants) = judge(
-            policy.as_ref(),
-            principal.as_ref(),
-            tool.as_ref(),
-            action,
-            held,
-        );
+        let (obstacles, grants) = judge(policy.as_ref(), principal.as_ref(), &target, action, held);
         let grants = grants.into_iter().map(|row| Grant { row, moment });
+        let (tool, installation) = target.shown();
         Ok(Some(Access {
             allowed: obstacles.is_empty(),
             obstacles,
             grants: grants.collect(),
             principal,
             tool,
+            installation,
             sequence: Sequence(position),
             policy_version: policy.policy_version().to_owned(),
             policy_recorded: record.is_some(),
@@ -178,7 +193,7 @@ async fn common_position(session: &Session, at: Option<AsOf>) -> Result<u64, Api
 fn judge(
     policy: &dyn Authorizer,
     principal: Option<&Principal>,
-    tool: Option<&Tool>,
+    target: &Target,
     action: ToolAction,
     held: Vec<access::Grant>,
 ) -> (Vec<AccessObstacle>, Vec<access::Grant>) {
@@ -190,22 +205,18 @@ fn judge(
         }
         Some(_) => {}
     }
-    let Some(tool) = tool else {
-        obstacles.push(AccessObstacle::ToolAbsent);
+    obstacles.extend(target.obstacle(action));
+    let Some(resource) = target.resource() else {
         return (obstacles, Vec::new());
     };
-    if action.needs_active_tool() && tool.0.status == Status::Retired {
-        obstacles.push(AccessObstacle::ToolRetired);
-    }
     let Some(principal) = principal else {
         return (obstacles, Vec::new());
     };
-    let resource = Resource::tool(tool.0.visibility);
     let permits = |roles: &BTreeSet<Role>| policy.permits(roles, action.action(), &resource);
-    if !permits(&principal.0.roles) {
+    if !target.is_open_to(action) || !permits(&principal.0.roles) {
         obstacles.push(AccessObstacle::NotPermitted);
     }
-    if permits(&BTreeSet::new()) {
+    if !target.is_open_to(action) || permits(&BTreeSet::new()) {
         return (obstacles, Vec::new());
     }
     let alone = |grant: &access::Grant| permits(&BTreeSet::from([grant.role]));

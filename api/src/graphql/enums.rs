@@ -30,6 +30,16 @@ pub(super) enum PrincipalKind {
     Service,
 }
 
+/// What happens to who resolves a version after its sunset.
+#[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "domain::tenant::AfterSunset")]
+pub(super) enum AfterSunset {
+    /// The version is refused.
+    Refuse,
+    /// It is handed out with a warning.
+    Warn,
+}
+
 /// Who caused a change.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "domain::envelope::ActorKind")]

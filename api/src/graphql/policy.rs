@@ -42,6 +42,11 @@ impl PolicyAdoption {
         self.0.adopted_at
     }
 
+    /// The release of MetaMCP that recorded it; null for one that did not say.
+    async fn program_version(&self) -> Option<&str> {
+        self.0.program_version.as_deref()
+    }
+
     /// Whether it judges now, in the process that answers: of several records of the same rules, the last one.
     async fn in_force(&self, ctx: &Context<'_>) -> Result<bool, ApiError> {
         let session = Session::of(ctx);

@@ -1,6 +1,6 @@
 //! The state of the machinery, for those who look after it.
 
-use super::enums::ProjectorState;
+use super::enums::{AfterSunset, ProjectorState};
 use super::scalars::Sequence;
 use super::session::Session;
 use crate::authz::{Action, Resource, ResourceKind};
@@ -21,6 +21,11 @@ impl Registry {
     /// Names the authorization policy in force.
     async fn policy_version<'a>(&self, ctx: &Context<'a>) -> &'a str {
         Session::of(ctx).state.authorizer.policy_version()
+    }
+
+    /// What happens to who resolves a version after its sunset, in tenants that say nothing of it.
+    async fn after_sunset(&self, ctx: &Context<'_>) -> AfterSunset {
+        Session::of(ctx).state.config.registry.after_sunset.into()
     }
 
     /// The position of the last commit in the log; null, with an error, while the log is away.

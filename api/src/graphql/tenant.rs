@@ -1,7 +1,8 @@
 //! The caller's tenant. There is no way to another one.
 
+use super::as_of::AsOf;
 use super::connection::{DEFAULT_FIRST, cost};
-use super::enums::Direction;
+use super::enums::{AfterSunset, Direction};
 use super::history::{self, HistoryConnection, HistoryPart};
 use super::loaders::OwnTenant;
 use super::node::NodeId;
@@ -32,6 +33,22 @@ impl Tenant {
     /// The name that people read.
     async fn display_name(&self) -> &str {
         &self.0.display_name
+    }
+
+    /// What happens to those of your tenant who resolve a version after its sunset, be it of your own tools or of
+    /// installed ones; null while your tenant says nothing, and the installation decides.
+    async fn after_sunset(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "As of which moment; now when left out.")] as_of: Option<AsOf>,
+    ) -> Result<Option<AfterSunset>, ApiError> {
+        let session = Session::of(ctx);
+        let moment = session.moment(access::NAME, as_of).await?;
+        let rule = match moment.is_now() {
+            true => self.0.after_sunset,
+            false => access::after_sunset(&mut session.reads().await?.at(moment)).await?,
+        };
+        Ok(rule.map(AfterSunset::from))
     }
 
     /// When it was registered.

@@ -30,7 +30,10 @@ impl Aggregate for Policy {
         sink: &EventSink<Self>,
     ) -> Result<(), PolicyError> {
         let event = match command {
-            PolicyCommand::Adopt { text } => self.adopt(text)?,
+            PolicyCommand::Adopt {
+                text,
+                program_version,
+            } => self.adopt(text, program_version)?,
         };
         sink.write(event, self).await;
         Ok(())
@@ -53,7 +56,7 @@ impl AggregateRoot for Policy {
 }
 
 impl Policy {
-    fn adopt(&self, text: String) -> Result<PolicyEvent, PolicyError> {
+    fn adopt(&self, text: String, program_version: String) -> Result<PolicyEvent, PolicyError> {
         if text.len() > MAX_TEXT {
             return Err(PolicyError::TooLarge { found: text.len() });
         }
@@ -65,6 +68,7 @@ impl Policy {
             policy_version: version_of(&text),
             sha256,
             text,
+            program_version: Some(program_version),
         }))
     }
 }

@@ -7,5 +7,7 @@ pub enum PolicyCommand {
     Adopt {
         /// All rules in one text, in the language of policies.
         text: String,
+        /// The release of the program that judges by them.
+        program_version: String,
     },
 }

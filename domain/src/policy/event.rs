@@ -6,7 +6,7 @@ wire_events! {
     /// An event of the policy.
     pub enum PolicyEvent {
         /// A process began to judge by other rules than those on record.
-        Adopted(PolicyAdopted) = "policy.adopted" v 1,
+        Adopted(PolicyAdopted) = "policy.adopted" v 2,
     }
 }
 
@@ -19,4 +19,6 @@ pub struct PolicyAdopted {
     pub sha256: String,
     /// All rules, so that what they allowed can be computed again when the files are gone.
     pub text: String,
+    /// The release of the program that recorded it; none when that did not say.
+    pub program_version: Option<String>,
 }

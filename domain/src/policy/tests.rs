@@ -4,7 +4,10 @@ use cqrs_es::test::TestFramework;
 type Given = TestFramework<Policy>;
 
 fn adopt(text: &str) -> PolicyCommand {
-    PolicyCommand::Adopt { text: text.into() }
+    PolicyCommand::Adopt {
+        text: text.into(),
+        program_version: "1.2.3".into(),
+    }
 }
 
 fn adopted(text: &str) -> PolicyEvent {
@@ -12,6 +15,7 @@ fn adopted(text: &str) -> PolicyEvent {
         policy_version: version_of(text),
         sha256: body_hash(text.as_bytes()),
         text: text.into(),
+        program_version: Some("1.2.3".into()),
     })
 }
 

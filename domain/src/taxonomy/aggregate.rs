@@ -47,11 +47,7 @@ impl Aggregate for Taxonomy {
         (): &(),
         sink: &EventSink<Self>,
     ) -> Result<(), TaxonomyError> {
-        let event = match command {
-            TaxonomyCommand::Add(category) => self.add(category)?,
-            TaxonomyCommand::Describe(category) => self.describe(category)?,
-            TaxonomyCommand::Retire { slug, successor } => self.retire(slug, successor)?,
-        };
+        let event = self.decide(command)?;
         sink.write(event, self).await;
         Ok(())
     }
@@ -107,6 +103,34 @@ impl Taxonomy {
         } else {
             Ok(())
         }
+    }
+
+    /// The taxonomy as it would be after these commands; what is refused changes nothing.
+    #[must_use]
+    pub fn after(mut self, commands: &[TaxonomyCommand]) -> Self {
+        for command in commands {
+            if let Ok(event) = self.decide(command.clone()) {
+                self.apply(event);
+            }
+        }
+        self
+    }
+
+    fn decide(&self, command: TaxonomyCommand) -> Result<TaxonomyEvent, TaxonomyError> {
+        match command {
+            TaxonomyCommand::Add(category) => self.add(category),
+            TaxonomyCommand::Describe(category) => self.describe(category),
+            TaxonomyCommand::Retire { slug, successor } => self.retire(slug, successor),
+        }
+    }
+
+    /// The categories in use, by slug.
+    pub fn in_use_all(&self) -> impl Iterator<Item = &Category> {
+        let in_use = self
+            .categories
+            .values()
+            .filter(|standing| !standing.retired);
+        in_use.map(|standing| &standing.category)
     }
 
     /// A category, in use or retired.

@@ -1,7 +1,10 @@
 //! The tenant's rules.
 
 use super::error::MAX_DISPLAY_NAME;
-use super::{TenantCommand, TenantError, TenantEvent, TenantRegistered, TenantRenamed};
+use super::{
+    AfterSunset, TenantAfterSunsetSet, TenantCommand, TenantError, TenantEvent, TenantRegistered,
+    TenantRenamed,
+};
 use crate::aggregate::AggregateRoot;
 use crate::text::is_clean;
 use cqrs_es::Aggregate;
@@ -12,6 +15,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
     display_name: Option<String>,
+    after_sunset: Option<AfterSunset>,
 }
 
 impl Aggregate for Tenant {
@@ -30,6 +34,7 @@ impl Aggregate for Tenant {
         let event = match command {
             TenantCommand::Register { display_name } => self.register(display_name)?,
             TenantCommand::Rename { display_name } => self.rename(display_name)?,
+            TenantCommand::SetAfterSunset(rule) => self.set_after_sunset(rule)?,
         };
         sink.write(event, self).await;
         Ok(())
@@ -41,6 +46,7 @@ impl Aggregate for Tenant {
             | TenantEvent::Renamed(TenantRenamed { display_name }) => {
                 self.display_name = Some(display_name);
             }
+            TenantEvent::AfterSunsetSet(event) => self.after_sunset = event.after_sunset,
         }
     }
 }
@@ -56,6 +62,12 @@ impl Tenant {
     #[must_use]
     pub fn display_name(&self) -> Option<&str> {
         self.display_name.as_deref()
+    }
+
+    /// What it says of versions whose sunset has come; none to do as the installation does.
+    #[must_use]
+    pub fn after_sunset(&self) -> Option<AfterSunset> {
+        self.after_sunset
     }
 
     fn register(&self, display_name: String) -> Result<TenantEvent, TenantError> {
@@ -76,6 +88,21 @@ impl Tenant {
             return Err(TenantError::Unchanged);
         }
         Ok(TenantEvent::Renamed(TenantRenamed { display_name }))
+    }
+
+    fn set_after_sunset(
+        &self,
+        after_sunset: Option<AfterSunset>,
+    ) -> Result<TenantEvent, TenantError> {
+        if self.display_name.is_none() {
+            return Err(TenantError::NotRegistered);
+        }
+        if self.after_sunset == after_sunset {
+            return Err(TenantError::Unchanged);
+        }
+        Ok(TenantEvent::AfterSunsetSet(TenantAfterSunsetSet {
+            after_sunset,
+        }))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What can be asked of a tenant.
 
+use super::AfterSunset;
+
 /// A command to a tenant; the aggregate's id is the tenant's slug.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TenantCommand {
@@ -13,4 +15,7 @@ pub enum TenantCommand {
         /// The new name.
         display_name: String,
     },
+    /// Say what happens to those of the tenant who resolve a version after its sunset; nothing, to do as the
+    /// installation does.
+    SetAfterSunset(Option<AfterSunset>),
 }

@@ -17,8 +17,8 @@ pub enum TenantError {
     /// Give a name of 1 to 200 visible characters.
     #[error("the display name must have 1 to {MAX_DISPLAY_NAME} visible characters")]
     InvalidDisplayName,
-    /// The name is already that.
-    #[error("the tenant already has this name")]
+    /// The name, or the rule, is already that.
+    #[error("the tenant already says so")]
     Unchanged,
 }
 

@@ -4,6 +4,7 @@ mod aggregate;
 mod command;
 mod error;
 mod event;
+mod sunset;
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -12,4 +13,5 @@ pub(crate) mod upcast;
 pub use aggregate::Tenant;
 pub use command::TenantCommand;
 pub use error::TenantError;
-pub use event::{TenantEvent, TenantRegistered, TenantRenamed};
+pub use event::{TenantAfterSunsetSet, TenantEvent, TenantRegistered, TenantRenamed};
+pub use sunset::AfterSunset;

@@ -72,3 +72,36 @@ fn rejects_names_that_nobody_can_read() {
             .then_expect_error(TenantError::InvalidDisplayName);
     }
 }
+
+fn set(after_sunset: Option<AfterSunset>) -> TenantEvent {
+    TenantEvent::AfterSunsetSet(TenantAfterSunsetSet { after_sunset })
+}
+
+#[test]
+fn a_rule_for_sunsets_is_set_once_and_taken_back_to_none() {
+    let warn = Some(AfterSunset::Warn);
+    Given::with(())
+        .given(vec![registered()])
+        .when(TenantCommand::SetAfterSunset(warn))
+        .then_expect_events(vec![set(warn)]);
+    Given::with(())
+        .given(vec![registered(), set(warn)])
+        .when(TenantCommand::SetAfterSunset(warn))
+        .then_expect_error(TenantError::Unchanged);
+    Given::with(())
+        .given(vec![registered(), set(warn)])
+        .when(TenantCommand::SetAfterSunset(None))
+        .then_expect_events(vec![set(None)]);
+}
+
+#[test]
+fn rejects_a_rule_that_says_nothing_new_or_comes_before_the_registration() {
+    Given::with(())
+        .given(vec![registered()])
+        .when(TenantCommand::SetAfterSunset(None))
+        .then_expect_error(TenantError::Unchanged);
+    Given::with(())
+        .given_no_previous_events()
+        .when(TenantCommand::SetAfterSunset(Some(AfterSunset::Refuse)))
+        .then_expect_error(TenantError::NotRegistered);
+}

@@ -8,6 +8,7 @@ impl Undo for Tenant {
         match event {
             TenantEvent::Registered(_) => Respect::Life,
             TenantEvent::Renamed(_) => Respect::Profile,
+            TenantEvent::AfterSunsetSet(_) => Respect::AfterSunset,
         }
     }
 
@@ -19,6 +20,9 @@ impl Undo for Tenant {
                     display_name: name.to_owned(),
                 })
                 .ok_or("the tenant had no name before"),
+            TenantEvent::AfterSunsetSet(_) => {
+                Ok(TenantCommand::SetAfterSunset(before.after_sunset()))
+            }
             TenantEvent::Registered(_) => Err("a tenant stays registered"),
         }
     }

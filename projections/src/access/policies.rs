@@ -24,6 +24,8 @@ pub struct AdoptedPolicy {
     pub stream_sequence: u64,
     /// When that was.
     pub adopted_at: DateTime<Utc>,
+    /// The release of the program that recorded it; none when that did not say.
+    pub program_version: Option<String>,
 }
 
 /// That a policy was put on record, without its rules.
@@ -37,6 +39,8 @@ pub struct Adoption {
     pub stream_sequence: u64,
     /// When that was.
     pub adopted_at: DateTime<Utc>,
+    /// The release of the program that recorded it; none when that did not say.
+    pub program_version: Option<String>,
 }
 
 impl From<&AdoptedPolicy> for Adoption {
@@ -46,6 +50,7 @@ impl From<&AdoptedPolicy> for Adoption {
             sha256: body_hash(policy.text.as_bytes()),
             stream_sequence: policy.stream_sequence,
             adopted_at: policy.adopted_at,
+            program_version: policy.program_version.clone(),
         }
     }
 }
@@ -58,14 +63,15 @@ pub(super) async fn apply(
 ) -> Result<(), ProjectionError> {
     let PolicyEvent::Adopted(adopted) = event;
     sqlx::query(
-        "INSERT INTO policies (tenant, stream_sequence, policy_version, rules, adopted_at)
-         VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO policies (tenant, stream_sequence, policy_version, rules, adopted_at, program_version)
+         VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(recorded.commit.tenant.as_str())
     .bind(to_i64(recorded.stream_sequence))
     .bind(&adopted.policy_version)
     .bind(&adopted.text)
     .bind(recorded.commit.recorded_at)
+    .bind(&adopted.program_version)
     .execute(connection)
     .await?;
     Ok(())
@@ -83,7 +89,7 @@ pub async fn policy(
         Moment::At(position) => to_i64(position),
     };
     let row = sqlx::query(
-        "SELECT policy_version, rules, stream_sequence, adopted_at FROM access.policies
+        "SELECT policy_version, rules, stream_sequence, adopted_at, program_version FROM access.policies
          WHERE stream_sequence <= $1 ORDER BY stream_sequence DESC LIMIT 1",
     )
     .bind(until)
@@ -95,6 +101,7 @@ pub async fn policy(
             text: row.try_get("rules")?,
             stream_sequence: to_u64(row.try_get("stream_sequence")?),
             adopted_at: row.try_get("adopted_at")?,
+            program_version: row.try_get("program_version")?,
         })
     })
     .transpose()
@@ -113,7 +120,7 @@ pub async fn adoptions(
     let before = before.transpose().map_err(|_| QueryError::InvalidCursor)?;
     let rows = sqlx::query(
         "SELECT policy_version, encode(sha256(convert_to(rules, 'UTF8')), 'hex') AS sha256,
-                stream_sequence, adopted_at
+                stream_sequence, adopted_at, program_version
          FROM access.policies
          WHERE ($1::text IS NULL OR policy_version = $1) AND ($2::bigint IS NULL OR stream_sequence < $2)
          ORDER BY stream_sequence DESC LIMIT $3",
@@ -149,5 +156,6 @@ fn read(row: &PgRow) -> Result<Adoption, QueryError> {
         sha256: row.try_get("sha256")?,
         stream_sequence: to_u64(row.try_get("stream_sequence")?),
         adopted_at: row.try_get("adopted_at")?,
+        program_version: row.try_get("program_version")?,
     })
 }

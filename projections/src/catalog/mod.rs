@@ -14,7 +14,7 @@ mod stored;
 mod tool_row;
 
 pub use facets::{Count, ToolFacets, category_counts, tool_facets};
-pub use past::position_at;
+pub use past::{changed_after, position_at};
 pub use pins::{Pin, Pins, pins};
 pub use projector::CatalogProjector;
 pub use queries::{

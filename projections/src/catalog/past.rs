@@ -5,6 +5,7 @@ use crate::error::{ProjectionError, QueryError};
 use crate::projector::Recorded;
 use crate::store::TenantConnection;
 use chrono::{DateTime, Utc};
+use domain::id::ToolId;
 use serde::Serialize;
 use sqlx::PgConnection;
 use std::collections::HashMap;
@@ -127,4 +128,27 @@ pub async fn position_at(
     .fetch_optional(&mut **connection)
     .await?;
     Ok(later.map(|later| to_u64(later - 1)))
+}
+
+/// The position of the first commit about a tool that was recorded after a time; none when there is none. Between
+/// the commits of one tenant lie those of others: this is for who looks at another tenant's tool.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn changed_after(
+    connection: &mut TenantConnection,
+    tool: &ToolId,
+    time: DateTime<Utc>,
+) -> Result<Option<u64>, QueryError> {
+    let first: Option<i64> = sqlx::query_scalar(
+        "SELECT min(valid_from) FROM (
+             SELECT tool_id, valid_from, updated_at FROM catalog.tools
+             UNION ALL SELECT tool_id, valid_from, updated_at FROM catalog.tools_past
+         ) AS changes WHERE tool_id = $1 AND updated_at > $2",
+    )
+    .bind(tool.as_str())
+    .bind(time)
+    .fetch_one(&mut **connection)
+    .await?;
+    Ok(first.map(to_u64))
 }

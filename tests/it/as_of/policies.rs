@@ -17,7 +17,7 @@ const ACCESS: &str = "query($at: AsOf) {
         policy { policyVersion sequence } } }";
 const POLICIES: &str = "query($first: Int! = 10, $after: String, $version: String) {
     policies(first: $first, after: $after, policyVersion: $version) {
-        nodes { policyVersion sha256 sequence adoptedAt inForce } pageInfo { hasNextPage endCursor } } }";
+        nodes { policyVersion sha256 sequence adoptedAt programVersion inForce } pageInfo { hasNextPage endCursor } } }";
 
 /// The built-in rules, and that agents may take tools out of use.
 fn generous() -> String {
@@ -212,8 +212,9 @@ async fn policies_are_listed_newest_first_and_say_which_one_judges_now() {
         // The built-in rules came back: their first record is history, although it has the same name.
         assert_eq!(node["inForce"], record.0 == newest_first[0], "{node}");
     }
-    let registry = "{ registry { policyVersion } }";
+    let registry = "{ registry { version policyVersion } }";
     let registry = auditor.data(registry, json!({})).await["registry"].take();
+    assert_eq!(registry["version"], whole["nodes"][0]["programVersion"]);
     assert_eq!(
         registry["policyVersion"],
         whole["nodes"][0]["policyVersion"]

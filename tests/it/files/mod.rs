@@ -1,5 +1,6 @@
 //! A registry as files, and an OpenAPI document as a server: plans, laws and refusals, on real servers.
 
+mod lives;
 mod openapi;
 mod plans;
 mod program;
@@ -9,7 +10,7 @@ use crate::support::{Installation, PATIENCE};
 use domain::envelope::Actor;
 use domain::id::TenantId;
 use metamcp::app::Backend;
-use metamcp::files::{Manifest, write};
+use metamcp::files::{FORMAT, Manifest, write};
 use metamcp::plan::{
     Applied, Observed, Plan, Problem, Reader, RegistrySpec, Rehearsed, ServerSpec,
 };
@@ -47,9 +48,15 @@ impl World {
         reader.observe(tenant, None).await.unwrap()
     }
 
+    /// With all that a plan looks at.
+    async fn observe_for(&self, tenant: &TenantId, wanted: &RegistrySpec) -> Observed {
+        let reader = Reader::new(&self.backend);
+        reader.observe_for(tenant, wanted).await.unwrap()
+    }
+
     /// A plan that was checked.
     async fn plan(&self, tenant: &TenantId, wanted: &RegistrySpec, prune: bool) -> Rehearsed {
-        let observed = self.observe(tenant).await;
+        let observed = self.observe_for(tenant, wanted).await;
         let plan = Plan::make(tenant, wanted, &observed, prune).unwrap();
         plan.rehearse(&self.backend.dispatcher).await.unwrap()
     }
@@ -69,7 +76,7 @@ impl World {
     async fn export(&self, tenant: &TenantId, folder: &Path) -> BTreeMap<String, String> {
         let observed = self.observe(tenant).await;
         let manifest = Manifest {
-            format: 1,
+            format: FORMAT,
             tenant: tenant.to_string(),
             position: observed.position,
         };
@@ -117,8 +124,8 @@ fn registry(server: &str, tools: &[(&str, &str, &str)]) -> RegistrySpec {
     let spec: ServerSpec =
         serde_json::from_value(json!({ "name": server, "tools": tools })).unwrap();
     RegistrySpec {
-        tenant_name: None,
         servers: [(server.to_owned(), spec)].into(),
+        ..RegistrySpec::default()
     }
 }
 

@@ -88,6 +88,8 @@ fn registry() -> impl Strategy<Value = RegistrySpec> {
     (text(), servers).prop_map(|(name, servers)| RegistrySpec {
         tenant_name: Some(name.replace('\n', " ")),
         servers,
+        lives: true,
+        ..RegistrySpec::default()
     })
 }
 

@@ -6,7 +6,7 @@ use api::config::Config;
 use bus::Log;
 use metamcp::app::Backend;
 use metamcp::audit::{Bounds, Fault};
-use metamcp::restore;
+use metamcp::restore::{self, Loss, SignedCommitsLost};
 use projections::ledger::{LedgerKeys, VerifyingKey};
 use projections::rebuild::{Finish, rebuild};
 use projections::registry;
@@ -63,7 +63,9 @@ async fn a_lost_log_is_restored_from_the_archive_and_signs_the_same_head() {
 
     let backend = backend(&config).await;
     let known = trusted(&config);
-    let restored = restore::from_archive(&backend, &known).await.unwrap();
+    let restored = restore::from_archive(&backend, &known, Loss::Refuse)
+        .await
+        .unwrap();
     assert_eq!(
         (restored.before.size(), restored.after.size()),
         (0, lost.len() as u64)
@@ -111,7 +113,7 @@ async fn a_restore_goes_on_where_it_stopped_and_refuses_another_log() {
         to: Some(4),
     };
     let part = Export::of(&installation, part).await;
-    let began = restore::from_file(&log, &part.path(), &keys, database).await;
+    let began = restore::from_file(&log, &part.path(), &keys, database, Loss::Accept).await;
     let began = began.unwrap();
     assert_eq!(began.after.size(), 4);
     assert_eq!(began.signed_beyond, Some(before.head().size));
@@ -130,7 +132,7 @@ async fn a_restore_goes_on_where_it_stopped_and_refuses_another_log() {
             body: body.clone(),
         });
     log.restore(&commits.collect::<Vec<_>>()).await.unwrap();
-    let restored = restore::from_file(&log, &export.path(), &keys, database).await;
+    let restored = restore::from_file(&log, &export.path(), &keys, database, Loss::Refuse).await;
     let restored = restored.unwrap();
     assert_eq!(
         (restored.ahead, restored.signed_beyond),
@@ -143,7 +145,7 @@ async fn a_restore_goes_on_where_it_stopped_and_refuses_another_log() {
     assert_eq!(restored.after.root(), before.head().root);
     assert_eq!(bodies(&log).await, lost);
     // Once more: nothing is left to do.
-    let again = restore::from_file(&log, &export.path(), &keys, database).await;
+    let again = restore::from_file(&log, &export.path(), &keys, database, Loss::Refuse).await;
     let again = again.unwrap();
     assert_eq!(again.before, again.after);
 
@@ -151,7 +153,7 @@ async fn a_restore_goes_on_where_it_stopped_and_refuses_another_log() {
     let other = super::installation().await;
     let head = other.settle().await;
     let log = &other.app.state.log;
-    let refused = restore::from_file(log, &export.path(), &keys, database).await;
+    let refused = restore::from_file(log, &export.path(), &keys, database, Loss::Refuse).await;
     assert!(refused.unwrap_err().to_string().contains("commit 1"));
     assert_eq!(other.app.state.log.head().await.unwrap(), head);
 }
@@ -216,7 +218,7 @@ async fn the_program_restores_nothing_of_an_export_that_was_cut_off_or_altered()
         change(&mut lines);
         export.write(&lines);
         let database = &installation.app.database;
-        let refused = restore::from_file(&log, &export.path(), &keys, database).await;
+        let refused = restore::from_file(&log, &export.path(), &keys, database, Loss::Refuse).await;
         let refused = refused.unwrap_err();
         let fault = refused.downcast_ref::<Fault>();
         assert!(fault.is_some_and(is_it), "{number}: {refused:#}");
@@ -245,7 +247,7 @@ async fn only_known_keys_vouch_for_what_was_restored() {
     config.ledger.keys_dir = export.folder.path().join("none");
     let log = Servers::log(&config).await;
     let database = &installation.app.database;
-    let restored = restore::from_file(&log, &export.path(), &[], database).await;
+    let restored = restore::from_file(&log, &export.path(), &[], database, Loss::Refuse).await;
     assert_eq!(restored.unwrap().signed_to, 0);
     installation.config = config;
     let keyed = ["restore", "--from", "log.jsonl", "--key", "ledger.pub"];
@@ -268,7 +270,9 @@ async fn an_archive_that_was_altered_is_not_restored() {
         .unwrap();
     connection.close().await.unwrap();
     let backend = backend(&without_log(&installation, "altered").await).await;
-    let refused = restore::from_archive(&backend, &[]).await.unwrap_err();
+    let refused = restore::from_archive(&backend, &[], Loss::Refuse)
+        .await
+        .unwrap_err();
     assert!(refused.to_string().contains("altered"), "{refused:#}");
 }
 
@@ -291,4 +295,93 @@ async fn a_command_id_that_comes_twice_is_restored_twice() {
         .into_iter()
         .map(|one| (one.stream_sequence, one.subject_tail, one.body));
     assert_eq!(there, expected.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_part_that_ends_before_a_signed_head_is_restored_only_when_its_loss_is_accepted() {
+    let mut installation = installation().await;
+    fill(&installation, "acme").await;
+    let before = sign(&installation).await;
+    let known = trusted(&installation.config);
+    let bounds = Bounds {
+        from: None,
+        to: Some(4),
+    };
+    let part = Export::of(&installation, bounds).await;
+    let folder = part.folder.path();
+    installation.config = without_log(&installation, "part").await;
+    let (app, _) = crate::support::serve(&installation.config, &[]).await;
+    std::mem::replace(&mut installation.app, app).stop().await;
+    let (log, database) = (&installation.app.state.log, &installation.app.database);
+    let refused = restore::from_file(log, &part.path(), &known, database, Loss::Refuse).await;
+    let lost = SignedCommitsLost {
+        end: 4,
+        signed: before.head().size,
+    };
+    assert_eq!(refused.unwrap_err().downcast_ref(), Some(&lost));
+    let restore = ["restore", "--from", "log.jsonl"];
+    let (text, code) = said(&installation.program(folder, &restore).await);
+    assert_eq!(code, Some(1), "{text}");
+    let heads = log.tree_heads().await.unwrap();
+    let written = (log.head().await.unwrap(), heads.count().await.unwrap());
+    assert_eq!(written, (0, 0));
+
+    let accepted = [&restore[..], &["--accept-loss"]].concat();
+    let (text, code) = said(&installation.program(folder, &accepted).await);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("LOST    commits 5 to"), "{text}");
+    assert_eq!(log.head().await.unwrap(), 4);
+    // The evidence of the loss stays; a log of another name goes on behind it.
+    assert_eq!(heads.last().await.unwrap().unwrap().note, before.note());
+    for projector in registry::relational() {
+        let (log, database) = (&installation.app.state.log, &installation.app.database);
+        let rebuilt = rebuild(projector, log, database, Finish::Swap, &|_, _| {}).await;
+        rebuilt.unwrap();
+    }
+    let keys = LedgerKeys::new(&installation.config.ledger.keys_dir);
+    std::fs::remove_dir_all(&installation.config.ledger.keys_dir).unwrap();
+    keys.generate("test/after-the-loss").unwrap();
+    let roles = [metamcp::app::Role::Api, metamcp::app::Role::Projector];
+    let (app, base) = crate::support::serve(&installation.config, &roles).await;
+    std::mem::replace(&mut installation.app, app).stop().await;
+    installation.base = base;
+    let head = sign(&installation).await;
+    assert_eq!(head.head().origin, "test/after-the-loss");
+    let whole = Export::of(&installation, Bounds::default()).await;
+    whole.verify().unwrap();
+}
+
+/// Heads that are kept beside the source tell as well what it lacks.
+#[tokio::test]
+async fn an_older_export_is_refused_where_later_heads_are_known() {
+    let installation = installation().await;
+    fill(&installation, "acme").await;
+    let older = sign(&installation).await;
+    let export = Export::of(&installation, Bounds::default()).await;
+    fill(&installation, "other").await;
+    let newer = sign(&installation).await;
+    let known = trusted(&installation.config);
+    let log = Servers::log(&without_log(&installation, "older").await).await;
+    let lost = SignedCommitsLost {
+        end: older.head().size,
+        signed: newer.head().size,
+    };
+    let database = &installation.app.database;
+    let refused = restore::from_file(&log, &export.path(), &known, database, Loss::Refuse).await;
+    assert_eq!(refused.unwrap_err().downcast_ref(), Some(&lost));
+    assert_eq!(log.head().await.unwrap(), 0);
+
+    // The stream of heads has outlived the commits; there is no database to ask.
+    let nowhere = secrecy::SecretString::from("postgres://nobody@127.0.0.1:1/none");
+    let nowhere = projections::Database::new(&nowhere).unwrap();
+    let heads = log.tree_heads().await.unwrap();
+    for (after, head) in [(0, &older), (1, &newer)] {
+        heads.append(head.note(), after).await.unwrap();
+    }
+    let refused = restore::from_file(&log, &export.path(), &known, &nowhere, Loss::Refuse).await;
+    assert_eq!(refused.unwrap_err().downcast_ref(), Some(&lost));
+    let accepted = restore::from_file(&log, &export.path(), &known, &nowhere, Loss::Accept).await;
+    let accepted = accepted.unwrap();
+    assert_eq!(accepted.after.size(), older.head().size);
+    assert_eq!(accepted.signed_beyond, Some(newer.head().size));
 }

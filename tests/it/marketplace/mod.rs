@@ -1,5 +1,6 @@
 //! The marketplace: what one tenant offers and another installs, and that nothing else is seen.
 
+mod access;
 mod browse;
 mod filters;
 mod hidden;

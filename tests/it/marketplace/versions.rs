@@ -152,6 +152,24 @@ async fn after_the_sunset_an_installed_tool_is_refused_or_let_through_by_the_sam
         .await;
     assert_eq!(listing["listing"]["version"], "1.2.0");
 
+    // The rule is that of the tenant that uses the tool, whatever its publisher says.
+    let warn = "mutation { setAfterSunset(input: { afterSunset: WARN }) { sequence } }";
+    let owner = world
+        .installation
+        .client("acme", "owner", &[domain::principal::Role::Owner])
+        .await;
+    owner.data(warn, json!({})).await;
+    assert_eq!(code(&world.described().await), "TOOL_SUNSET");
+    let warned = world.beta.data(warn, json!({})).await;
+    assert_eq!(world.warned().await["status"], "AVAILABLE");
+    assert!(world.described().await["structuredContent"]["warnings"][0].is_string());
+    let undo = format!(
+        "mutation {{ undo(commit: \"{}\") {{ event }} }}",
+        warned["setAfterSunset"]["sequence"]
+    );
+    world.beta.data(&undo, json!({})).await;
+    assert_eq!(world.warned().await["status"], "UNAVAILABLE");
+
     let World { installation, .. } = world;
     let installation = installation
         .restart_with(|config| config.registry.after_sunset = api::config::AfterSunset::Warn)

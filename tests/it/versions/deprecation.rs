@@ -106,3 +106,81 @@ async fn after_the_sunset_resolution_is_refused_or_warned_by_configuration() {
     let warning = warned["warnings"][0].as_str().unwrap();
     assert!(warning.contains("its sunset was on"), "{warning}");
 }
+
+#[tokio::test]
+async fn a_tenant_says_what_happens_after_a_sunset_and_the_log_tells_since_when() {
+    let (installation, publisher) = begin().await;
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    let today = Utc::now().date_naive();
+    change(&publisher, &deprecate(&format!("sunset: \"{today}\""))).await;
+    assert_eq!(unresolved(&publisher, "git/log").await, "TOOL_SUNSET");
+    let set = |rule: &str| {
+        format!(
+            "mutation {{ done: setAfterSunset(input: {{ afterSunset: {rule} }}) {{ sequence tenant {{ afterSunset }} }} }}"
+        )
+    };
+    let auditor = installation
+        .client("acme", "auditor", &[Role::Auditor])
+        .await;
+    for client in [&publisher, &auditor] {
+        assert_eq!(client.code(&set("WARN"), json!({})).await, "FORBIDDEN");
+    }
+    assert_eq!(owner.code(&set("null"), json!({})).await, "UNCHANGED");
+    let warned = owner.data(&set("WARN"), json!({})).await["done"].take();
+    assert_eq!(warned["tenant"]["afterSunset"], "WARN");
+    let found = resolve(&publisher, "git/log").await;
+    let warning = found["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("its sunset was on"), "{warning}");
+    // It is that tenant's alone; the installation says what holds for those that say nothing.
+    let other = installation.client("other", "owner", &[Role::Owner]).await;
+    let rules = "{ viewer { tenant { afterSunset } } registry { afterSunset } }";
+    let said = json!({ "viewer": { "tenant": { "afterSunset": null } }, "registry": { "afterSunset": "REFUSE" } });
+    assert_eq!(other.data(rules, json!({})).await, said);
+    let refused = owner.data(&set("REFUSE"), json!({})).await["done"].take();
+    assert_eq!(unresolved(&publisher, "git/log").await, "TOOL_SUNSET");
+
+    let then = "query($at: AsOf) { viewer { tenant { afterSunset(asOf: $at) } } }";
+    let sequence = |of: &serde_json::Value| of["sequence"].as_u64().unwrap();
+    for (position, rule) in [
+        (sequence(&warned) - 1, json!(null)),
+        (sequence(&warned), json!("WARN")),
+        (sequence(&refused), json!("REFUSE")),
+    ] {
+        let at = json!({ "at": { "sequence": position } });
+        assert_eq!(
+            owner.data(then, at).await["viewer"]["tenant"]["afterSunset"],
+            rule,
+            "{position}"
+        );
+    }
+    let undo = |of: &serde_json::Value| {
+        format!(
+            "mutation {{ undo(commit: \"{}\") {{ event }} }}",
+            of["sequence"]
+        )
+    };
+    assert_eq!(owner.code(&undo(&warned), json!({})).await, "CHANGED_SINCE");
+    let undone = owner.data(&undo(&refused), json!({})).await;
+    assert_eq!(undone["undo"]["event"], "tenant.after_sunset_set");
+    resolve(&publisher, "git/log").await;
+    installation.settle().await;
+    let history = "{ viewer { tenant { history(first: 1) { nodes { type change { path before after } } } } } }";
+    let told = owner.data(history, json!({})).await["viewer"]["tenant"]["history"]["nodes"].take();
+    let change = json!([{ "path": "/after_sunset", "before": "refuse", "after": "warn" }]);
+    assert_eq!(
+        told,
+        json!([{ "type": "tenant.after_sunset_set", "change": change }])
+    );
+
+    // What a tenant says holds whatever the configuration is; one that says nothing goes by that.
+    owner.data(&set("REFUSE"), json!({})).await;
+    let installation = installation
+        .restart_with(|config| config.registry.after_sunset = api::config::AfterSunset::Warn)
+        .await;
+    let publisher = installation.client("acme", "pub", &[Role::Publisher]).await;
+    assert_eq!(unresolved(&publisher, "git/log").await, "TOOL_SUNSET");
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    let silent = owner.data(&set("null"), json!({})).await["done"].take();
+    assert_eq!(silent["tenant"]["afterSunset"], json!(null));
+    resolve(&publisher, "git/log").await;
+}

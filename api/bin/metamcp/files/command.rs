@@ -56,7 +56,7 @@ pub(crate) struct ApplyArgs {
     /// With --dry-run: exit with 2 when there is something to change.
     #[arg(long, requires = "dry_run")]
     detailed_exitcode: bool,
-    /// Take out of use what the files do not name.
+    /// Take out of use, or uninstall, what the files do not name; principals are left alone.
     #[arg(long)]
     prune: bool,
     /// Do not ask.
@@ -139,8 +139,7 @@ async fn plan(
 ) -> anyhow::Result<Result<Rehearsed, Vec<Problem>>> {
     let reader = Reader::new(backend);
     for _ in 0..MAX_PLANS {
-        // What the files name is to be in use, whatever has become of it.
-        let observed = reader.observe(tenant, None).await?.restoring(wanted);
+        let observed = reader.observe_for(tenant, wanted).await?;
         let plan = match Plan::make(tenant, wanted, &observed, prune) {
             Ok(plan) => plan,
             Err(problems) => return Ok(Err(problems)),

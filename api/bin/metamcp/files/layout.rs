@@ -1,13 +1,25 @@
 //! Which files there are, and those that are not servers.
 
+use domain::tenant::AfterSunset;
 use serde::{Deserialize, Serialize};
 
-/// The format that this build writes and reads.
-pub(super) const FORMAT: u32 = 1;
+/// The format that this build writes.
+pub const FORMAT: u32 = 2;
+/// The older one that it reads as well: it says nothing of aliases, deprecations and other versions, which stay as
+/// they are then.
+pub(super) const WITHOUT_LIVES: u32 = 1;
 /// What the folder is: format, tenant, position.
 pub(super) const MANIFEST: &str = "registry.yaml";
 /// The tenant itself.
 pub(super) const TENANT: &str = "tenant.yaml";
+/// The categories.
+pub(super) const CATEGORIES: &str = "categories.yaml";
+/// What is installed of other tenants.
+pub(super) const INSTALLATIONS: &str = "installations.yaml";
+/// Agents and services.
+pub(super) const PRINCIPALS: &str = "principals.yaml";
+/// The files beside the manifest that are there only while they say something.
+pub(super) const OPTIONAL: [&str; 4] = [TENANT, CATEGORIES, INSTALLATIONS, PRINCIPALS];
 /// One file for each server, named for its slug.
 pub(super) const SERVERS: &str = "servers";
 /// How a file of ours ends.
@@ -31,6 +43,9 @@ pub struct Manifest {
 pub(super) struct TenantFile {
     /// The name that people read.
     pub(super) name: String,
+    /// What happens after a sunset, if the tenant says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) after_sunset: Option<AfterSunset>,
 }
 
 /// The file of a server.

@@ -3,7 +3,7 @@
 //!
 //! # Reading order
 //! `layout.rs` (which files), `yaml.rs` (text), `write.rs` and `read.rs` (a folder), `command.rs` (the command
-//! lines). The keys of a file are the fields of [`crate::plan::ServerSpec`]; plans are made in [`crate::plan`].
+//! lines). The keys of a file are the fields of [`crate::plan::ServerSpec`] and its neighbours; plans are made in [`crate::plan`].
 
 mod command;
 mod layout;
@@ -12,6 +12,6 @@ mod write;
 mod yaml;
 
 pub(crate) use command::{ApplyArgs, ExportArgs, apply, export};
-pub use layout::Manifest;
+pub use layout::{FORMAT, Manifest};
 pub use read::{Folder, read};
 pub use write::{WriteError, Written, write};

@@ -1,12 +1,18 @@
 //! Reads a folder: all of it or nothing. A file that nobody would read is refused, because leaving it out could
 //! retire what it describes.
 
-use super::layout::{EXTENSION, FORMAT, MANIFEST, Manifest, SERVERS, TENANT, TenantFile};
+use super::layout::{
+    CATEGORIES, EXTENSION, FORMAT, INSTALLATIONS, MANIFEST, Manifest, OPTIONAL, PRINCIPALS,
+    SERVERS, TENANT, TenantFile, WITHOUT_LIVES,
+};
 use super::yaml::from_text;
 use crate::import::report::Reason;
-use crate::plan::{Problem, RegistrySpec, ServerSpec};
+use crate::plan::{PrincipalSpec, Problem, RegistrySpec, ServerSpec};
 use domain::id::check_slug;
+use domain::installation::ForeignTool;
+use domain::principal::PrincipalKind;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -35,10 +41,17 @@ pub fn read(folder: &Path) -> Result<Folder, Vec<Problem>> {
     let Some(manifest) = reading.manifest() else {
         return Err(reading.problems);
     };
+    let tenant = reading.tenant();
     let registry = RegistrySpec {
-        tenant_name: reading.tenant_name(),
+        after_sunset: tenant.as_ref().and_then(|tenant| tenant.after_sunset),
+        tenant_name: tenant.map(|tenant| tenant.name),
         servers: reading.servers().into_iter().collect(),
+        lives: manifest.format > WITHOUT_LIVES,
+        categories: reading.named(CATEGORIES),
+        installations: reading.named(INSTALLATIONS),
+        principals: reading.named(PRINCIPALS),
     };
+    reading.check(&registry);
     reading.refuse_strangers();
     if reading.problems.is_empty() {
         Ok(Folder { manifest, registry })
@@ -59,9 +72,11 @@ impl Reading<'_> {
         let text = self.text(&path, MANIFEST)?;
         let format = serde_yaml_ng::from_str::<serde_yaml_ng::Value>(&text);
         let format = format.ok().and_then(|value| value.get("format")?.as_u64());
-        if let Some(format) = format.filter(|format| *format != u64::from(FORMAT)) {
+        let known = [WITHOUT_LIVES, FORMAT].map(u64::from);
+        if let Some(format) = format.filter(|format| !known.contains(format)) {
             let message = format!(
-                "the files have format {format}, and this build reads format {FORMAT}: use the release that wrote them"
+                "the files have format {format}, and this build reads formats {WITHOUT_LIVES} and {FORMAT}: use the \
+                 release that wrote them"
             );
             self.problem(MANIFEST, Reason::new("UNSUPPORTED_FORMAT", message));
             return None;
@@ -69,14 +84,58 @@ impl Reading<'_> {
         self.parse(MANIFEST, &text)
     }
 
-    fn tenant_name(&mut self) -> Option<String> {
+    fn tenant(&mut self) -> Option<TenantFile> {
         let path = self.folder.join(TENANT);
         if !path.exists() {
             return None;
         }
         let text = self.text(&path, TENANT)?;
-        let tenant: TenantFile = self.parse(TENANT, &text)?;
-        Some(tenant.name)
+        self.parse(TENANT, &text)
+    }
+
+    /// A file of what has names; none when there is no such file.
+    fn named<T: DeserializeOwned>(&mut self, file: &str) -> Option<BTreeMap<String, T>> {
+        let path = self.folder.join(file);
+        if !path.exists() {
+            return None;
+        }
+        let text = self.text(&path, file)?;
+        self.parse(file, &text)
+    }
+
+    /// What a file may not say, whatever the registry is.
+    fn check(&mut self, registry: &RegistrySpec) {
+        for (slug, server) in registry.servers.iter().filter(|_| !registry.lives) {
+            let lives = server
+                .tools
+                .iter()
+                .filter(|(_, tool)| **tool != tool.alone());
+            for (name, _) in lives {
+                let message = format!(
+                    "tools.{name}: `aliases`, `deprecated` and `versions` are of format {FORMAT}: write `format: {FORMAT}` \
+                     in {MANIFEST}, and look at the plan"
+                );
+                self.problem(
+                    &super::layout::server_file(slug),
+                    Reason::new("INVALID_FILE", message),
+                );
+            }
+        }
+        for tool in registry.installations.iter().flat_map(BTreeMap::keys) {
+            if ForeignTool::parse(tool).is_none_or(|read| read.to_string() != *tool) {
+                let message =
+                    format!("{tool}: a tool of another tenant is written `@publisher/server/name`");
+                self.problem(INSTALLATIONS, Reason::new("INVALID_REFERENCE", message));
+            }
+        }
+        let persons = registry.principals.iter().flatten();
+        let is_person = |one: &&PrincipalSpec| one.kind == PrincipalKind::User;
+        for (handle, _) in persons.filter(|(_, one)| is_person(one)) {
+            let message = format!(
+                "{handle}: a person is in no file, because nothing could erase it there; give roles with `grantRole`"
+            );
+            self.problem(PRINCIPALS, Reason::new("PERSON_IN_FILES", message));
+        }
     }
 
     fn servers(&mut self) -> Vec<(String, ServerSpec)> {
@@ -107,7 +166,7 @@ impl Reading<'_> {
             let is_yaml = path
                 .extension()
                 .is_some_and(|end| end == EXTENSION || end == "yml");
-            if is_yaml && file != MANIFEST && file != TENANT {
+            if is_yaml && file != MANIFEST && !OPTIONAL.contains(&file.as_str()) {
                 self.stranger(&file, "nothing reads it; a server's file lies in servers/");
             }
         }
@@ -192,7 +251,7 @@ mod tests {
     #[test]
     fn a_folder_without_its_manifest_or_of_another_format_is_refused() {
         assert_eq!(codes(&[]), [(MANIFEST.to_owned(), "FILE_UNREADABLE")]);
-        let newer = (MANIFEST, "format: 2\nshape: round\n");
+        let newer = (MANIFEST, "format: 3\nshape: round\n");
         assert_eq!(
             codes(&[newer]),
             [(MANIFEST.to_owned(), "UNSUPPORTED_FORMAT")]
@@ -225,5 +284,32 @@ mod tests {
         ];
         assert_eq!(found, expected.map(|(file, code)| (file.to_owned(), code)));
         assert_eq!(codes(&[GOOD, ("servers/a.yaml", "name: A")]), []);
+    }
+
+    #[test]
+    fn what_a_file_may_not_say_is_refused_with_its_place() {
+        let found = codes(&[
+            GOOD,
+            (
+                "servers/a.yaml",
+                "name: A\ntools: {x: {version: 1.0.0, description: d, aliases: {stable: 1.0.0}}}",
+            ),
+            ("categories.yaml", "search: {titel: Search}"),
+            (
+                "installations.yaml",
+                "acme/maps/route: ^1\n'@acme/maps/route': ^1",
+            ),
+            (
+                "principals.yaml",
+                "ada: {kind: user}\nci: {kind: service, roles: [publisher]}",
+            ),
+        ]);
+        let expected = [
+            ("categories.yaml", "INVALID_FILE"),
+            ("installations.yaml", "INVALID_REFERENCE"),
+            ("principals.yaml", "PERSON_IN_FILES"),
+            ("servers/a.yaml", "INVALID_FILE"),
+        ];
+        assert_eq!(found, expected.map(|(file, code)| (file.to_owned(), code)));
     }
 }

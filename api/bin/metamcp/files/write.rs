@@ -1,9 +1,14 @@
 //! Writes a registry into a folder: the same registry always gives the same bytes.
 
-use super::layout::{EXTENSION, MANIFEST, Manifest, SERVERS, TENANT, TenantFile, server_file};
+use super::layout::{
+    CATEGORIES, EXTENSION, INSTALLATIONS, MANIFEST, Manifest, OPTIONAL, PRINCIPALS, SERVERS,
+    TENANT, TenantFile, server_file,
+};
 use super::yaml::{self, from_text, to_text};
 use crate::plan::RegistrySpec;
-use std::collections::BTreeSet;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -38,11 +43,11 @@ pub enum WriteError {
 pub struct Written {
     /// How many files were written.
     pub written: usize,
-    /// The files of servers that the registry does not have, which are gone.
+    /// The files of what the registry does not have, which are gone.
     pub removed: Vec<String>,
 }
 
-/// Writes the files of a registry and removes those of servers that it does not have.
+/// Writes the files of a registry and removes those of what it does not have.
 ///
 /// # Errors
 /// [`WriteError`].
@@ -61,11 +66,13 @@ pub fn write(
         files.push((file, text));
     }
     if let Some(name) = registry.tenant_name.clone() {
-        files.push((
-            TENANT.to_owned(),
-            text(TENANT, to_text(&TenantFile { name }))?,
-        ));
+        let after_sunset = registry.after_sunset;
+        let tenant = TenantFile { name, after_sunset };
+        files.push((TENANT.to_owned(), text(TENANT, to_text(&tenant))?));
     }
+    files.extend(named(CATEGORIES, registry.categories.as_ref())?);
+    files.extend(named(INSTALLATIONS, registry.installations.as_ref())?);
+    files.extend(named(PRINCIPALS, registry.principals.as_ref())?);
     let removed = remove_others(folder, &files)?;
     let mut written = 0;
     for (file, text) in &files {
@@ -74,13 +81,24 @@ pub fn write(
     // An earlier position stays true while nothing has changed, and a file that changed would be a
     // difference in version control that says nothing.
     let path = folder.join(MANIFEST);
-    if written > 0 || !removed.is_empty() || !path.exists() {
+    let is_older = earlier(folder).is_none_or(|earlier| earlier.format != manifest.format);
+    if written > 0 || !removed.is_empty() || is_older {
         let about =
             "# Written by `metamcp export`; `metamcp apply` reads it with the files beside it.\n";
         let about = format!("{about}{}", text(MANIFEST, to_text(manifest))?);
         written += usize::from(replace(&path, &about)?);
     }
     Ok(Written { written, removed })
+}
+
+/// The file of what has names, if there is any.
+fn named<T: Serialize + DeserializeOwned + PartialEq>(
+    file: &str,
+    all: Option<&BTreeMap<String, T>>,
+) -> Result<Option<(String, String)>, WriteError> {
+    let all = all.filter(|all| !all.is_empty());
+    all.map(|all| Ok((file.to_owned(), text(file, to_text(all))?)))
+        .transpose()
 }
 
 /// Writes a file unless it is as it should be; whether it did.
@@ -102,21 +120,28 @@ fn check_ours(folder: &Path, manifest: &Manifest) -> Result<(), WriteError> {
     if !entries.flatten().any(|entry| !is_hidden(&entry)) {
         return Ok(());
     }
-    let earlier = fs::read_to_string(folder.join(MANIFEST)).ok();
-    let earlier = earlier.and_then(|text| from_text::<Manifest>(&text).ok());
-    match earlier {
+    match earlier(folder) {
         Some(earlier) if earlier.tenant == manifest.tenant => Ok(()),
         Some(_) | None => Err(WriteError::NotOurs(folder.display().to_string())),
     }
 }
 
-/// A server's file that stayed would bring the server back, or be refused, at the next apply.
+/// The manifest that lies in a folder.
+fn earlier(folder: &Path) -> Option<Manifest> {
+    let text = fs::read_to_string(folder.join(MANIFEST)).ok()?;
+    from_text(&text).ok()
+}
+
+/// A file that stayed would bring back what it describes, or be refused, at the next apply.
 fn remove_others(folder: &Path, files: &[(String, String)]) -> Result<Vec<String>, WriteError> {
     let mut removed = Vec::new();
     let wanted: BTreeSet<_> = files.iter().map(|(file, _)| folder.join(file)).collect();
     let servers = folder.join(SERVERS);
     let entries = fs::read_dir(&servers).map_err(|source| io_error(&servers, source))?;
-    for path in entries.flatten().map(|entry| entry.path()) {
+    let beside = OPTIONAL.map(|file| folder.join(file));
+    let beside = beside.into_iter().filter(|path| path.exists());
+    let of_servers = entries.flatten().map(|entry| entry.path());
+    for path in of_servers.chain(beside) {
         let is_ours = path.extension().is_some_and(|end| end == EXTENSION);
         if is_ours && !wanted.contains(&path) {
             fs::remove_file(&path).map_err(|source| io_error(&path, source))?;

@@ -13,6 +13,7 @@ use domain::tool::{MAX_DESCRIPTION, ToolProfile};
 use reqwest::Url;
 use semver::Version;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// An operation and where it stands.
 pub(super) struct Operation<'d> {
@@ -56,6 +57,9 @@ impl Operation<'_> {
             input_schema: Some(input_schema),
             output_schema,
             annotations: annotations(self.method),
+            aliases: BTreeMap::new(),
+            deprecated: None,
+            versions: BTreeMap::new(),
         };
         let checked = tool.definition().checked_hash(name);
         checked.map_err(|error| Problem::rejected(self.place.clone(), &error))?;

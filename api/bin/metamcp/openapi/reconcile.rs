@@ -34,7 +34,7 @@ pub fn reconcile(translation: &Translation, observed: &Observed) -> RegistrySpec
         }
     }
     RegistrySpec {
-        tenant_name: None,
         servers: [(slug.clone(), server)].into(),
+        ..RegistrySpec::default()
     }
 }

@@ -6,7 +6,10 @@ use bus::{BusError, CommandContext, DispatchError, Dispatcher, PlannedError};
 use domain::aggregate::{AggregateRoot, Rejection};
 use domain::envelope::Actor;
 use domain::id::{CommandId, CorrelationId, ServerId};
+use domain::installation::Installation;
+use domain::principal::Principal;
 use domain::server::Server;
+use domain::taxonomy::Taxonomy;
 use domain::tenant::Tenant;
 use domain::tool::Tool;
 use futures::stream::{self, StreamExt};
@@ -72,7 +75,8 @@ struct Sender<'a> {
 }
 
 impl Rehearsed {
-    /// Carries the plan out: servers before their tools, what goes out of use last. While the log is away,
+    /// Carries the plan out: categories before what names them, servers before their tools, what goes out of use
+    /// last. While the log is away,
     /// a command is tried again for `patience`.
     ///
     /// # Errors
@@ -104,20 +108,25 @@ impl Rehearsed {
 /// The order in which steps are sent.
 fn rank(step: &Step) -> u8 {
     match (&step.object, &step.action) {
-        (Object::Tenant, _) => 0,
+        (Object::Tenant | Object::Taxonomy | Object::Category(_), _) => 0,
         (Object::Server(_), Action::Create | Action::Update(_) | Action::Restore(_)) => 1,
-        (Object::Tool(..), Action::Create | Action::Update(_) | Action::Restore(_)) => 2,
-        (Object::Tool(..), Action::Retire) => 3,
-        (Object::Server(_), Action::Retire) => 4,
+        (Object::Tool(..), Action::Create | Action::Update(_) | Action::Restore(_)) => TOOLS,
+        (Object::Installation(_) | Object::Principal(_), _) => 3,
+        (Object::Tool(..), Action::Retire) => 4,
+        (Object::Server(_), Action::Retire) => LAST,
     }
 }
+
+/// The rank of tools, whose servers are looked at before.
+const TOOLS: u8 = 2;
+const LAST: u8 = 5;
 
 impl Sender<'_> {
     async fn all(&self, applied: &mut Applied) -> Result<(), ApplyCause> {
         let steps = || self.planned.plan.steps.iter().zip(&self.planned.positions);
-        for wanted in 0..=4 {
+        for wanted in 0..=LAST {
             let of_rank: Vec<_> = steps().filter(|(step, _)| rank(step) == wanted).collect();
-            if wanted == 2 {
+            if wanted == TOOLS {
                 self.check_servers(of_rank.iter().map(|(step, _)| *step))
                     .await?;
             }
@@ -156,7 +165,12 @@ impl Sender<'_> {
         let slugs: BTreeSet<&str> = steps
             .filter_map(|step| match &step.object {
                 Object::Tool(slug, _) => Some(slug.as_str()),
-                Object::Tenant | Object::Server(_) => None,
+                Object::Tenant
+                | Object::Taxonomy
+                | Object::Category(_)
+                | Object::Server(_)
+                | Object::Installation(_)
+                | Object::Principal(_) => None,
             })
             .collect();
         for slug in slugs {
@@ -172,8 +186,13 @@ impl Sender<'_> {
     async fn step(&self, step: &Step, position: u64) -> Result<u64, ApplyCause> {
         match &step.commands {
             Commands::Tenant(commands) => self.send::<Tenant>(step, position, commands).await,
+            Commands::Taxonomy(commands) => self.send::<Taxonomy>(step, position, commands).await,
             Commands::Server(commands) => self.send::<Server>(step, position, commands).await,
             Commands::Tool(commands) => self.send::<Tool>(step, position, commands).await,
+            Commands::Installation(commands) => {
+                self.send::<Installation>(step, position, commands).await
+            }
+            Commands::Principal(commands) => self.send::<Principal>(step, position, commands).await,
         }
     }
 

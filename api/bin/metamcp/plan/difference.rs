@@ -1,14 +1,15 @@
 //! From what is to be and what is to the steps between the two.
 
 use super::{
-    Action, Commands, Object, Observed, ObservedTool, Plan, Problem, RegistrySpec, ServerSpec,
-    Step, ToolSpec,
+    Action, Commands, Object, Observed, ObservedTool, Plan, Problem, Refusal, RegistrySpec,
+    ServerSpec, Step, ToolSpec, life,
 };
 use domain::compatibility::compare;
 use domain::diff::{Change, diff};
 use domain::id::{ServerId, TenantId};
 use domain::server::{RegisterServer, ServerCommand};
-use domain::tenant::TenantCommand;
+use domain::tenant::{AfterSunset, TenantCommand};
+use domain::tool::reference::{Offer, current};
 use domain::tool::{PublishToolVersion, RegisterTool, ToolCommand};
 use semver::Version;
 use serde::Serialize;
@@ -18,11 +19,13 @@ use serde_json::Value;
 const NOT_IN_THE_FILES: &str = "not in the files that the registry was made to match";
 
 /// What is collected on the way.
-struct Making<'a> {
-    tenant: &'a TenantId,
-    observed: &'a Observed,
+pub(super) struct Making<'a> {
+    pub(super) tenant: &'a TenantId,
+    pub(super) observed: &'a Observed,
+    /// Whether what is said beside the current definitions of tools is made so, too.
+    lives: bool,
     steps: Vec<Step>,
-    unchanged: usize,
+    pub(super) unchanged: usize,
     problems: Vec<Problem>,
 }
 
@@ -41,18 +44,25 @@ impl Plan {
         let mut making = Making {
             tenant,
             observed,
+            lives: wanted.lives,
             steps: Vec::new(),
             unchanged: 0,
             problems: Vec::new(),
         };
-        making.tenant_name(wanted.tenant_name.as_deref());
+        making.tenant(wanted);
+        let categories = making.taxonomy(wanted.categories.as_ref(), prune);
         for (slug, server) in &wanted.servers {
             making.server(slug, server);
         }
-        let left_over = making.left_over(wanted);
+        let mut left_over = making.left_over(wanted);
         if prune {
-            left_over.iter().for_each(|object| making.retire(object));
+            left_over
+                .drain(..)
+                .for_each(|object| making.retire(&object));
         }
+        left_over.extend(categories);
+        left_over.extend(making.installations(wanted.installations.as_ref(), prune));
+        left_over.extend(making.principals(wanted.principals.as_ref()));
         if !making.problems.is_empty() {
             return Err(making.problems);
         }
@@ -61,7 +71,7 @@ impl Plan {
             position: observed.position,
             steps: making.steps,
             unchanged: making.unchanged,
-            left_over: if prune { Vec::new() } else { left_over },
+            left_over,
         })
     }
 
@@ -73,22 +83,36 @@ impl Plan {
 }
 
 impl Making<'_> {
-    fn tenant_name(&mut self, wanted: Option<&str>) {
-        let Some(wanted) = wanted else { return };
-        let current = self.observed.tenant_name.as_str();
-        if current == wanted {
-            self.unchanged += 1;
+    fn tenant(&mut self, wanted: &RegistrySpec) {
+        let Some(name) = &wanted.tenant_name else {
             return;
-        }
-        let name = |name: &str| serde_json::json!({ "name": name });
-        let rename = TenantCommand::Rename {
-            display_name: wanted.to_owned(),
         };
-        self.step(
+        let there = (&self.observed.tenant_name, self.observed.after_sunset);
+        let rule = if self.lives {
+            wanted.after_sunset
+        } else {
+            there.1
+        };
+        let mut commands = Vec::new();
+        if there.0 != name {
+            let display_name = name.clone();
+            commands.push(TenantCommand::Rename { display_name });
+        }
+        if there.1 != rule {
+            commands.push(TenantCommand::SetAfterSunset(rule));
+        }
+        let said = |name: &str, rule: Option<AfterSunset>| match rule {
+            Some(rule) => serde_json::json!({ "name": name, "after_sunset": rule }),
+            None => serde_json::json!({ "name": name }),
+        };
+        let target = said(name, rule);
+        let changes = diff(&said(there.0, there.1), &target);
+        self.change(
             Object::Tenant,
-            Action::Update(diff(&name(current), &name(wanted))),
-            Commands::Tenant(vec![rename]),
-            &wanted,
+            false,
+            changes,
+            Commands::Tenant(commands),
+            &target,
         );
     }
 
@@ -148,33 +172,53 @@ impl Making<'_> {
             return;
         }
         let Some(current) = self.observed.tools.get(&key) else {
-            let register = ToolCommand::Register(Box::new(RegisterTool {
-                server_id: ServerId::derive(self.tenant, slug),
-                server: slug.to_owned(),
-                name: name.to_owned(),
-                profile: wanted.profile(),
-                tool_version: wanted.version.clone(),
-                definition: wanted.definition().into(),
-            }));
-            let commands = Commands::Tool(vec![register]);
-            self.step(object, Action::Create, commands, wanted);
+            self.new_tool(object, (slug, name), wanted);
             return;
         };
-        match tool_commands(name, current, wanted) {
+        match tool_commands(name, current, wanted, self.lives) {
             Err((code, message)) => self.problem(&object, code, &message),
             Ok(mut commands) => {
                 let restored = self.observed.restored.contains(&object);
                 if restored {
                     commands.insert(0, ToolCommand::Restore);
                 }
-                let changes = diff(&document(&current.spec), &document(wanted));
-                self.change(object, restored, changes, Commands::Tool(commands), wanted);
+                let shown = |spec: &ToolSpec| match self.lives {
+                    true => document(&current.shown(spec)),
+                    false => document(&spec.alone()),
+                };
+                let changes = diff(&shown(&current.spec), &shown(wanted));
+                let target = (self.lives, wanted);
+                self.change(object, restored, changes, Commands::Tool(commands), &target);
+            }
+        }
+    }
+
+    fn new_tool(&mut self, object: Object, (slug, name): (&str, &str), wanted: &ToolSpec) {
+        let register = |first: PublishToolVersion| {
+            ToolCommand::Register(Box::new(RegisterTool {
+                server_id: ServerId::derive(self.tenant, slug),
+                server: slug.to_owned(),
+                name: name.to_owned(),
+                profile: wanted.profile(),
+                tool_version: first.tool_version,
+                definition: first.definition,
+            }))
+        };
+        let commands = match self.lives {
+            true => life::of_new(name, wanted, register),
+            false => Ok(vec![register(own_version(wanted))]),
+        };
+        match commands {
+            Err((code, message)) => self.problem(&object, code, &message),
+            Ok(commands) => {
+                let commands = Commands::Tool(commands);
+                self.step(object, Action::Create, commands, &(self.lives, wanted));
             }
         }
     }
 
     /// A step for an object that is there, if there is anything to do.
-    fn change(
+    pub(super) fn change(
         &mut self,
         object: Object,
         restored: bool,
@@ -208,14 +252,18 @@ impl Making<'_> {
     fn retire(&mut self, object: &Object) {
         let reason = NOT_IN_THE_FILES.to_owned();
         let commands = match object {
-            Object::Tenant => return,
+            Object::Tenant
+            | Object::Taxonomy
+            | Object::Category(_)
+            | Object::Installation(_)
+            | Object::Principal(_) => return,
             Object::Server(_) => Commands::Server(vec![ServerCommand::Retire { reason }]),
             Object::Tool(..) => Commands::Tool(vec![ToolCommand::Retire { reason }]),
         };
         self.step(object.clone(), Action::Retire, commands, &"retire");
     }
 
-    fn step(
+    pub(super) fn step(
         &mut self,
         object: Object,
         action: Action,
@@ -230,29 +278,61 @@ impl Making<'_> {
         });
     }
 
-    fn problem(&mut self, object: &Object, code: &'static str, message: &str) {
-        self.problems
-            .push(Problem::new(object.to_string(), code, message));
+    pub(super) fn problem(&mut self, object: &Object, code: &'static str, message: &str) {
+        self.problem_at(&object.to_string(), code, message);
+    }
+
+    pub(super) fn problem_at(&mut self, place: &str, code: &'static str, message: &str) {
+        self.problems.push(Problem::new(place, code, message));
     }
 }
 
 /// The commands that make a tool what it should be; none when it is.
 fn tool_commands(
     name: &str,
-    current: &ObservedTool,
+    there: &ObservedTool,
     wanted: &ToolSpec,
-) -> Result<Vec<ToolCommand>, (&'static str, String)> {
+    lives: bool,
+) -> Result<Vec<ToolCommand>, Refusal> {
     let mut commands = Vec::new();
-    if current.spec.profile() != wanted.profile() {
+    if there.spec.profile() != wanted.profile() {
         commands.push(ToolCommand::Describe(wanted.profile()));
     }
+    let publish = publication(name, there, wanted, lives)?;
+    match lives {
+        true => commands.extend(life::commands(name, there, wanted, publish)?),
+        false => commands.extend(publish.map(|it| ToolCommand::PublishVersion(Box::new(it)))),
+    }
+    Ok(commands)
+}
+
+/// The current version as it should be, if it has to be published.
+fn publication(
+    name: &str,
+    there: &ObservedTool,
+    wanted: &ToolSpec,
+    lives: bool,
+) -> Result<Option<PublishToolVersion>, Refusal> {
     // A definition that the domain refuses has no hash, is another one, and is refused in the rehearsal.
     let hash = wanted.definition().checked_hash(name).ok();
-    let is_same = hash.as_ref() == Some(&current.definition_hash);
-    let (latest, version) = (&current.spec.version, &wanted.version);
-    if is_same && latest == version {
-        return Ok(commands);
+    let (version, known) = (&wanted.version, &there.spec.version);
+    let published = there.published.get(version).map(|it| &it.hash);
+    if hash.as_ref() == Some(&there.definition_hash) && known == version
+        || lives && hash.is_some() && hash.as_ref() == published
+    {
+        return Ok(None);
     }
+    let latest = match lives {
+        true => latest_besides(there, wanted),
+        false => Some(known),
+    };
+    let Some(latest) = latest else {
+        return Ok(Some(own_version(wanted)));
+    };
+    let is_same = match latest == known {
+        true => hash.as_ref() == Some(&there.definition_hash),
+        false => hash.as_ref() == there.published.get(latest).map(|it| &it.hash),
+    };
     if is_same {
         let message = format!(
             "the definition is that of version {latest}, and a version is published with another definition only: write `version: {latest}`"
@@ -260,17 +340,33 @@ fn tool_commands(
         return Err(("DEFINITION_UNCHANGED", message));
     }
     if version <= latest {
-        let suggested = suggested_version(&current.spec, wanted);
+        let suggested = suggested_version(&there.spec, wanted);
         let message = format!(
             "the definition differs from that of version {latest}, so `version` must be above it, for example {suggested}; found {version}"
         );
         return Err(("VERSION_NOT_ABOVE_LATEST", message));
     }
-    commands.push(ToolCommand::PublishVersion(Box::new(PublishToolVersion {
+    Ok(Some(own_version(wanted)))
+}
+
+/// The version that would be current once all that is to be yanked is, before anything is published.
+fn latest_besides<'a>(there: &'a ObservedTool, wanted: &ToolSpec) -> Option<&'a Version> {
+    let yanked = |version: &Version| {
+        let said = wanted.versions.get(version);
+        said.is_some_and(|said| said.yanked.is_some())
+    };
+    let others = there.published.iter();
+    current(others.map(|(version, _)| Offer {
+        version,
+        yanked: yanked(version),
+    }))
+}
+
+fn own_version(wanted: &ToolSpec) -> PublishToolVersion {
+    PublishToolVersion {
         tool_version: wanted.version.clone(),
         definition: wanted.definition().into(),
-    })));
-    Ok(commands)
+    }
 }
 
 /// The version that a changed definition should have, by what the change means for those who use the tool.
@@ -294,6 +390,6 @@ pub(crate) fn is_permitted(current: &ToolSpec, wanted: &ToolSpec) -> bool {
 }
 
 /// Texts, numbers and schemas, for which JSON cannot fail.
-fn document(value: &impl Serialize) -> Value {
+pub(super) fn document(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }

@@ -9,30 +9,44 @@
 //! to be, so carrying out the same plan twice, or the rest of it after an interruption, doubles nothing.
 //!
 //! # Reading order
-//! `spec.rs` (what is to be), `observed.rs` (what is), `difference.rs` (from the two to steps), `rehearsal.rs`,
-//! `carry_out.rs`, `show.rs` (what people see).
+//! `spec.rs` (what is to be), `observed.rs` and `observed_tool.rs` (what is), `difference.rs` (from the two to steps) with
+//! `life.rs` (versions and aliases of a tool), `taxonomy.rs` (categories) and `members.rs` (installations and
+//! principals), `rehearsal.rs`, `carry_out.rs`, `show.rs` (what people see).
 
 mod carry_out;
 mod difference;
+mod life;
+mod members;
 mod observed;
+mod observed_tool;
 mod rehearsal;
 mod show;
 mod spec;
+mod taxonomy;
 
 pub use carry_out::{Applied, ApplyError};
 pub(crate) use difference::{is_permitted, suggested_version};
-pub use observed::{Observed, ObservedTool, Reader, RetiredTool};
+pub use observed::{Observed, ObservedPrincipal, Reader, RetiredTool};
+pub use observed_tool::{ObservedTool, PublishedVersion};
 pub use rehearsal::{RehearsalError, Rehearsed};
-pub use spec::{RegistrySpec, ServerSpec, ToolSpec};
+pub use spec::{
+    CategorySpec, DeprecationSpec, PrincipalSpec, RegistrySpec, ServerSpec, ToolSpec, VersionSpec,
+};
 
 use crate::import::report::Reason;
 use domain::Rejection;
 use domain::diff::Change as FieldChange;
-use domain::id::{ServerId, TenantId, ToolId};
+use domain::id::{PrincipalId, ServerId, TaxonomyId, TenantId, ToolId};
+use domain::installation::{ForeignTool, InstallationCommand};
+use domain::principal::PrincipalCommand;
 use domain::server::ServerCommand;
+use domain::taxonomy::TaxonomyCommand;
 use domain::tenant::TenantCommand;
 use domain::tool::ToolCommand;
 use std::fmt;
+
+/// Why a part of a document is refused: a stable code, and what to do.
+type Refusal = (&'static str, String);
 
 /// Something that keeps a document from becoming a registry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,10 +99,18 @@ impl fmt::Display for Problem {
 pub enum Object {
     /// The tenant itself.
     Tenant,
+    /// Its categories, which change together.
+    Taxonomy,
+    /// One of them, by its slug.
+    Category(String),
     /// A server, by its slug.
     Server(String),
     /// A tool, by its server's slug and its name.
     Tool(String, String),
+    /// A tool of another tenant that is installed.
+    Installation(ForeignTool),
+    /// An agent or a service, by its handle.
+    Principal(String),
 }
 
 impl Object {
@@ -97,8 +119,11 @@ impl Object {
     pub fn id(&self, tenant: &TenantId) -> String {
         match self {
             Self::Tenant => tenant.to_string(),
+            Self::Taxonomy | Self::Category(_) => TaxonomyId::derive(tenant).into(),
             Self::Server(slug) => ServerId::derive(tenant, slug).into(),
             Self::Tool(slug, name) => ToolId::derive(tenant, slug, name).into(),
+            Self::Installation(tool) => tool.installation_id(tenant).into(),
+            Self::Principal(handle) => PrincipalId::derive(tenant, handle).into(),
         }
     }
 }
@@ -107,8 +132,12 @@ impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tenant => f.write_str("tenant"),
+            Self::Taxonomy => f.write_str("taxonomy"),
+            Self::Category(slug) => write!(f, "category {slug}"),
             Self::Server(slug) => write!(f, "server {slug}"),
             Self::Tool(slug, name) => write!(f, "tool {slug}/{name}"),
+            Self::Installation(tool) => write!(f, "installation {tool}"),
+            Self::Principal(handle) => write!(f, "principal {handle}"),
         }
     }
 }
@@ -122,7 +151,7 @@ pub enum Action {
     Update(Vec<FieldChange>),
     /// It comes back into use, and these fields change.
     Restore(Vec<FieldChange>),
-    /// It goes out of use.
+    /// It goes out of use, or is uninstalled.
     Retire,
 }
 
@@ -130,16 +159,22 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Commands {
     Tenant(Vec<TenantCommand>),
+    Taxonomy(Vec<TaxonomyCommand>),
     Server(Vec<ServerCommand>),
     Tool(Vec<ToolCommand>),
+    Installation(Vec<InstallationCommand>),
+    Principal(Vec<PrincipalCommand>),
 }
 
 impl Commands {
     fn is_empty(&self) -> bool {
         match self {
             Self::Tenant(commands) => commands.is_empty(),
+            Self::Taxonomy(commands) => commands.is_empty(),
             Self::Server(commands) => commands.is_empty(),
             Self::Tool(commands) => commands.is_empty(),
+            Self::Installation(commands) => commands.is_empty(),
+            Self::Principal(commands) => commands.is_empty(),
         }
     }
 }

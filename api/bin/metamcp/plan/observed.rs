@@ -1,13 +1,16 @@
 //! What a registry is, at one position of the log.
 
-use super::{Object, RegistrySpec, ServerSpec, ToolSpec};
+use super::{CategorySpec, Object, ObservedTool, PrincipalSpec, RegistrySpec, ServerSpec};
 use crate::app::Backend;
 use anyhow::{Context, bail};
-use domain::id::TenantId;
-use domain::tenant::Tenant;
+use domain::id::{TaxonomyId, TenantId};
+use domain::installation::{ForeignTool, Version, VersionReq};
+use domain::principal::{PrincipalKind, Role};
+use domain::taxonomy::Taxonomy;
+use domain::tenant::{AfterSunset, Tenant};
 use domain::tool::Visibility;
 use projections::catalog::{self, Order, ServerFilter, Sort, Status, ToolFilter};
-use projections::{Moment, PageRequest, Positions, TenantConnection};
+use projections::{Moment, PageRequest, Positions, TenantConnection, access, marketplace};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +31,8 @@ pub struct Observed {
     pub position: u64,
     /// The tenant's name.
     pub tenant_name: String,
+    /// What it says of versions past their sunset.
+    pub after_sunset: Option<AfterSunset>,
     /// The servers in use, without their tools.
     pub servers: BTreeMap<String, ServerSpec>,
     /// The tools in use, by server and name.
@@ -38,6 +43,25 @@ pub struct Observed {
     pub retired_tools: BTreeMap<(String, String), RetiredTool>,
     /// What is out of use and stands among what is in use, because it is to be restored.
     pub restored: BTreeSet<Object>,
+    /// The categories in use.
+    pub categories: BTreeMap<String, CategorySpec>,
+    /// What is installed.
+    pub installations: BTreeMap<ForeignTool, VersionReq>,
+    /// The versions of tools that others offer and that are to be installed or pinned anew.
+    pub offers: BTreeMap<ForeignTool, Vec<Version>>,
+    /// Agents and services by handle.
+    pub principals: BTreeMap<String, ObservedPrincipal>,
+    /// How many persons are owners and active.
+    pub owners: usize,
+}
+
+/// An agent or a service as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedPrincipal {
+    /// What is said of it.
+    pub spec: PrincipalSpec,
+    /// False when its requests are refused.
+    pub active: bool,
 }
 
 /// A tool that is out of use.
@@ -49,15 +73,6 @@ pub struct RetiredTool {
     pub with_server: bool,
 }
 
-/// A tool as it is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ObservedTool {
-    /// What is said of it.
-    pub spec: ToolSpec,
-    /// The identity of its definition.
-    pub definition_hash: String,
-}
-
 impl From<Observed> for RegistrySpec {
     fn from(observed: Observed) -> Self {
         let mut servers = observed.servers;
@@ -66,9 +81,23 @@ impl From<Observed> for RegistrySpec {
                 server.tools.insert(name, tool.spec);
             }
         }
+        let installations = observed.installations.into_iter();
+        let principals = observed
+            .principals
+            .into_iter()
+            .filter(|(_, one)| one.active);
         Self {
             tenant_name: Some(observed.tenant_name),
+            after_sunset: observed.after_sunset,
             servers,
+            lives: true,
+            categories: Some(observed.categories),
+            installations: Some(
+                installations
+                    .map(|(tool, range)| (tool.to_string(), range))
+                    .collect(),
+            ),
+            principals: Some(principals.map(|(handle, one)| (handle, one.spec)).collect()),
         }
     }
 }
@@ -106,15 +135,19 @@ impl<'a> Reader<'a> {
         if position > head {
             bail!("the log ends at position {head}; {position} has not come yet");
         }
-        self.positions
-            .wait_for(catalog::NAME, position, PATIENCE)
-            .await
-            .context(
-                "no projector keeps the catalogue up to date: is `metamcp up` or `serve` running?",
-            )?;
+        self.reached(catalog::NAME, position).await?;
         let reads = self.backend.database.read_pool(1);
         let reads = reads.tenant(tenant).await?.at(Moment::At(position));
         Ok((reads, position))
+    }
+
+    async fn reached(&self, model: &'static str, position: u64) -> anyhow::Result<()> {
+        let reached = self.positions.wait_for(model, position, PATIENCE).await;
+        reached.with_context(|| {
+            format!(
+                "no projector keeps the read model {model} up to date: is `metamcp up` or `serve` running?"
+            )
+        })
     }
 
     /// The registry of a tenant as it is now, or one server of it.
@@ -138,11 +171,17 @@ impl<'a> Reader<'a> {
         let mut observed = Observed {
             position,
             tenant_name: name.to_owned(),
+            after_sunset: registered.as_ref().and_then(Tenant::after_sunset),
             servers: BTreeMap::new(),
             tools: BTreeMap::new(),
             retired_servers: BTreeMap::new(),
             retired_tools: BTreeMap::new(),
             restored: BTreeSet::new(),
+            categories: BTreeMap::new(),
+            installations: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            principals: BTreeMap::new(),
+            owners: 0,
         };
         match server {
             Some(slug) => {
@@ -150,10 +189,65 @@ impl<'a> Reader<'a> {
                     observed.take_server(server);
                 }
             }
-            None => observed.read_servers(&mut connection).await?,
+            None => {
+                self.reached(access::NAME, position).await?;
+                self.reached(marketplace::NAME, position).await?;
+                observed.categories = self.categories(tenant).await?;
+                observed.read_servers(&mut connection).await?;
+                observed.read_installations(&mut connection).await?;
+                observed.read_principals(&mut connection).await?;
+            }
         }
         observed.read_tools(&mut connection, server).await?;
         Ok(observed)
+    }
+
+    /// The registry of a tenant as it is now, with all that a plan for `wanted` looks at. What the plan names is
+    /// to be in use, whatever has become of it.
+    ///
+    /// # Errors
+    /// As [`Self::observe`].
+    pub async fn observe_for(
+        &self,
+        tenant: &TenantId,
+        wanted: &RegistrySpec,
+    ) -> anyhow::Result<Observed> {
+        let mut observed = self.observe(tenant, None).await?.restoring(wanted);
+        let Some(installations) = &wanted.installations else {
+            return Ok(observed);
+        };
+        let tools = installations.iter().filter_map(|(tool, range)| {
+            let tool = ForeignTool::parse(tool)?;
+            (observed.installations.get(&tool) != Some(range)).then_some(tool)
+        });
+        let tools: Vec<ForeignTool> = tools.collect();
+        let ids: Vec<_> = tools.iter().map(ForeignTool::tool_id).collect();
+        let mut reads = self.backend.database.read_pool(1).tenant(tenant).await?;
+        let mut listed = marketplace::versions_by_listing(&mut reads, &ids).await?;
+        for tool in tools {
+            if let Some(versions) = listed.remove(&tool.tool_id()) {
+                // Who has pinned a yanked one goes on, and nobody begins with it.
+                let usable = versions.into_iter().filter(|one| one.yanked.is_none());
+                let usable = usable.map(|one| one.tool_version).collect();
+                observed.offers.insert(tool, usable);
+            }
+        }
+        Ok(observed)
+    }
+
+    /// From the log, as the tenant's name is.
+    async fn categories(
+        &self,
+        tenant: &TenantId,
+    ) -> anyhow::Result<BTreeMap<String, CategorySpec>> {
+        let id = TaxonomyId::derive(tenant);
+        let dispatcher = &self.backend.dispatcher;
+        let taxonomy = dispatcher.load::<Taxonomy>(tenant, id.as_str()).await?;
+        let taxonomy = taxonomy.unwrap_or_default();
+        let categories = taxonomy.in_use_all();
+        Ok(categories
+            .map(|category| (category.slug.clone(), category.into()))
+            .collect())
     }
 }
 
@@ -197,6 +291,49 @@ impl Observed {
         }
     }
 
+    async fn read_installations(
+        &mut self,
+        connection: &mut TenantConnection,
+    ) -> anyhow::Result<()> {
+        let mut after = None;
+        loop {
+            let request = PageRequest { first: PAGE, after };
+            let page = marketplace::installations(connection, &request).await?;
+            after = page.items.last().map(|item| item.cursor.clone());
+            let rows = page.items.into_iter().map(|item| item.node);
+            self.installations
+                .extend(rows.map(|row| (row.tool, row.range)));
+            if !page.has_next {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Persons are counted and not named: what is personal is in no file.
+    async fn read_principals(&mut self, connection: &mut TenantConnection) -> anyhow::Result<()> {
+        let mut after = None;
+        loop {
+            let request = PageRequest { first: PAGE, after };
+            let page = access::principals(connection, &request).await?;
+            after = page.items.last().map(|item| item.cursor.clone());
+            for row in page.items.into_iter().map(|item| item.node) {
+                let (kind, roles) = (row.kind, row.roles);
+                if kind == PrincipalKind::User {
+                    self.owners += usize::from(row.active && roles.contains(&Role::Owner));
+                } else if row.erased_at.is_none() {
+                    let principal = ObservedPrincipal {
+                        spec: PrincipalSpec { kind, roles },
+                        active: row.active,
+                    };
+                    self.principals.insert(row.handle, principal);
+                }
+            }
+            if !page.has_next {
+                return Ok(());
+            }
+        }
+    }
+
     fn take_server(&mut self, server: catalog::Server) {
         let slug = server.slug.clone();
         match server.status {
@@ -220,15 +357,14 @@ impl Observed {
             let request = PageRequest { first: PAGE, after };
             let page = catalog::tools(connection, &filter, BY_NAME, &request).await?;
             after = page.items.last().map(|item| item.cursor.clone());
-            for item in page.items {
-                let tool = item.node;
+            let tools: Vec<_> = page.items.into_iter().map(|item| item.node).collect();
+            let ids: Vec<_> = tools.iter().map(|tool| tool.id.clone()).collect();
+            let mut versions = catalog::versions_by_tool(connection, &ids).await?;
+            for tool in tools {
                 let key = (tool.server.clone(), tool.name.clone());
                 let (status, with_server) = (tool.status, tool.retired_with_server);
-                let definition_hash = tool.definition_hash.clone();
-                let tool = ObservedTool {
-                    spec: tool.try_into()?,
-                    definition_hash,
-                };
+                let versions = versions.remove(&tool.id).unwrap_or_default();
+                let tool = ObservedTool::new(tool, versions)?;
                 match status {
                     Status::Active => drop(self.tools.insert(key, tool)),
                     Status::Retired => {

@@ -4,6 +4,8 @@ use super::{Action, Commands, Object, Plan, Problem, Step};
 use bus::{BusError, DispatchError, Dispatcher};
 use domain::aggregate::AggregateRoot;
 use domain::id::{TaxonomyId, TenantId};
+use domain::installation::Installation;
+use domain::principal::Principal;
 use domain::server::{Server, ServerCommand};
 use domain::taxonomy::Taxonomy;
 use domain::tenant::Tenant;
@@ -56,7 +58,7 @@ impl Plan {
     /// # Errors
     /// [`RehearsalError`]; all refusals together.
     pub async fn rehearse(self, dispatcher: &Dispatcher) -> Result<Rehearsed, RehearsalError> {
-        let taxonomy = taxonomy(dispatcher, &self.tenant).await?;
+        let taxonomy = taxonomy(dispatcher, &self).await?;
         let found: Vec<Result<Found, BusError>> = stream::iter(&self.steps)
             .map(|step| rehearse(dispatcher, &self.tenant, step))
             .buffered(IN_FLIGHT)
@@ -87,11 +89,20 @@ impl Plan {
     }
 }
 
-/// The categories of the tenant, which objects may name.
-async fn taxonomy(dispatcher: &Dispatcher, tenant: &TenantId) -> Result<Taxonomy, BusError> {
-    let id = TaxonomyId::derive(tenant);
-    let found = dispatcher.load::<Taxonomy>(tenant, id.as_str()).await?;
-    Ok(found.unwrap_or_default())
+/// The categories that objects may name: those that the tenant has once the plan is carried out.
+async fn taxonomy(dispatcher: &Dispatcher, plan: &Plan) -> Result<Taxonomy, BusError> {
+    let id = TaxonomyId::derive(&plan.tenant);
+    let found = dispatcher
+        .load::<Taxonomy>(&plan.tenant, id.as_str())
+        .await?;
+    let mut taxonomy = found.unwrap_or_default();
+    for step in &plan.steps {
+        if let Commands::Taxonomy(commands) = &step.commands {
+            // What is refused is told with the step itself.
+            taxonomy = taxonomy.after(commands);
+        }
+    }
+    Ok(taxonomy)
 }
 
 /// The refusal of a category that the step would set and the taxonomy does not have.
@@ -113,7 +124,10 @@ fn unknown_category(step: &Step, taxonomy: &Taxonomy) -> Option<Problem> {
             | ServerCommand::SetManifestStatus(_) => None,
         }),
         Commands::Tool(commands) => commands.iter().find_map(ToolCommand::category),
-        Commands::Tenant(_) => None,
+        Commands::Tenant(_)
+        | Commands::Taxonomy(_)
+        | Commands::Installation(_)
+        | Commands::Principal(_) => None,
     };
     let category = category.filter(|_| changes)?;
     let error = taxonomy.check(category).err()?;
@@ -128,8 +142,17 @@ async fn rehearse(
     let id = step.object.id(tenant);
     match &step.commands {
         Commands::Tenant(commands) => one::<Tenant>(dispatcher, tenant, &id, step, commands).await,
+        Commands::Taxonomy(commands) => {
+            one::<Taxonomy>(dispatcher, tenant, &id, step, commands).await
+        }
         Commands::Server(commands) => one::<Server>(dispatcher, tenant, &id, step, commands).await,
         Commands::Tool(commands) => one::<Tool>(dispatcher, tenant, &id, step, commands).await,
+        Commands::Installation(commands) => {
+            one::<Installation>(dispatcher, tenant, &id, step, commands).await
+        }
+        Commands::Principal(commands) => {
+            one::<Principal>(dispatcher, tenant, &id, step, commands).await
+        }
     }
 }
 

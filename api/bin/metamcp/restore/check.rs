@@ -1,6 +1,7 @@
 //! What a restore holds its source and its outcome to: the keys that are trusted, the export as a whole, the read
 //! models that are there.
 
+use super::Heads;
 use crate::audit::{self, Fault, Verifier, bar, verify_file};
 use anyhow::Context;
 use api::config::Config;
@@ -39,6 +40,21 @@ pub(super) fn export(
         Err(fault) => Err(fault).context(
             "the export does not verify, so nothing of it was written: take another copy, or `--from archive`",
         ),
+    }
+}
+
+/// The heads of which the database has a copy; none when it cannot be asked.
+pub(super) async fn kept_heads(database: &Database) -> Option<Heads> {
+    let kept = async {
+        let mut connection = database.connect().await?;
+        super::kept_heads(&mut connection).await
+    };
+    match kept.await {
+        Ok(heads) => Some(heads),
+        Err(error) => {
+            tracing::info!(%error, "no tree heads in a database to compare the source with");
+            None
+        }
     }
 }
 

@@ -40,13 +40,6 @@ impl SignedTree {
         })
     }
 
-    /// The largest tree that a known key has signed, if it is larger than this one.
-    pub(super) fn signed_beyond(&self) -> Option<u64> {
-        let mut larger = self.signed.range(self.frontier.size() + 1..).rev();
-        let by_known = larger.find(|(_, heads)| heads.iter().any(|(_, known)| *known));
-        by_known.map(|(size, _)| *size)
-    }
-
     pub(super) fn push(&mut self, body: &[u8]) -> anyhow::Result<()> {
         self.frontier.push(leaf_hash(body), |_, _| {});
         let size = self.frontier.size();

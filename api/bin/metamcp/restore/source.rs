@@ -27,11 +27,11 @@ pub enum Source<'c> {
 }
 
 impl<'c> Source<'c> {
-    /// An export of the log from its first commit on.
+    /// An export of the log from its first commit on, and the position at which it says that it ends.
     ///
     /// # Errors
     /// When it is none.
-    pub fn file(path: &Path) -> anyhow::Result<Self> {
+    pub fn file(path: &Path) -> anyhow::Result<(Self, u64)> {
         let mut lines = Lines::open(path)?;
         let first = lines.next_line()?.context("the file is empty")?;
         let Line::Log(header) = serde_json::from_slice(first).context("this is no export")? else {
@@ -41,6 +41,7 @@ impl<'c> Source<'c> {
             format,
             subject_root,
             from,
+            to,
             ..
         } = header;
         ensure!(
@@ -51,11 +52,12 @@ impl<'c> Source<'c> {
             from == 1,
             "the export begins at commit {from}: a restore needs all of them"
         );
-        Ok(Self::File {
+        let source = Self::File {
             lines,
             subject_root,
             position: 0,
-        })
+        };
+        Ok((source, to))
     }
 
     /// The archive, over the owner's connection.

@@ -7,6 +7,7 @@ use crate::error::ApiError;
 use crate::graphql::connection::{DEFAULT_FIRST, PageOf, connection, cost, page_request};
 use crate::graphql::enums::Direction;
 use crate::graphql::history::{self, HistoryConnection, HistoryPart};
+use crate::graphql::loaders::OwnTenant;
 use crate::graphql::node::NodeId;
 use crate::graphql::review::{self, ReviewConnection, ReviewPart};
 use crate::graphql::scalars::Sequence;
@@ -80,7 +81,7 @@ impl Installation {
     async fn status(&self, ctx: &Context<'_>) -> Result<InstallationStatus, ApiError> {
         let session = Session::of(ctx);
         Ok(match self.meant(session).await? {
-            Some(listing) if !is_over(session, &listing) => InstallationStatus::Available,
+            Some(listing) if !is_over(session, &listing).await? => InstallationStatus::Available,
             Some(_) | None => InstallationStatus::Unavailable,
         })
     }
@@ -90,7 +91,7 @@ impl Installation {
         let session = Session::of(ctx);
         let (tool, range) = (&self.0.tool, &self.0.range);
         Ok(match self.meant(session).await? {
-            Some(listing) if !is_over(session, &listing) => None,
+            Some(listing) if !is_over(session, &listing).await? => None,
             Some(listing) => {
                 let told = listing_warnings(&listing).join("; ");
                 Some(format!(
@@ -199,9 +200,14 @@ impl Installation {
 }
 
 /// Whether its sunset has come, and those who would use it are refused.
-fn is_over(session: &Session, listing: &marketplace::Listing) -> bool {
+async fn is_over(session: &Session, listing: &marketplace::Listing) -> Result<bool, ApiError> {
     let told = listing.deprecation_of(&listing.version);
-    told.is_some_and(|told| Rules::of(&session.state).refuse(told))
+    let Some(told) = told.filter(|told| told.is_over(Utc::now().date_naive())) else {
+        return Ok(false);
+    };
+    let tenant = session.loaders.load_one(OwnTenant).await?;
+    let said = tenant.and_then(|tenant| tenant.after_sunset);
+    Ok(Rules::of(&session.state).refuse(said, told))
 }
 
 impl Session {

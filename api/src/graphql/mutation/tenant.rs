@@ -3,6 +3,7 @@
 use super::{dispatch, read_back, trimmed};
 use crate::authz::{Action, Resource};
 use crate::error::ApiError;
+use crate::graphql::enums::AfterSunset;
 use crate::graphql::loaders::OwnTenant;
 use crate::graphql::scalars::{Sequence, UuidScalar};
 use crate::graphql::session::Session;
@@ -16,6 +17,13 @@ use projections::access;
 struct RenameTenantInput {
     /// The name that people read, 1 to 200 characters.
     display_name: String,
+}
+
+/// What is to happen after a sunset.
+#[derive(Debug, InputObject)]
+struct SetAfterSunsetInput {
+    /// The rule; left out or null, it is as the installation says.
+    after_sunset: Option<AfterSunset>,
 }
 
 /// Your changed tenant.
@@ -46,17 +54,41 @@ impl TenantMutations {
     ) -> Result<Option<TenantPayload>, ApiError> {
         let session = Session::of(ctx);
         session.authorize(Action::RenameTenant, &Resource::tenant())?;
-        let id = session.caller.tenant.as_str();
         let command = TenantCommand::Rename {
             display_name: trimmed(&input.display_name),
         };
-        let sequence = dispatch::<domain::tenant::Tenant>(session, id, command, command_id).await?;
-        let (tenant, notice) = read_back(session, access::NAME, sequence, OwnTenant).await?;
-        let tenant = tenant.map(Tenant);
-        Ok(Some(TenantPayload {
-            tenant,
-            sequence,
-            notice,
-        }))
+        send(session, command, command_id).await.map(Some)
     }
+
+    /// Says what happens to those of your tenant who resolve a version after its sunset, be it of your own tools
+    /// or of installed ones. For owners and administrators.
+    async fn set_after_sunset(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The rule.")] input: SetAfterSunsetInput,
+        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
+            UuidScalar,
+        >,
+    ) -> Result<Option<TenantPayload>, ApiError> {
+        let session = Session::of(ctx);
+        session.authorize(Action::SetAfterSunset, &Resource::tenant())?;
+        let command = TenantCommand::SetAfterSunset(input.after_sunset.map(Into::into));
+        send(session, command, command_id).await.map(Some)
+    }
+}
+
+async fn send(
+    session: &Session,
+    command: TenantCommand,
+    command_id: Option<UuidScalar>,
+) -> Result<TenantPayload, ApiError> {
+    let id = session.caller.tenant.as_str();
+    let sequence = dispatch::<domain::tenant::Tenant>(session, id, command, command_id).await?;
+    let (tenant, notice) = read_back(session, access::NAME, sequence, OwnTenant).await?;
+    let tenant = tenant.map(Tenant);
+    Ok(TenantPayload {
+        tenant,
+        sequence,
+        notice,
+    })
 }

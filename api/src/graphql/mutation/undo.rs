@@ -111,6 +111,7 @@ async fn tenant(
     let plan = plan::<Tenant>(session, commit).await?;
     let action = match plan.command {
         TenantCommand::Rename { .. } => Action::RenameTenant,
+        TenantCommand::SetAfterSunset(_) => Action::SetAfterSunset,
         // No event is taken back by a registration, and nobody may register a tenant here.
         TenantCommand::Register { .. } => return Err(ApiError::NotFound),
     };
