@@ -123,8 +123,8 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
             return Ok(Vec::new());
         };
         let mut messages = match parse(&last)?.sequence {
-            ..=1 => Vec::new(),
-            ..=FEW => self.before_one_by_one(&subject, &last).await?,
+            0 | 1 => Vec::new(),
+            2..=FEW => self.before_one_by_one(&subject, &last).await?,
             _ => {
                 let before = self.before_at_once(&subject, &last);
                 let before = tokio::time::timeout(self.log.timeout(), before).await;

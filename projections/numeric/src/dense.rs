@@ -1,6 +1,9 @@
 //! A layer of a network: weights and inputs as whole numbers of 8 bits, exact sums.
 //!
-//! Each output has a scale of its own for its weights, each row of inputs a scale and a zero for its values. Weights lie
+//! Each output has a scale of its own for its weights, each row of inputs a scale and a zero for its values. Some inputs
+//! are far larger than all others and would leave these few steps, so each input is divided by a factor that its weights
+//! are multiplied with: it halves the distance between the largest and the others on both sides (SmoothQuant, Xiao et al.
+//! 2023, with a strength of one half). Weights lie
 //! in the order in which the product reads them, sixteen outputs side by side and four inputs of each together, in a
 //! quarter of the memory of 32-bit floats: what bounds the vector of a short text is how fast the weights come by.
 
@@ -25,19 +28,34 @@ pub(crate) struct Dense {
     totals: Vec<i32>,
     scales: Vec<f32>,
     bias: Vec<f32>,
-    input: usize,
+    /// By which each input is multiplied.
+    factors: Vec<f32>,
 }
 
 impl Dense {
     /// Of the weights of each output, one after the other. Inputs are taken as a multiple of four in number, outputs as
-    /// one of sixteen; `None` when they are not, or when weights are missing.
-    pub(crate) fn new(weights: &[f32], bias: Vec<f32>) -> Option<Self> {
+    /// one of sixteen; `None` when they are not, or when weights are missing. `largest_inputs` says how large each input
+    /// becomes; without, all count as alike.
+    pub(crate) fn new(
+        weights: &[f32],
+        bias: Vec<f32>,
+        largest_inputs: Option<&[f32]>,
+    ) -> Option<Self> {
         let output = bias.len();
         let input = weights.len().checked_div(output)?;
         let fits = output.is_multiple_of(COLUMNS) && input.is_multiple_of(TOGETHER);
-        if !fits || !(1..=MOST_INPUTS).contains(&input) || weights.len() != input * output {
+        if !fits
+            || !(1..=MOST_INPUTS).contains(&input)
+            || weights.len() != input * output
+            || largest_inputs.is_some_and(|largest| largest.len() != input)
+        {
             return None;
         }
+        let mut weights = weights.to_vec();
+        let factors = match largest_inputs {
+            Some(largest) => smooth(&mut weights, largest),
+            None => vec![1.0; input],
+        };
         let scales: Vec<f32> = weights
             .chunks_exact(input)
             .map(|weights| largest(weights).max(f32::MIN_POSITIVE) / WEIGHT)
@@ -59,8 +77,12 @@ impl Dense {
             totals: (0..output).map(total).collect(),
             scales,
             bias,
-            input,
+            factors,
         })
+    }
+
+    pub(crate) fn inputs(&self) -> usize {
+        self.factors.len()
     }
 
     pub(crate) fn outputs(&self) -> usize {
@@ -70,13 +92,13 @@ impl Dense {
     /// The outputs of each row of inputs, put into `out`.
     #[inline(always)]
     pub(crate) fn apply<K: Kernel>(&self, kernel: K, rows: &[f32], out: &mut Vec<f32>) {
-        let count = rows.len() / self.input;
+        let count = rows.len() / self.inputs();
         out.clear();
         out.resize(count * self.outputs(), 0.0);
-        let groups = Groups::<K>::of(rows, self.input);
+        let groups = Groups::<K>::of(rows, &self.factors);
         let (totals, scales) = (self.totals.as_chunks().0, self.scales.as_chunks().0);
         let bias = self.bias.as_chunks().0;
-        let blocks = self.weights.chunks_exact(self.input / TOGETHER);
+        let blocks = self.weights.chunks_exact(self.inputs() / TOGETHER);
         for (place, weights) in blocks.enumerate() {
             let block = Block {
                 weights,
@@ -86,7 +108,7 @@ impl Dense {
             };
             for group in &groups.groups {
                 let values = &groups.values[group.values..];
-                let values = &values[..group.rows.len() * self.input / TOGETHER];
+                let values = &values[..group.rows.len() * self.inputs() / TOGETHER];
                 let rows = &groups.rows[group.rows.clone()];
                 let out = &mut out[group.rows.start * self.outputs() + place * COLUMNS..];
                 let out = out.chunks_mut(self.outputs());
@@ -101,6 +123,29 @@ impl Dense {
             }
         }
     }
+}
+
+/// Multiplies each input's weights so that they and the inputs differ by as much, and returns by what the inputs have to
+/// be multiplied for that.
+fn smooth(weights: &mut [f32], largest_inputs: &[f32]) -> Vec<f32> {
+    // What never comes up, or weighs nothing, says nothing of its factor.
+    const LEAST: f32 = 1e-3;
+    let width = largest_inputs.len();
+    let mut heaviest = vec![0.0_f32; width];
+    for weights in weights.chunks_exact(width) {
+        for (heaviest, weight) in heaviest.iter_mut().zip(weights) {
+            *heaviest = heaviest.max(weight.abs());
+        }
+    }
+    let both = largest_inputs.iter().zip(heaviest);
+    let factors = both.map(|(input, weight)| (weight.max(LEAST) / input.max(LEAST)).sqrt());
+    let factors: Vec<f32> = factors.collect();
+    for weights in weights.chunks_exact_mut(width) {
+        for (weight, factor) in weights.iter_mut().zip(&factors) {
+            *weight /= factor;
+        }
+    }
+    factors
 }
 
 /// Outputs that are computed side by side.
@@ -153,7 +198,9 @@ struct Group {
 
 impl<K: Kernel> Groups<K> {
     #[inline(always)]
-    fn of(inputs: &[f32], width: usize) -> Self {
+    fn of(inputs: &[f32], factors: &[f32]) -> Self {
+        let width = factors.len();
+        let mut scaled = Vec::with_capacity(width);
         let count = inputs.len() / width;
         let mut rows = Vec::with_capacity(count);
         let mut values = vec![K::Four::default(); inputs.len() / TOGETHER];
@@ -166,8 +213,15 @@ impl<K: Kernel> Groups<K> {
             let begin = first * width / TOGETHER;
             for place in 0..size {
                 let input = &inputs[(first + place) * width..(first + place + 1) * width];
+                scaled.clear();
+                scaled.extend(
+                    input
+                        .iter()
+                        .zip(factors)
+                        .map(|(value, factor)| value * factor),
+                );
                 let to = values[begin + place..].iter_mut().step_by(size);
-                rows.push(quantize::<K>(input, to));
+                rows.push(quantize::<K>(&scaled, to));
             }
             groups.push(Group {
                 rows: first..rows.len(),
@@ -233,7 +287,7 @@ mod tests {
     fn a_product_is_close_to_the_one_of_floats_for_every_number_of_rows() {
         let (input, output) = (40, 48);
         let (weights, bias) = (numbers(input * output, 1), numbers(output, 2));
-        let dense = Dense::new(&weights, bias.clone()).unwrap();
+        let dense = Dense::new(&weights, bias.clone(), None).unwrap();
         for count in 0..=20 {
             let rows = numbers(count * input, 3);
             let out = widest(Apply(&dense, &rows));
@@ -256,11 +310,38 @@ mod tests {
     }
 
     #[test]
+    fn an_input_far_larger_than_the_others_does_not_drown_them() {
+        let (input, output) = (64, 16);
+        let weights = numbers(input * output, 1);
+        let mut row = numbers(input, 3);
+        row[7] = 900.0;
+        let weights_of = |column: usize| &weights[column * input..(column + 1) * input];
+        let off = |largest: Option<&[f32]>| {
+            let dense = Dense::new(&weights, vec![0.0; output], largest).unwrap();
+            let out = widest(Apply(&dense, &row));
+            let off = out.iter().enumerate().map(|(column, out)| {
+                let exact: f32 = weights_of(column)
+                    .iter()
+                    .zip(&row)
+                    .map(|(w, x)| w * x)
+                    .sum();
+                (out - exact).powi(2)
+            });
+            off.sum::<f32>().sqrt()
+        };
+        let mut largest = vec![1.0; input];
+        largest[7] = 900.0;
+        let (without, with) = (off(None), off(Some(&largest)));
+        assert!(with * 3.0 < without, "{with} {without}");
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
-        assert!(Dense::new(&[], Vec::new()).is_none());
-        assert!(Dense::new(&[0.0; 48], vec![0.0; 16]).is_none());
-        assert!(Dense::new(&[0.0; 33], vec![0.0; 16]).is_none());
-        assert!(Dense::new(&[0.0; 16 * 6], vec![0.0; 16]).is_none());
-        assert!(Dense::new(&[0.0; 16 * 4], vec![0.0; 16]).is_some());
+        assert!(Dense::new(&[], Vec::new(), None).is_none());
+        assert!(Dense::new(&[0.0; 48], vec![0.0; 16], None).is_none());
+        assert!(Dense::new(&[0.0; 33], vec![0.0; 16], None).is_none());
+        assert!(Dense::new(&[0.0; 16 * 6], vec![0.0; 16], None).is_none());
+        assert!(Dense::new(&[0.0; 16 * 4], vec![0.0; 16], None).is_some());
+        assert!(Dense::new(&[0.0; 16 * 4], vec![0.0; 16], Some(&[1.0; 3])).is_none());
     }
 }

@@ -11,6 +11,8 @@ use crate::kernel::{Kernel, Work, widest};
 /// Rows and columns of a product of floats that are computed at once: their sums fill half of the registers.
 const ROWS: usize = 4;
 const COLUMNS: usize = 16;
+/// Products of a layer.
+const PRODUCTS: usize = 4;
 
 /// The network with its weights.
 pub struct Transformer {
@@ -63,6 +65,7 @@ pub struct DenseParts {
 }
 
 /// A normalisation.
+#[derive(Clone)]
 pub struct NormParts {
     /// By which each number is multiplied.
     pub scale: Vec<f32>,
@@ -88,29 +91,29 @@ struct Layer {
 struct Norm(NormParts);
 
 impl Transformer {
-    /// Puts a network together.
+    /// Puts a network together. `samples` are texts such as it will read: they show how large each number becomes on its
+    /// way, and what they show is rounded more finely for it.
     ///
     /// # Errors
-    /// [`Misfit`] when the parts are not of the sizes that they name.
-    pub fn new(parts: Parts) -> Result<Self, Misfit> {
+    /// [`Misfit`] when the parts are not of the sizes that they name, or a sample is not of this network.
+    pub fn new(parts: Parts, samples: &[Vec<u32>]) -> Result<Self, Misfit> {
         let Parts { width, heads, .. } = parts;
         let tables = [&parts.words, &parts.positions];
         let whole = width > 0 && tables.iter().all(|table| table.len().is_multiple_of(width));
         if !whole || heads == 0 || !width.is_multiple_of(heads) {
             return Err(Misfit);
         }
-        let layers = parts
-            .layers
-            .into_iter()
-            .map(|layer| Layer::new(layer, width));
-        Ok(Self {
-            layers: layers.collect::<Result<_, _>>()?,
+        let mut network = Self {
+            layers: layers(&parts.layers, width, None)?,
             norm: Norm::new(parts.norm, width)?,
             words: parts.words,
             positions: parts.positions,
             width,
             heads,
-        })
+        };
+        let largest = widest(Largest(&network, samples)).ok_or(Misfit)?;
+        network.layers = layers(&parts.layers, width, Some(&largest))?;
+        Ok(network)
     }
 
     /// The mean of each text's last layer; `None` when a token is not of the network, or a text longer than it
@@ -118,6 +121,38 @@ impl Transformer {
     #[must_use]
     pub fn means(&self, texts: &[Vec<u32>]) -> Option<Vec<Vec<f32>>> {
         widest(Means(self, texts))
+    }
+
+    /// What the last layer makes of all tokens. `seen` is told the layer, the product and its inputs.
+    #[inline(always)]
+    fn hidden<K: Kernel>(
+        &self,
+        kernel: K,
+        texts: &[Vec<u32>],
+        mut seen: impl FnMut(usize, usize, &[f32]),
+    ) -> Option<Vec<f32>> {
+        let mut hidden = self.embedded(texts)?;
+        self.norm.apply(&mut hidden);
+        let (mut product, mut context) = (Vec::new(), vec![0.0; hidden.len()]);
+        for (place, layer) in self.layers.iter().enumerate() {
+            seen(place, 0, &hidden);
+            layer.query_key_value.apply(kernel, &hidden, &mut product);
+            attend(texts, self.heads, &product, &mut context);
+            seen(place, 1, &context);
+            layer.attended.apply(kernel, &context, &mut product);
+            add_times(&mut hidden, 1.0, &product);
+            layer.attended_norm.apply(&mut hidden);
+            seen(place, 2, &hidden);
+            layer.inner.apply(kernel, &hidden, &mut product);
+            for value in &mut product {
+                *value = gelu(*value);
+            }
+            seen(place, 3, &product);
+            layer.outer.apply(kernel, &product, &mut context);
+            add_times(&mut hidden, 1.0, &context);
+            layer.outer_norm.apply(&mut hidden);
+        }
+        Some(hidden)
     }
 
     /// Words and places of all tokens, added.
@@ -135,6 +170,33 @@ impl Transformer {
     }
 }
 
+/// How large each input of each product becomes, layer by layer.
+type LargestInputs = Vec<[Vec<f32>; PRODUCTS]>;
+
+struct Largest<'a>(&'a Transformer, &'a [Vec<u32>]);
+
+impl Work for Largest<'_> {
+    type Output = Option<LargestInputs>;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> Self::Output {
+        let Self(network, samples) = self;
+        let mut largest = LargestInputs::new();
+        for layer in &network.layers {
+            largest.push(layer.products().map(|product| vec![0.0; product.inputs()]));
+        }
+        network.hidden(kernel, samples, |layer, product, inputs| {
+            let largest = &mut largest[layer][product];
+            for row in inputs.chunks_exact(largest.len()) {
+                for (largest, value) in largest.iter_mut().zip(row) {
+                    *largest = largest.max(value.abs());
+                }
+            }
+        })?;
+        Some(largest)
+    }
+}
+
 struct Means<'a>(&'a Transformer, &'a [Vec<u32>]);
 
 impl Work for Means<'_> {
@@ -144,23 +206,7 @@ impl Work for Means<'_> {
     fn run<K: Kernel>(self, kernel: K) -> Self::Output {
         let Self(network, texts) = self;
         let width = network.width;
-        let mut hidden = network.embedded(texts)?;
-        network.norm.apply(&mut hidden);
-        let (mut product, mut context) = (Vec::new(), vec![0.0; hidden.len()]);
-        for layer in &network.layers {
-            layer.query_key_value.apply(kernel, &hidden, &mut product);
-            attend(texts, network.heads, &product, &mut context);
-            layer.attended.apply(kernel, &context, &mut product);
-            add_times(&mut hidden, 1.0, &product);
-            layer.attended_norm.apply(&mut hidden);
-            layer.inner.apply(kernel, &hidden, &mut product);
-            for value in &mut product {
-                *value = gelu(*value);
-            }
-            layer.outer.apply(kernel, &product, &mut context);
-            add_times(&mut hidden, 1.0, &context);
-            layer.outer_norm.apply(&mut hidden);
-        }
+        let hidden = network.hidden(kernel, texts, |_, _, _| {})?;
         let mut rest = hidden.as_slice();
         let mut means = Vec::with_capacity(texts.len());
         for text in texts {
@@ -254,23 +300,51 @@ fn products(rows: [&[f32]; ROWS], matrix: &[f32], width: usize, out: &mut Vec<f3
     }
 }
 
+/// The layers out of their parts. `largest` says how large the inputs of their products become.
+fn layers(
+    parts: &[LayerParts],
+    width: usize,
+    largest: Option<&LargestInputs>,
+) -> Result<Vec<Layer>, Misfit> {
+    let layer = |(place, parts)| {
+        let largest = largest.map(|largest| &largest[place]);
+        Layer::new(parts, width, largest)
+    };
+    parts.iter().enumerate().map(layer).collect()
+}
+
 impl Layer {
-    fn new(parts: LayerParts, width: usize) -> Result<Self, Misfit> {
-        let dense = |parts: DenseParts, input: usize, output: Option<usize>| {
+    fn new(
+        parts: &LayerParts,
+        width: usize,
+        largest: Option<&[Vec<f32>; PRODUCTS]>,
+    ) -> Result<Self, Misfit> {
+        let dense = |product: usize, parts: &DenseParts, input: usize, output: Option<usize>| {
             let fits = parts.weights.len() == input * parts.bias.len()
                 && output.is_none_or(|output| output == parts.bias.len());
-            let dense = fits.then(|| Dense::new(&parts.weights, parts.bias));
+            let largest = largest.map(|largest| largest[product].as_slice());
+            let dense = fits.then(|| Dense::new(&parts.weights, parts.bias.clone(), largest));
             dense.flatten().ok_or(Misfit)
         };
-        let inner = dense(parts.inner, width, None)?;
+        let inner = dense(2, &parts.inner, width, None)?;
         Ok(Self {
-            query_key_value: dense(parts.query_key_value, width, Some(3 * width))?,
-            attended: dense(parts.attended, width, Some(width))?,
-            attended_norm: Norm::new(parts.attended_norm, width)?,
-            outer: dense(parts.outer, inner.outputs(), Some(width))?,
+            query_key_value: dense(0, &parts.query_key_value, width, Some(3 * width))?,
+            attended: dense(1, &parts.attended, width, Some(width))?,
+            attended_norm: Norm::new(parts.attended_norm.clone(), width)?,
+            outer: dense(3, &parts.outer, inner.outputs(), Some(width))?,
             inner,
-            outer_norm: Norm::new(parts.outer_norm, width)?,
+            outer_norm: Norm::new(parts.outer_norm.clone(), width)?,
         })
+    }
+
+    /// In the order in which they come.
+    fn products(&self) -> [&Dense; PRODUCTS] {
+        [
+            &self.query_key_value,
+            &self.attended,
+            &self.inner,
+            &self.outer,
+        ]
     }
 }
 

@@ -9,7 +9,12 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::bert::Config;
 use numeric::transformer::{DenseParts, LayerParts, Misfit, NormParts, Parts, Transformer};
 
-pub(super) fn load(variables: &VarBuilder<'_>, config: &Config) -> Result<Transformer> {
+/// `samples` are tokens of texts such as it will read.
+pub(super) fn load(
+    variables: &VarBuilder<'_>,
+    config: &Config,
+    samples: &[Vec<u32>],
+) -> Result<Transformer> {
     let width = config.hidden_size;
     let embeddings = variables.pp("embeddings");
     let table = |name: &str, rows: usize| {
@@ -32,7 +37,7 @@ pub(super) fn load(variables: &VarBuilder<'_>, config: &Config) -> Result<Transf
         norm: norm(&embeddings.pp("LayerNorm"), config)?,
         layers: layers.collect::<Result<_>>()?,
     };
-    match Transformer::new(parts) {
+    match Transformer::new(parts, samples) {
         Ok(network) => Ok(network),
         Err(Misfit) => bail!("the sizes of the network's parts do not fit together"),
     }

@@ -28,6 +28,22 @@ const MAX_CHARS: usize = 4_000;
 /// Tokens of one batch.
 const BATCH_TOKENS: usize = 1024;
 
+/// Texts such as it will read, from which it learns how large its numbers become ([`Transformer::new`]).
+const SAMPLES: [&str; 12] = [
+    "create_issue: Opens an issue in a repository, with a title, a text in Markdown, labels and people to assign.",
+    "search files: Finds files below a folder whose names match a pattern, and returns their paths.",
+    "send_message: Posts a message to a channel or a thread; needs the channel's id and the text.",
+    "get_forecast: The weather of the next seven days for a latitude and a longitude, in degrees Celsius.",
+    "run_query: Runs a read-only SQL statement against the database and returns at most 1000 rows as JSON.",
+    "listInvoices(customerId, status, from, to): invoices of a customer, newest first, page by page.",
+    "convert_currency: amount (number), from (ISO 4217 code), to (ISO 4217 code).",
+    "Deletes a virtual machine and its disks for ever. This cannot be undone!",
+    "let the team know that the release is out",
+    "What's on my calendar tomorrow morning, and can you move the 9:30 call?",
+    "book a table for two near the station",
+    "pdf to text",
+];
+
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
 const WEIGHTS: &str = "model.safetensors";
@@ -57,10 +73,12 @@ impl MiniLm {
         let config: Config =
             serde_json::from_slice(&read(&config)?).map_err(|error| damaged(&config, &error))?;
         let tokenizer = load_tokenizer(&folder.join(TOKENIZER))?;
+        let samples = SAMPLES.map(|sample| tokens(&tokenizer, sample));
+        let samples = samples.into_iter().collect::<Result<Vec<_>, _>>()?;
         let weights = folder.join(WEIGHTS);
         let model =
             VarBuilder::from_buffered_safetensors(read(&weights)?, DType::F32, &Device::Cpu)
-                .and_then(|variables| bert::load(&variables, &config))
+                .and_then(|variables| bert::load(&variables, &config, &samples))
                 .map_err(|error| damaged(&weights, &error))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let inner = Arc::new(Inner {
@@ -131,17 +149,7 @@ impl Embedder for MiniLm {
 
 impl Inner {
     fn tokens(&self, text: &str) -> Result<Vec<u32>, EmbedError> {
-        let text = text
-            .char_indices()
-            .nth(MAX_CHARS)
-            .map_or(text, |(end, _)| &text[..end]);
-        let failed = |error: tokenizers::Error| EmbedError::Model(error.to_string());
-        Ok(self
-            .tokenizer
-            .encode_fast(text, true)
-            .map_err(failed)?
-            .get_ids()
-            .to_vec())
+        tokens(&self.tokenizer, text)
     }
 
     fn forward(&self, batch: &[Vec<u32>]) -> Result<Vec<Vec<f32>>, EmbedError> {
@@ -150,6 +158,16 @@ impl Inner {
         vectors.iter_mut().for_each(|vector| normalize(vector));
         Ok(vectors)
     }
+}
+
+fn tokens(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, EmbedError> {
+    let text = text
+        .char_indices()
+        .nth(MAX_CHARS)
+        .map_or(text, |(end, _)| &text[..end]);
+    let failed = |error: tokenizers::Error| EmbedError::Model(error.to_string());
+    let encoding = tokenizer.encode_fast(text, true).map_err(failed)?;
+    Ok(encoding.get_ids().to_vec())
 }
 
 /// Groups token lists in their order, each group with at most [`BATCH_TOKENS`] tokens.
