@@ -53,7 +53,7 @@ impl Shown {
     pub(crate) fn description(&self) -> &str {
         match self {
             Self::Own(tool) => &tool.description,
-            Self::Installed(listing) => &listing.version.description,
+            Self::Installed(listing) => &listing.definition.description,
         }
     }
 

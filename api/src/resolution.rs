@@ -13,7 +13,7 @@ use domain::id::{TenantId, ToolId};
 use domain::installation::{ForeignReference, VersionReq, Within, within};
 use domain::tenant::AfterSunset;
 use domain::tool::reference::{Offer, Reference};
-use domain::tool::{Deprecation, ToolError, Visibility};
+use domain::tool::{Deprecation, ToolDefinition, ToolError, Visibility};
 use projections::catalog::{self, Tool, ToolVersion};
 use projections::marketplace::{self, ListedVersion, Listing};
 use projections::{QueryError, TenantConnection, access};
@@ -27,8 +27,10 @@ const MAX_NAMED: usize = 8;
 pub(crate) struct Resolved {
     /// The tool.
     pub(crate) tool: Tool,
-    /// The version.
+    /// The version; its definition is read by whom asks.
     pub(crate) version: ToolVersion,
+    /// Its number.
+    pub(crate) number: Version,
     /// Every version, newest first.
     pub(crate) versions: Vec<Published>,
     /// What those are told who use it.
@@ -49,6 +51,21 @@ pub(crate) struct ResolvedListing {
     pub(crate) deprecation: Option<Deprecation>,
     /// What to know about the answer, each a sentence.
     pub(crate) warnings: Vec<String>,
+}
+
+impl Resolved {
+    /// The definition of the version.
+    ///
+    /// # Errors
+    /// What the read model says.
+    pub(crate) async fn definition(
+        &self,
+        connection: &mut TenantConnection,
+    ) -> Result<ToolDefinition, ApiError> {
+        let key = (self.tool.id.clone(), self.version.tool_version.clone());
+        let mut found = catalog::definitions(connection, std::slice::from_ref(&key)).await?;
+        found.remove(&key).ok_or(ApiError::NotFound)
+    }
 }
 
 /// What decides beside the reference.
@@ -174,6 +191,7 @@ pub(crate) async fn resolve(
     Ok(Some(Resolved {
         tool,
         version,
+        number,
         versions: published,
         deprecation,
         warnings,
@@ -267,8 +285,13 @@ async fn show(
 ) -> Result<ResolvedListing, ApiError> {
     let published = Published::installed(&listing, &versions, range);
     let aliases = standing(&listing, number);
-    let found = versions.into_iter().find(|one| one.tool_version == *number);
-    listing.version = found.ok_or(ApiError::NotFound)?;
+    if listing.version.tool_version != *number {
+        let found = versions.into_iter().find(|one| one.tool_version == *number);
+        listing.version = found.ok_or(ApiError::NotFound)?;
+        let key = (listing.id.clone(), number.clone());
+        let mut found = marketplace::definitions(connection, std::slice::from_ref(&key)).await?;
+        listing.definition = found.remove(&key).ok_or(ApiError::NotFound)?;
+    }
     let version = &listing.version;
     let deprecation = listing.deprecation_of(version).cloned();
     let (named, yanked) = (listing.exact(version), version.yanked.as_deref());

@@ -92,10 +92,13 @@ impl ProjectionError {
             | Self::Vault(VaultError::Altered { .. } | VaultError::KeyAltered { .. })
             | Self::BehindParked { .. }
             | Self::Log(BusError::Corrupt { .. }) => true,
-            // Class 22 (data exception) and 23 (integrity violation): the row, not the server.
-            Self::Database(sqlx::Error::Database(error)) => error
-                .code()
-                .is_some_and(|code| code.starts_with("22") || code.starts_with("23")),
+            // Class 22 (data exception), 23 (integrity violation) and 54 (program limit exceeded, such as a key too
+            // long for an index): the row, not the server.
+            Self::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
+                ["22", "23", "54"]
+                    .iter()
+                    .any(|class| code.starts_with(class))
+            }),
             Self::Database(_)
             | Self::Log(_)
             | Self::Search(_)
@@ -144,4 +147,9 @@ impl From<sqlx::Error> for QueryError {
             other => Self::Unavailable(other),
         }
     }
+}
+
+/// A row holds what this build cannot read.
+pub(crate) fn corrupt(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> QueryError {
+    QueryError::Corrupt(error.into())
 }

@@ -149,3 +149,20 @@ pub trait Projector: Send + Sync {
         self.apply(connection, &batch?).await
     }
 }
+
+/// Checks that the statement for a commit found the row of its object, and no other.
+///
+/// # Errors
+/// [`ProjectionError::Inconsistent`].
+pub(crate) fn exactly_one(recorded: &Recorded, rows: u64) -> Result<(), ProjectionError> {
+    if rows == 1 {
+        return Ok(());
+    }
+    Err(ProjectionError::Inconsistent {
+        stream_sequence: recorded.stream_sequence,
+        reason: format!(
+            "{} {} has no row",
+            recorded.commit.aggregate, recorded.commit.aggregate_id
+        ),
+    })
+}

@@ -44,7 +44,10 @@ pub trait Authorizer: Send + Sync {
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the action {action} on a {kind} is not allowed to you")]
+#[error(
+    "the action {action} on {} {kind} is not allowed to you",
+    article(kind)
+)]
 pub struct Denied {
     /// What was asked.
     pub action: Action,
@@ -54,4 +57,32 @@ pub struct Denied {
     pub hidden: bool,
     /// The policy that decided.
     pub policy_version: String,
+}
+
+/// The article that goes before the kind.
+fn article(kind: &ResourceKind) -> &'static str {
+    match kind.as_str().starts_with(['a', 'e', 'i', 'o', 'u']) {
+        true => "an",
+        false => "a",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_a_sentence() {
+        let told = |action: Action| {
+            let denied = Denied {
+                action,
+                kind: action.kind(),
+                hidden: false,
+                policy_version: String::new(),
+            };
+            denied.to_string()
+        };
+        assert!(told(Action::InstallTool).contains(" on an installation "));
+        assert!(told(Action::RegisterTool).contains(" on a tool "));
+    }
 }

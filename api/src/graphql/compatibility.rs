@@ -1,6 +1,5 @@
 //! What a change of a definition means for its users: between two versions, and before publishing.
 
-use super::loaders::VersionsOf;
 use super::scalars::Sequence;
 use super::session::Session;
 use crate::error::ApiError;
@@ -8,11 +7,12 @@ use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use bus::DispatchError;
 use domain::compatibility::{self, Comparison, compare};
 use domain::id::ToolId;
-use domain::tool::ToolDefinition;
+use domain::tool::reference::{Offer, current, neighbours, numbered};
+use domain::tool::{ToolDefinition, ToolError};
+use projections::QueryError;
 use projections::catalog::{self, ToolVersion};
 use semver::Version;
 use serde_json::Value;
-use std::sync::Arc;
 
 /// The worst of all changes.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
@@ -74,9 +74,15 @@ struct DefinitionChange {
 struct Compatibility {
     /// The version of the old definition.
     from: String,
+    /// The version of the new definition; null for a proposed one that has no number yet.
+    to: Option<String>,
     /// The worst of all changes.
     verdict: CompatibilityVerdict,
-    /// The lowest version that the new definition deserves after the old one.
+    /// Whether the numbers promise no more than the definitions hold: false where publishing is refused with
+    /// `BREAKING_CHANGE`. Null while the new definition has no number.
+    permitted: Option<bool>,
+    /// The lowest version that the new definition deserves after the old one. Of a definition that is compared as
+    /// publishing does, where that version is taken or the number refused: the lowest above all others.
     suggested_version: String,
     /// The changes, at most 200 for each part; the verdict is that of all.
     changes: Vec<DefinitionChange>,
@@ -113,14 +119,19 @@ impl CompatibilityQueries {
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
     ) -> Result<Option<Compatibility>, ApiError> {
-        let versions = versions(Session::of(ctx), &server, &tool, min_sequence).await?;
-        let (from, old) = published(&versions, &from)?;
-        let (_, new) = published(&versions, &to)?;
-        answer(from, old, new).await.map(Some)
+        let session = Session::of(ctx);
+        let known = Known::of(session, &server, &tool, min_sequence).await?;
+        let (from, to) = (known.named(&from)?, known.named(&to)?);
+        let old = known.definition(session, from).await?;
+        let new = known.definition(session, to).await?;
+        let comparison = compared(old, new).await?;
+        let suggested = comparison.suggested_version(from);
+        Ok(Some(shown(from, Some(to), suggested, comparison)))
     }
 
-    /// What publishing a definition would change for those who use a published version. Nothing is
-    /// written; what publishing would refuse is refused.
+    /// What publishing a definition would change for those who use what is published. Nothing is written; what
+    /// publishing would refuse is refused, but a breaking change is told. Null when publishing compares with
+    /// nothing: for a pre-release, and where no release is in use.
     #[graphql(complexity = "10 + child_complexity")]
     async fn proposed_compatibility(
         &self,
@@ -128,79 +139,198 @@ impl CompatibilityQueries {
         #[graphql(desc = "The slug of its server.")] server: String,
         #[graphql(desc = "Which tool.")] tool: String,
         #[graphql(
-            desc = "The published version, such as 1.2.0; the one published last when left out."
+            desc = "A published version to compare with, such as 1.2.0. Left out, it is compared as publishing \
+                    does: with the release next below `version` or, if that is fine, next above it; without \
+                    `version`, with the highest release in use."
         )]
         from: Option<String>,
+        #[graphql(desc = "The version under which it would be published, such as 1.3.0.")]
+        version: Option<String>,
         #[graphql(desc = "The definition.")] proposed: ProposedDefinitionInput,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
     ) -> Result<Option<Compatibility>, ApiError> {
-        let versions = versions(Session::of(ctx), &server, &tool, min_sequence).await?;
-        let from = match (from, versions.first()) {
-            (Some(from), _) => from,
-            (None, Some(latest)) => latest.tool_version.clone(),
-            (None, None) => return Err(ApiError::NotFound),
-        };
-        let (from, old) = published(&versions, &from)?;
+        let session = Session::of(ctx);
+        let known = Known::of(session, &server, &tool, min_sequence).await?;
+        let from = from.map(|from| known.named(&from)).transpose()?;
+        let number = version.as_deref().map(super::mutation::version);
+        let number = number.transpose()?;
         let proposed = ToolDefinition {
             description: proposed.description.trim().to_owned(),
             input_schema: proposed.input_schema,
             output_schema: proposed.output_schema,
             annotations: proposed.annotations,
         };
-        let checked = proposed.checked_hash(tool.trim());
-        checked.map_err(|refusal| ApiError::from(DispatchError::Rejected(refusal)))?;
-        answer(from, old, proposed).await.map(Some)
+        let hash = proposed.checked_hash(tool.trim()).map_err(refused)?;
+        let Some(from) = from else {
+            known.check_free(number.as_ref(), &hash)?;
+            return known.publication(session, number, proposed).await;
+        };
+        let comparison = compared(known.definition(session, from).await?, proposed).await?;
+        let suggested = comparison.suggested_version(from);
+        Ok(Some(shown(from, number.as_ref(), suggested, comparison)))
     }
 }
 
 /// The versions of a tool that the caller may see.
-async fn versions(
-    session: &Session,
-    server: &str,
-    tool: &str,
-    min_sequence: Option<Sequence>,
-) -> Result<Arc<Vec<ToolVersion>>, ApiError> {
-    session.caught_up(catalog::NAME, min_sequence).await?;
-    let id = ToolId::derive(&session.caller.tenant, server.trim(), tool.trim());
-    let tool = session.tool(id).await?.ok_or(ApiError::NotFound)?;
-    let loaders = session.loaders_at(tool.0.moment);
-    let versions = loaders.load_one(VersionsOf(tool.0.id)).await?;
-    Ok(versions.unwrap_or_default())
+struct Known {
+    tool: ToolId,
+    versions: Vec<(Version, ToolVersion)>,
 }
 
-fn published(versions: &[ToolVersion], text: &str) -> Result<(Version, ToolDefinition), ApiError> {
-    let wanted = super::mutation::version(text)?;
-    let found = versions
-        .iter()
-        .find(|version| version.tool_version == wanted.to_string())
-        .ok_or_else(|| ApiError::Rejected {
+impl Known {
+    async fn of(
+        session: &Session,
+        server: &str,
+        tool: &str,
+        min_sequence: Option<Sequence>,
+    ) -> Result<Self, ApiError> {
+        session.caught_up(catalog::NAME, min_sequence).await?;
+        let id = ToolId::derive(&session.caller.tenant, server.trim(), tool.trim());
+        let tool = session.tool(id).await?.ok_or(ApiError::NotFound)?.0.id;
+        let mut reads = session.reads().await?;
+        let found = catalog::versions_by_tool(&mut reads, std::slice::from_ref(&tool)).await?;
+        let mut versions = Vec::new();
+        for version in found.into_values().flatten() {
+            let number = Version::parse(&version.tool_version);
+            let number = number.map_err(|error| QueryError::Corrupt(error.into()))?;
+            versions.push((number, version));
+        }
+        Ok(Self { tool, versions })
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = &Version> {
+        self.versions.iter().map(|(number, _)| number)
+    }
+
+    /// The published version that a text names.
+    fn named(&self, text: &str) -> Result<&Version, ApiError> {
+        let wanted = super::mutation::version(text)?;
+        let found = numbered(self.numbers(), &wanted);
+        found.ok_or_else(|| ApiError::Rejected {
             code: "VERSION_NOT_FOUND",
             message: format!("the tool has no version {wanted}; `versions` of the tool lists them"),
-        })?;
-    let definition = ToolDefinition {
-        description: found.description.clone(),
-        input_schema: found.input_schema.clone(),
-        output_schema: found.output_schema.clone(),
-        annotations: found.annotations.clone(),
-    };
-    Ok((wanted, definition))
+        })
+    }
+
+    async fn definition(
+        &self,
+        session: &Session,
+        version: &Version,
+    ) -> Result<ToolDefinition, ApiError> {
+        let key = (self.tool.clone(), version.to_string());
+        let mut reads = session.reads().await?;
+        let mut found = catalog::definitions(&mut reads, std::slice::from_ref(&key)).await?;
+        found.remove(&key).ok_or(ApiError::NotFound)
+    }
+
+    /// That a number is not taken by another definition.
+    fn check_free(&self, number: Option<&Version>, hash: &str) -> Result<(), ApiError> {
+        let same = |number: &Version| {
+            let mut versions = self.versions.iter();
+            versions.find(|(known, _)| known.cmp_precedence(number).is_eq())
+        };
+        match number.and_then(|number| Some((number, same(number)?))) {
+            Some((number, (known, version)))
+                if known != number || version.definition_hash != hash =>
+            {
+                let version = known.clone();
+                Err(refused(ToolError::VersionTaken { version }))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// What publishing compares, and what it would find first: as `Tool::publish_version` in the domain.
+    async fn publication(
+        &self,
+        session: &Session,
+        number: Option<Version>,
+        proposed: ToolDefinition,
+    ) -> Result<Option<Compatibility>, ApiError> {
+        let offers = self.offers();
+        let is_release = |version: &&Version| version.pre.is_empty();
+        let (below, above) = match &number {
+            Some(number) if !number.pre.is_empty() => return Ok(None),
+            Some(number) => match numbered(self.numbers(), number) {
+                // Published already, with this definition.
+                Some(same) => (Some(same), None),
+                None => neighbours(&offers, number),
+            },
+            None => (current(offers).filter(is_release), None),
+        };
+        let below = match below {
+            Some(below) => {
+                let old = self.definition(session, below).await?;
+                let comparison = compared(old, proposed.clone()).await?;
+                let number = number.as_ref();
+                let suggested = match number {
+                    Some(number) if !comparison.permits(below, number) => {
+                        self.above_all(&comparison)
+                    }
+                    Some(_) | None => self.free(below, &comparison),
+                };
+                Some(shown(below, number, suggested, comparison))
+            }
+            None => None,
+        };
+        let refused = |found: &Compatibility| found.permitted == Some(false);
+        let (Some(above), Some(number)) = (above, &number) else {
+            return Ok(below);
+        };
+        if below.as_ref().is_some_and(refused) {
+            return Ok(below);
+        }
+        let comparison = compared(proposed, self.definition(session, above).await?).await?;
+        let suggested = self.above_all(&comparison);
+        let above = shown(number, Some(above), suggested, comparison);
+        Ok(match below {
+            Some(below) if !refused(&above) => Some(below),
+            Some(_) | None => Some(above),
+        })
+    }
+
+    fn offers(&self) -> Vec<Offer<'_>> {
+        let offers = self.versions.iter().map(|(version, row)| Offer {
+            version,
+            yanked: row.mark.yanked.is_some(),
+        });
+        offers.collect()
+    }
+
+    /// The lowest version that a definition deserves after another one, if nobody has it.
+    fn free(&self, after: &Version, comparison: &Comparison) -> Version {
+        let suggested = comparison.suggested_version(after);
+        let taken = numbered(self.numbers(), &suggested).is_some();
+        if taken && comparison.verdict() != compatibility::Verdict::Identical {
+            return self.above_all(comparison);
+        }
+        suggested
+    }
+
+    /// The lowest version that a definition deserves above everything that was published.
+    fn above_all(&self, comparison: &Comparison) -> Version {
+        let highest = self.numbers().max().cloned();
+        comparison.suggested_version(&highest.unwrap_or(Version::new(0, 0, 0)))
+    }
+}
+
+fn refused(refusal: ToolError) -> ApiError {
+    DispatchError::Rejected(refusal).into()
 }
 
 /// Compares on a thread that may be busy: the largest schemas take tens of milliseconds.
-async fn answer(
-    from: Version,
-    old: ToolDefinition,
-    new: ToolDefinition,
-) -> Result<Compatibility, ApiError> {
+async fn compared(old: ToolDefinition, new: ToolDefinition) -> Result<Comparison, ApiError> {
     let compared = tokio::task::spawn_blocking(move || compare(&old, &new)).await;
-    let comparison = compared.map_err(|error| ApiError::internal(&error))?;
-    Ok(shown(&from, comparison))
+    compared.map_err(|error| ApiError::internal(&error))
 }
 
-fn shown(from: &Version, comparison: Comparison) -> Compatibility {
-    let suggested_version = comparison.suggested_version(from).to_string();
-    let verdict = comparison.verdict().into();
+fn shown(
+    from: &Version,
+    to: Option<&Version>,
+    suggested: Version,
+    comparison: Comparison,
+) -> Compatibility {
     let change = |change: compatibility::Change| DefinitionChange {
         part: change.part.into(),
         path: change.path,
@@ -210,8 +340,10 @@ fn shown(from: &Version, comparison: Comparison) -> Compatibility {
     };
     Compatibility {
         from: from.to_string(),
-        verdict,
-        suggested_version,
+        to: to.map(ToString::to_string),
+        verdict: comparison.verdict().into(),
+        permitted: to.map(|to| comparison.permits(from, to)),
+        suggested_version: suggested.to_string(),
         changes: comparison.changes.into_iter().map(change).collect(),
     }
 }

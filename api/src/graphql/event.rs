@@ -1,7 +1,7 @@
 //! One event of the log, the same type wherever it is met: in a history, in the audit log, live.
 
+use super::actor::Actor;
 use super::scalars::{Sequence, UuidScalar};
-use super::tool::Actor;
 use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};
 use projections::archive::LoggedEvent;

@@ -1,12 +1,12 @@
 //! Grants: who holds which role, since when and by whom.
 
+use super::actor::Actor;
 use super::as_of::AsOf;
 use super::connection::{DEFAULT_FIRST, PageOf, connection, cost, page_request};
 use super::enums::Role;
 use super::principal::Principal;
 use super::scalars::Sequence;
 use super::session::Session;
-use super::tool::Actor;
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use async_graphql::connection::EmptyFields;

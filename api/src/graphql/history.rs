@@ -1,6 +1,6 @@
 //! The history of an object: each event with what it changed.
 
-use super::connection::{PageOf, connection, page_request};
+use super::connection::{DEFAULT_FIRST, PageOf, connection, cost, page_request};
 use super::enums::Direction;
 use super::event::Event;
 use super::loaders::{HistoryOf, Loaders};
@@ -13,8 +13,9 @@ use async_graphql::{Context, Enum, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::id::ServerId;
 use domain::{AggregateRoot, diff};
+use futures::FutureExt;
 use projections::archive::history::{self, HistoryRange};
-use projections::{Page, archive, catalog};
+use projections::{Page, PageRequest, archive, catalog};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -79,78 +80,95 @@ enum ChangeKind {
     Removed,
 }
 
-/// Which part of a history is asked for.
-pub(super) struct HistoryPart {
-    pub(super) first: i32,
-    pub(super) after: Option<String>,
-    pub(super) direction: Direction,
-    pub(super) min_sequence: Option<Sequence>,
+/// The history of an object. Its one field is a field of the object, whatever that is.
+pub(super) struct Historied {
+    of: ParkedOf,
+    action: Action,
+    resource: Resource,
 }
 
-/// The history of a tool.
-pub(super) async fn of_tool(
-    session: &Session,
-    tool: &catalog::Tool,
-    part: HistoryPart,
-) -> Result<HistoryConnection, ApiError> {
-    let resource = Resource::tool(tool.visibility).named(tool.id.as_str());
-    session.authorize(Action::ReadToolHistory, &resource)?;
-    read::<domain::tool::Tool>(session, tool.id.as_str(), part).await
+#[Object]
+impl Historied {
+    /// What has happened to it and what each event changed. Of servers and tools for those who keep or audit
+    /// the registry; of all else for owners, administrators and auditors.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Newest or oldest first.", default_with = "Direction::Desc")]
+        direction: Direction,
+        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
+        min_sequence: Option<Sequence>,
+    ) -> Option<Result<HistoryConnection, ApiError>> {
+        let session = Session::of(ctx);
+        let read = async {
+            session.authorize(self.action, &self.resource)?;
+            session.caught_up(archive::NAME, min_sequence).await?;
+            self.read(session, page_request(session, first, after)?, direction)
+                .await
+        };
+        Some(read.boxed().await)
+    }
 }
 
-/// The history of a server.
-pub(super) async fn of_server(
-    session: &Session,
-    id: &ServerId,
-    part: HistoryPart,
-) -> Result<HistoryConnection, ApiError> {
-    let resource = Resource::server().named(id.as_str());
-    session.authorize(Action::ReadServerHistory, &resource)?;
-    read::<domain::server::Server>(session, id.as_str(), part).await
-}
+impl Historied {
+    pub(super) fn of_tool(tool: &catalog::Tool) -> Self {
+        let resource = Resource::tool(tool.visibility).named(tool.id.as_str());
+        Self {
+            of: ParkedOf::new::<domain::tool::Tool>(tool.id.as_str()),
+            action: Action::ReadToolHistory,
+            resource,
+        }
+    }
 
-/// The history of any other object of the caller's tenant: for owners, administrators and auditors.
-pub(super) async fn of<A: AggregateRoot>(
-    session: &Session,
-    id: &str,
-    part: HistoryPart,
-) -> Result<HistoryConnection, ApiError> {
-    session.authorize(Action::ReadAudit, &Resource::tenant())?;
-    read::<A>(session, id, part).await
-}
+    pub(super) fn of_server(id: &ServerId) -> Self {
+        Self {
+            of: ParkedOf::new::<domain::server::Server>(id.as_str()),
+            action: Action::ReadServerHistory,
+            resource: Resource::server().named(id.as_str()),
+        }
+    }
 
-async fn read<A: AggregateRoot>(
-    session: &Session,
-    id: &str,
-    part: HistoryPart,
-) -> Result<HistoryConnection, ApiError> {
-    session.caught_up(archive::NAME, part.min_sequence).await?;
-    let request = page_request(session, part.first, part.after)?;
-    let continues = request.after.is_some();
-    let key = HistoryOf {
-        aggregate: A::TYPE,
-        id: id.to_owned(),
-        range: HistoryRange {
-            first: request.first,
-            after: request.after,
-            descending: part.direction == Direction::Desc,
-        },
-    };
-    let page = session.loaders.load_one(key).await?;
-    let page = page.map(Arc::unwrap_or_clone).unwrap_or(Page {
-        items: Vec::new(),
-        has_next: false,
-    });
-    let completeness = Completeness(ParkedOf {
-        aggregate: A::TYPE,
-        id: id.to_owned(),
-    });
-    Ok(connection(
-        page,
-        continues,
-        completeness,
-        HistoryEntry::from,
-    ))
+    /// Of any other object of the caller's tenant.
+    pub(super) fn of<A: AggregateRoot>(id: &str) -> Self {
+        Self {
+            of: ParkedOf::new::<A>(id),
+            action: Action::ReadAudit,
+            resource: Resource::tenant(),
+        }
+    }
+
+    async fn read(
+        &self,
+        session: &Session,
+        request: PageRequest,
+        direction: Direction,
+    ) -> Result<HistoryConnection, ApiError> {
+        let continues = request.after.is_some();
+        let key = HistoryOf {
+            aggregate: self.of.aggregate,
+            id: self.of.id.clone(),
+            range: HistoryRange {
+                first: request.first,
+                after: request.after,
+                descending: direction == Direction::Desc,
+            },
+        };
+        let page = session.loaders.load_one(key).await?;
+        let page = page.map(Arc::unwrap_or_clone).unwrap_or(Page {
+            items: Vec::new(),
+            has_next: false,
+        });
+        let completeness = Completeness(self.of.clone());
+        Ok(connection(
+            page,
+            continues,
+            completeness,
+            HistoryEntry::from,
+        ))
+    }
 }
 
 /// The parked commits of an object.
@@ -158,6 +176,15 @@ async fn read<A: AggregateRoot>(
 pub(super) struct ParkedOf {
     aggregate: &'static str,
     id: String,
+}
+
+impl ParkedOf {
+    fn new<A: AggregateRoot>(id: &str) -> Self {
+        Self {
+            aggregate: A::TYPE,
+            id: id.to_owned(),
+        }
+    }
 }
 
 impl Loader<ParkedOf> for Loaders {

@@ -46,10 +46,6 @@ pub(super) struct ToolsOf {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct ToolCountOf(pub(super) ServerId);
 
-/// The versions of a tool, newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct VersionsOf(pub(super) ToolId);
-
 /// A principal by id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct PrincipalKey(pub(super) PrincipalId);
@@ -150,25 +146,6 @@ impl Loader<ToolCountOf> for Loaders {
         Ok(found
             .into_iter()
             .map(|(id, count)| (ToolCountOf(id), count))
-            .collect())
-    }
-}
-
-impl Loader<VersionsOf> for Loaders {
-    type Value = Arc<Vec<catalog::ToolVersion>>;
-    type Error = ApiError;
-
-    async fn load(
-        &self,
-        keys: &[VersionsOf],
-    ) -> Result<HashMap<VersionsOf, Self::Value>, ApiError> {
-        let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
-        let mut reads = self.reads().await?;
-        let found = catalog::versions_by_tool(&mut reads, &ids).await?;
-        reads.keep();
-        Ok(found
-            .into_iter()
-            .map(|(id, versions)| (VersionsOf(id), Arc::new(versions)))
             .collect())
     }
 }

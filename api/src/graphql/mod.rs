@@ -8,13 +8,14 @@
 //! 1. [`schema`], [`query`] and [`mutation`]: the roots. The committed `api/schema.graphql` shows it all.
 //! 2. [`server`], [`tool`], [`principal`], [`publisher`], [`tenant`], [`search`], [`recommend`], [`registry`], [`ledger`], [`node`], [`grant`],
 //!    [`taxonomy`], [`review`], [`rating`], [`facets`],
-//!    [`access_at`], [`policy`], [`compatibility`]: one file for each type, with its entries. [`as_of`]: the moment that an entry looks at.
+//!    [`access_at`], [`actor`], [`policy`], [`compatibility`]: one file for each type, with its entries. [`as_of`]: the moment that an entry looks at.
 //!    [`marketplace`]: what other tenants offer, and who has installed it. [`connection`] makes pages, [`loaders`] gathers what nested fields need.
 //! 3. [`event`], [`history`] and [`audit`]: what has happened; [`live`]: the same as it happens, over WebSocket.
 //! 4. [`handler`], [`documents`], [`limits`], [`error`] and [`nulls`]: what a request passes on its way in and out; [`session`]: what
 //!    its resolvers share; [`graphiql`]: the page for browsers.
 
 mod access_at;
+mod actor;
 mod as_of;
 mod audit;
 mod compatibility;

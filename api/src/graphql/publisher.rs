@@ -1,8 +1,7 @@
 //! Publishers: the namespaces of the tenant, and who stands behind a server.
 
 use super::connection::{DEFAULT_FIRST, PageOf, connection, cost, page_request};
-use super::enums::Direction;
-use super::history::{self, HistoryConnection, HistoryPart};
+use super::history::Historied;
 use super::loaders::{BehindName, PublisherKey};
 use super::scalars::Sequence;
 use super::session::Session;
@@ -103,27 +102,9 @@ impl Publisher {
         self.0.updated_at
     }
 
-    /// What has happened to it and what each event changed. For owners, administrators and
-    /// auditors.
-    #[graphql(complexity = "cost(first, child_complexity)")]
-    async fn history(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
-        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
-        #[graphql(desc = "Newest or oldest first.", default_with = "Direction::Desc")]
-        direction: Direction,
-        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
-        min_sequence: Option<Sequence>,
-    ) -> Option<Result<HistoryConnection, ApiError>> {
-        let part = HistoryPart {
-            first,
-            after,
-            direction,
-            min_sequence,
-        };
-        let (session, id) = (Session::of(ctx), self.0.id.as_str());
-        Some(history::of::<domain::publisher::Publisher>(session, id, part).await)
+    #[graphql(flatten)]
+    async fn historied(&self) -> Historied {
+        Historied::of::<domain::publisher::Publisher>(self.0.id.as_str())
     }
 }
 

@@ -1,12 +1,10 @@
 //! Reviews: the type, and the list of them below a tool.
 
-use super::connection::{DEFAULT_FIRST, PageOf, connection, cost, page_request};
-use super::enums::Direction;
-use super::history::{self, HistoryConnection, HistoryPart};
+use super::connection::{PageOf, connection, page_request};
+use super::history::Historied;
 use super::loaders::Loaders;
 use super::marketplace::ListingKey;
 use super::node::NodeId;
-use super::scalars::Sequence;
 use super::session::Session;
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
@@ -112,27 +110,9 @@ impl Review {
         self.0.updated_at
     }
 
-    /// What has happened to it and what each event changed. For owners, administrators and
-    /// auditors.
-    #[graphql(complexity = "cost(first, child_complexity)")]
-    async fn history(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
-        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
-        #[graphql(desc = "Newest or oldest first.", default_with = "Direction::Desc")]
-        direction: Direction,
-        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
-        min_sequence: Option<Sequence>,
-    ) -> Option<Result<HistoryConnection, ApiError>> {
-        let part = HistoryPart {
-            first,
-            after,
-            direction,
-            min_sequence,
-        };
-        let (session, id) = (Session::of(ctx), self.0.id.as_str());
-        Some(history::of::<domain::review::Review>(session, id, part).await)
+    #[graphql(flatten)]
+    async fn historied(&self) -> Historied {
+        Historied::of::<domain::review::Review>(self.0.id.as_str())
     }
 }
 

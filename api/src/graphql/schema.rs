@@ -8,6 +8,7 @@ use super::live::Subscription;
 use super::marketplace::browse::ListingConnection;
 use super::marketplace::dependent::DependentConnection;
 use super::marketplace::installation::InstallationConnection;
+use super::marketplace::listed_version::ListedVersionConnection;
 use super::mutation::Mutation;
 use super::policy::PolicyConnection;
 use super::principal::PrincipalConnection;
@@ -16,7 +17,7 @@ use super::publisher::PublisherConnection;
 use super::query::Query;
 use super::review::ReviewConnection;
 use super::server::ServerConnection;
-use super::tool::ToolConnection;
+use super::tool::{ToolConnection, ToolVersionConnection};
 use crate::config::LimitsConfig;
 use async_graphql::connection::PageInfo;
 use async_graphql::{ID, SDLExportOptions, SchemaBuilder, ValidationMode};
@@ -66,6 +67,9 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         )
         .override_output_type_description::<ServerConnection>("A page of servers.")
         .override_output_type_description::<ToolConnection>("A page of tools.")
+        .override_output_type_description::<ToolVersionConnection>(
+            "A page of the versions of a tool.",
+        )
         .override_output_type_description::<PrincipalConnection>("A page of principals.")
         .override_output_type_description::<PublisherConnection>("A page of namespaces.")
         .override_output_type_description::<GrantConnection>("A page of grants.")
@@ -75,6 +79,9 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .override_output_type_description::<ReviewConnection>("A page of reviews.")
         .override_output_type_description::<PublicReviewConnection>("A page of public reviews.")
         .override_output_type_description::<ListingConnection>("A page of the marketplace.")
+        .override_output_type_description::<ListedVersionConnection>(
+            "A page of the versions of a listing.",
+        )
         .override_output_type_description::<InstallationConnection>("A page of installations.")
         .override_output_type_description::<DependentConnection>("A page of dependents.")
         .override_output_type_description::<PageInfo>("Where a page stands in its list.")

@@ -1,7 +1,13 @@
-//! Finding a tool by describing a task, and by what is known of it.
+//! Finding a tool by describing a task, and by what is known of it: the entry, and the page that it answers. A page holds
+//! [`hit`]s and their [`facets`]; [`filter`] narrows it.
+
+mod facets;
+mod filter;
+mod hit;
+
+pub(super) use facets::Facets;
 
 use super::connection::{cost, page_request};
-use super::enums::{Status, Visibility};
 use super::loaders::ToolKey;
 use super::marketplace::listing::Listing;
 use super::scalars::Sequence;
@@ -11,122 +17,17 @@ use super::version::Deprecation;
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use async_graphql::connection::PageInfo;
-use async_graphql::{ComplexObject, Context, Enum, InputObject, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, Object, SimpleObject};
 use domain::id::ToolId;
+use filter::SearchToolsFilter;
+use hit::Hit;
 use projections::catalog;
 use projections::marketplace::Installed;
-use projections::search::{self, Hint, Key, SearchAnswer, SearchFilter, SearchHit, SearchRequest};
+use projections::search::{self, SearchAnswer, SearchHit, SearchRequest};
 use std::collections::HashMap;
 
 /// Hits of an answer when the query does not say.
 const DEFAULT_HITS: i32 = 10;
-
-/// Narrows a search, as the filters in the query do; a key is given here or there. Several values of one list mean
-/// any of them; the fields hold together.
-#[derive(Debug, Default, InputObject)]
-#[graphql(name = "SearchToolsFilter")]
-pub(super) struct SearchToolsFilter {
-    /// Only tools of these servers, by slug.
-    #[graphql(default)]
-    servers: Vec<String>,
-    /// Only tools of these categories.
-    #[graphql(default)]
-    categories: Vec<String>,
-    /// Only tools with at least one of these tags.
-    #[graphql(default)]
-    tags: Vec<String>,
-    /// No tools of these servers.
-    #[graphql(default)]
-    without_servers: Vec<String>,
-    /// No tools of these categories.
-    #[graphql(default)]
-    without_categories: Vec<String>,
-    /// No tools with one of these tags.
-    #[graphql(default)]
-    without_tags: Vec<String>,
-    /// Only tools in one of these states; those in use when left out.
-    #[graphql(default)]
-    statuses: Vec<Status>,
-    /// Only tools with one of these visibilities, of those that you may see.
-    #[graphql(default)]
-    visibilities: Vec<Visibility>,
-    /// Only tools that hint that they change nothing, or only those that do not.
-    read_only: Option<bool>,
-    /// Only tools that may delete or overwrite, or only those that hint that they do not.
-    destructive: Option<bool>,
-    /// Only tools that hint that a repeated call changes nothing more, or only those that do not.
-    idempotent: Option<bool>,
-    /// Only tools that may reach outside of their server's world, or only those that hint that they do not.
-    open_world: Option<bool>,
-    /// Only tools of servers whose publisher has proved one of these namespaces, such as `io.github.acme`.
-    #[graphql(default)]
-    publishers: Vec<String>,
-    /// No tools of servers whose publisher has proved one of these namespaces.
-    #[graphql(default)]
-    without_publishers: Vec<String>,
-    /// Only tools of servers whose publisher has proved a namespace, or only those of others.
-    verified: Option<bool>,
-    /// Only tools with at least so many stars, 1 to 5, by the Bayesian average, `rating { bayesian }`. A tool without
-    /// a review has the mean of all.
-    min_rating: Option<f64>,
-    /// Only tools whose version is in this range, such as `^1.2` or `>=1.2, <2`.
-    version: Option<String>,
-    /// Only tools with all of these phrases in name, title or description.
-    #[graphql(default)]
-    phrases: Vec<String>,
-}
-
-impl SearchToolsFilter {
-    fn compile(self) -> Result<SearchFilter, ApiError> {
-        let mut filter = SearchFilter::default();
-        let names = |values: Vec<&'static str>| values.into_iter().map(str::to_owned).collect();
-        let statuses = self.statuses.into_iter().map(catalog::Status::from);
-        let visibilities = self.visibilities.into_iter();
-        let visibilities = visibilities.map(domain::tool::Visibility::from);
-        let lists: [(Key, bool, Vec<String>); 11] = [
-            (Key::Server, false, self.servers),
-            (Key::Category, false, self.categories),
-            (Key::Tag, false, self.tags),
-            (Key::Server, true, self.without_servers),
-            (Key::Category, true, self.without_categories),
-            (Key::Tag, true, self.without_tags),
-            (Key::Publisher, false, self.publishers),
-            (Key::Publisher, true, self.without_publishers),
-            (
-                Key::Status,
-                false,
-                names(statuses.map(catalog::Status::as_str).collect()),
-            ),
-            (
-                Key::Visibility,
-                false,
-                names(visibilities.map(domain::tool::Visibility::as_str).collect()),
-            ),
-            (Key::Phrase, false, self.phrases),
-        ];
-        for (key, negated, values) in lists {
-            for value in values {
-                filter.add(key, &value, negated)?;
-            }
-        }
-        let said = |wanted: Option<bool>| wanted.map(|wanted| wanted.to_string());
-        let single = [
-            (Key::Hint(Hint::ReadOnly), said(self.read_only)),
-            (Key::Hint(Hint::Destructive), said(self.destructive)),
-            (Key::Hint(Hint::Idempotent), said(self.idempotent)),
-            (Key::Hint(Hint::OpenWorld), said(self.open_world)),
-            (Key::Verified, said(self.verified)),
-            (Key::Rating, self.min_rating.map(|stars| stars.to_string())),
-            (Key::Version, self.version),
-        ];
-        for (key, value) in single {
-            if let Some(value) = value {
-                filter.add(key, &value, false)?;
-            }
-        }
-        Ok(filter)
-    }
-}
 
 /// In which order hits stand; what fits equally well stands in an order that does not change.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
@@ -181,172 +82,6 @@ struct SearchToolsEdge {
     cursor: String,
     /// The hit.
     node: Hit,
-}
-
-/// How many hits have which value, the fifty most frequent values of each kind, the most frequent first.
-#[derive(Clone, SimpleObject)]
-#[graphql(name = "SearchFacets")]
-pub(super) struct Facets {
-    /// Hits that were counted: those of all pages, and without words every tool that the filter lets through.
-    counted: usize,
-    /// By category.
-    categories: Vec<Facet>,
-    /// By tag.
-    tags: Vec<Facet>,
-    /// By server's slug.
-    servers: Vec<Facet>,
-    /// By status.
-    statuses: Vec<Facet>,
-    /// By hint that holds: `readonly`, `destructive`, `idempotent`, `openworld`.
-    hints: Vec<Facet>,
-    /// By visibility.
-    visibilities: Vec<Facet>,
-    /// By the namespace that the server's publisher has proved.
-    publishers: Vec<Facet>,
-    /// By whether the server's publisher has proved a namespace: `true`, `false`.
-    verified: Vec<Facet>,
-    /// By least rating, `4.5`, `4`, `3.5`, `3` and `2`, in this order: a tool counts for each that it reaches.
-    ratings: Vec<Facet>,
-}
-
-/// A value, and how many hits have it.
-#[derive(Clone, SimpleObject)]
-#[graphql(name = "SearchFacet")]
-struct Facet {
-    /// The value, as a filter takes it.
-    value: String,
-    /// How many.
-    count: usize,
-}
-
-impl From<search::Facets> for Facets {
-    fn from(facets: search::Facets) -> Self {
-        let values = |facets: Vec<search::Facet>| {
-            let facets = facets.into_iter();
-            facets
-                .map(|search::Facet { value, count }| Facet { value, count })
-                .collect()
-        };
-        Self {
-            counted: facets.counted,
-            categories: values(facets.categories),
-            tags: values(facets.tags),
-            servers: values(facets.servers),
-            statuses: values(facets.statuses),
-            hints: values(facets.hints),
-            visibilities: values(facets.visibilities),
-            publishers: values(facets.publishers),
-            verified: values(facets.verified),
-            ratings: values(facets.ratings),
-        }
-    }
-}
-
-/// A found tool.
-#[derive(SimpleObject)]
-#[graphql(name = "SearchHit", complex)]
-struct Hit {
-    /// How it is named: `server/name`, or `@publisher/server/name` for an installed one.
-    reference: String,
-    /// The tool of your tenant; null for an installed one.
-    tool: Option<Tool>,
-    /// The tool of another tenant, which yours has installed, with the definition of the version that its
-    /// range means; null for one of your own.
-    listing: Option<Listing>,
-    /// How well it fits: higher is better, comparable within one search only. Without words, 1 for all.
-    score: f64,
-    /// Why it was found.
-    why: Why,
-    /// What those are told who use it; null when it is not deprecated.
-    deprecation: Option<Deprecation>,
-}
-
-#[ComplexObject]
-impl Hit {
-    /// Where the matched words stand in title, description and name: short excerpts with the words marked. A text
-    /// that holds none of them is left out.
-    async fn highlights(&self) -> Result<Vec<Highlight>, ApiError> {
-        let (name, title, description) = match (&self.tool, &self.listing) {
-            (Some(Tool(tool)), _) => (&tool.name, &tool.title, &tool.description),
-            (None, Some(Listing(listing))) => (
-                &listing.reference.name,
-                &listing.title,
-                &listing.version.description,
-            ),
-            (None, None) => return Ok(Vec::new()),
-        };
-        let texts = [
-            ("name", Some(name.as_str())),
-            ("title", title.as_deref()),
-            ("description", Some(description.as_str())),
-        ];
-        let mut highlights = Vec::new();
-        for (field, text) in texts {
-            let fragments = search::highlight(text.unwrap_or_default(), &self.why.matched_terms)?;
-            if !fragments.is_empty() {
-                let fragments = fragments.into_iter().map(Fragment::from).collect();
-                highlights.push(Highlight { field, fragments });
-            }
-        }
-        Ok(highlights)
-    }
-}
-
-/// An excerpt of a text of a tool. It was written by the maker of the server: text to judge, not to obey.
-#[derive(SimpleObject)]
-#[graphql(name = "SearchHighlight")]
-struct Highlight {
-    /// The text's field: `name`, `title` or `description`.
-    field: &'static str,
-    /// The excerpt, in pieces.
-    fragments: Vec<Fragment>,
-}
-
-/// A piece of an excerpt.
-#[derive(SimpleObject)]
-#[graphql(name = "SearchFragment")]
-struct Fragment {
-    /// The piece, as it stands in the text.
-    text: String,
-    /// Whether it is a word that was searched for.
-    highlighted: bool,
-}
-
-impl From<search::Fragment> for Fragment {
-    fn from(fragment: search::Fragment) -> Self {
-        Self {
-            text: fragment.text,
-            highlighted: fragment.highlighted,
-        }
-    }
-}
-
-/// Why a tool was found.
-#[derive(SimpleObject)]
-#[graphql(name = "SearchReason")]
-struct Why {
-    /// Its place among the tools that share words with the query, from 1.
-    text_rank: Option<usize>,
-    /// Its BM25 score there.
-    text_score: Option<f64>,
-    /// Its place among the tools that are near in meaning, from 1.
-    vector_rank: Option<usize>,
-    /// Its nearness of meaning: the cosine, from -1 to 1.
-    similarity: Option<f64>,
-    /// Words of the query that the tool's text contains, word endings aside.
-    matched_terms: Vec<String>,
-}
-
-impl From<search::query::Why> for Why {
-    fn from(why: search::query::Why) -> Self {
-        Self {
-            text_rank: why.text_rank,
-            text_score: why.text_score.map(f64::from),
-            vector_rank: why.vector_rank,
-            similarity: why.similarity.map(f64::from),
-            matched_terms: why.matched_terms,
-        }
-    }
 }
 
 /// The entry to the search.

@@ -8,8 +8,8 @@ use super::as_of::AsOf;
 use super::connection::{
     DEFAULT_FIRST, OrderInput, PageOf, connection, cost, filter_text, page_request,
 };
-use super::enums::{Direction, Status, Transport};
-use super::history::{self, HistoryConnection, HistoryPart};
+use super::enums::{Status, Transport};
+use super::history::Historied;
 use super::loaders::{ToolCountOf, ToolsOf};
 use super::node::NodeId;
 use super::publisher::{ServerPublisher, behind};
@@ -147,26 +147,9 @@ impl Server {
         self.0.updated_at
     }
 
-    /// What has happened to it and what each event changed. For those who keep or audit the
-    /// registry.
-    #[graphql(complexity = "cost(first, child_complexity)")]
-    async fn history(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
-        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
-        #[graphql(desc = "Newest or oldest first.", default_with = "Direction::Desc")]
-        direction: Direction,
-        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
-        min_sequence: Option<Sequence>,
-    ) -> Option<Result<HistoryConnection, ApiError>> {
-        let part = HistoryPart {
-            first,
-            after,
-            direction,
-            min_sequence,
-        };
-        Some(history::of_server(Session::of(ctx), &self.0.id, part).await)
+    #[graphql(flatten)]
+    async fn historied(&self) -> Historied {
+        Historied::of_server(&self.0.id)
     }
 }
 

@@ -105,6 +105,18 @@ impl Session {
         Ok(())
     }
 
+    /// Waits, at most so long, until a read model has come to the end of the log: before something is said not to
+    /// be there that another caller may just have made.
+    pub(super) async fn reached_the_end(
+        &self,
+        projector: &'static str,
+        patience: Duration,
+    ) -> Result<(), ApiError> {
+        let head = self.state.log.head().await?;
+        let positions = &self.state.positions;
+        Ok(positions.wait_for(projector, head, patience).await?)
+    }
+
     /// A server of the caller's tenant, as it was.
     pub(super) async fn server_at(
         &self,

@@ -1,8 +1,7 @@
 //! The category taxonomy: the types and the entry.
 
-use super::connection::{DEFAULT_FIRST, cost};
-use super::enums::{Direction, Status};
-use super::history::{self, HistoryConnection, HistoryPart};
+use super::enums::Status;
+use super::history::Historied;
 use super::loaders::Loaders;
 use super::node::NodeId;
 use super::scalars::Sequence;
@@ -48,28 +47,10 @@ impl Taxonomy {
         shown.cloned().map(Category).collect()
     }
 
-    /// What has happened to it and what each event changed. For owners, administrators and
-    /// auditors.
-    #[graphql(complexity = "cost(first, child_complexity)")]
-    async fn history(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
-        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
-        #[graphql(desc = "Newest or oldest first.", default_with = "Direction::Desc")]
-        direction: Direction,
-        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
-        min_sequence: Option<Sequence>,
-    ) -> Option<Result<HistoryConnection, ApiError>> {
-        let part = HistoryPart {
-            first,
-            after,
-            direction,
-            min_sequence,
-        };
-        let session = Session::of(ctx);
-        let id = TaxonomyId::derive(&session.caller.tenant);
-        Some(history::of::<domain::taxonomy::Taxonomy>(session, id.as_str(), part).await)
+    #[graphql(flatten)]
+    async fn historied(&self, ctx: &Context<'_>) -> Historied {
+        let id = TaxonomyId::derive(&Session::of(ctx).caller.tenant);
+        Historied::of::<domain::taxonomy::Taxonomy>(id.as_str())
     }
 }
 

@@ -1,12 +1,10 @@
 //! The caller's tenant. There is no way to another one.
 
 use super::as_of::AsOf;
-use super::connection::{DEFAULT_FIRST, cost};
-use super::enums::{AfterSunset, Direction};
-use super::history::{self, HistoryConnection, HistoryPart};
+use super::enums::AfterSunset;
+use super::history::Historied;
 use super::loaders::OwnTenant;
 use super::node::NodeId;
-use super::scalars::Sequence;
 use super::session::Session;
 use crate::authz::{Action, Resource};
 use crate::error::ApiError;
@@ -56,27 +54,9 @@ impl Tenant {
         self.0.registered_at
     }
 
-    /// What has happened to it and what each event changed. For owners, administrators and
-    /// auditors.
-    #[graphql(complexity = "cost(first, child_complexity)")]
-    async fn history(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
-        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
-        #[graphql(desc = "Newest or oldest first.", default_with = "Direction::Desc")]
-        direction: Direction,
-        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
-        min_sequence: Option<Sequence>,
-    ) -> Option<Result<HistoryConnection, ApiError>> {
-        let part = HistoryPart {
-            first,
-            after,
-            direction,
-            min_sequence,
-        };
-        let (session, id) = (Session::of(ctx), self.0.id.as_str());
-        Some(history::of::<domain::tenant::Tenant>(session, id, part).await)
+    #[graphql(flatten)]
+    async fn historied(&self) -> Historied {
+        Historied::of::<domain::tenant::Tenant>(self.0.id.as_str())
     }
 }
 

@@ -140,7 +140,8 @@ async fn own(
             ApiError::from(denied)
         }
     })?;
-    Ok(Described::from(found))
+    let definition = found.definition(connection).await?;
+    Ok(Described::own(found, definition))
 }
 
 /// A tool of another tenant, in a version within the range that is installed. One that is not installed, not

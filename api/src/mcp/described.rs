@@ -7,7 +7,7 @@ use super::versions::Versions;
 use crate::resolution::{Resolved, ResolvedListing};
 use chrono::NaiveDate;
 use domain::id::ToolId;
-use domain::tool::Deprecation;
+use domain::tool::{Deprecation, ToolDefinition};
 use projections::catalog::Status;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -116,8 +116,9 @@ impl From<Deprecation> for Deprecated {
     }
 }
 
-impl From<Resolved> for Described {
-    fn from(found: Resolved) -> Self {
+impl Described {
+    /// A tool of the tenant's own, with the definition of the version that was found.
+    pub(super) fn own(found: Resolved, definition: ToolDefinition) -> Self {
         let (tool, version) = (found.tool, found.version);
         Self {
             id: tool.id,
@@ -125,7 +126,7 @@ impl From<Resolved> for Described {
             server: tool.server,
             name: tool.name,
             title: tool.title,
-            description: version.description,
+            description: definition.description,
             version: version.tool_version,
             aliases: version.aliases,
             versions: Versions::of(found.versions),
@@ -142,9 +143,9 @@ impl From<Resolved> for Described {
             retired_reason: tool.retired_reason.filter(|reason| !reason.is_empty()),
             category: tool.category,
             tags: tool.tags,
-            input_schema: version.input_schema,
-            output_schema: version.output_schema,
-            annotations: version.annotations,
+            input_schema: definition.input_schema,
+            output_schema: definition.output_schema,
+            annotations: definition.annotations,
         }
     }
 }
@@ -153,13 +154,14 @@ impl From<ResolvedListing> for Described {
     fn from(found: ResolvedListing) -> Self {
         let listing = found.listing;
         let (reference, version) = (listing.reference, listing.version);
+        let definition = listing.definition;
         Self {
             id: listing.id,
             publisher: Some(reference.publisher.into()),
             server: reference.server,
             name: reference.name,
             title: listing.title,
-            description: version.description,
+            description: definition.description,
             version: version.tool_version.to_string(),
             aliases: found.aliases,
             versions: Versions::of(found.versions),
@@ -173,9 +175,9 @@ impl From<ResolvedListing> for Described {
             retired_reason: None,
             category: listing.category,
             tags: listing.tags,
-            input_schema: version.input_schema,
-            output_schema: version.output_schema,
-            annotations: version.annotations,
+            input_schema: definition.input_schema,
+            output_schema: definition.output_schema,
+            annotations: definition.annotations,
         }
     }
 }

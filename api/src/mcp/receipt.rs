@@ -82,9 +82,10 @@ impl Receipt {
     /// The receipt of a tool that the tenant has installed.
     pub(super) fn installed(hit: &SearchHit, listing: &Listing) -> Self {
         let (reference, version) = (&listing.reference, &listing.version);
+        let definition = &listing.definition;
         let description = match &listing.title {
-            Some(title) => format!("{}: {}", text::label(title), version.description),
-            None => version.description.clone(),
+            Some(title) => format!("{}: {}", text::label(title), definition.description),
+            None => definition.description.clone(),
         };
         Self {
             id: reference.to_string(),
@@ -93,7 +94,7 @@ impl Receipt {
             name: reference.name.clone(),
             version: version.tool_version.to_string(),
             description: text::line(&description, MAX_LINE),
-            marks: marks(version.annotations.as_ref()),
+            marks: marks(definition.annotations.as_ref()),
             warning: installed_warning(listing),
             rating: None,
             definition: version.definition_hash.chars().take(DIGEST).collect(),

@@ -15,7 +15,7 @@ use projections::marketplace::{Installed, Listing};
 use projections::search::{Key, SearchAnswer, SearchFilter, SearchHit, SearchRequest, Sort};
 use projections::{catalog, reviews};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::HashMap;
 use std::fmt::Write;
 
@@ -25,7 +25,8 @@ const MAX_LIMIT: u32 = 50;
 const DEFAULT_BUDGET: u32 = 1_500;
 /// Characters of a query. A task is described in a sentence or two.
 const MAX_QUERY: usize = 1_000;
-const MAX_FILTER_TAGS: usize = 16;
+/// Values of one list that narrows.
+const MAX_FILTER_VALUES: usize = 16;
 /// Said where facets were asked for and did not fit.
 const NO_ROOM: &str = "the facets are beyond the token budget: raise it to see them";
 
@@ -38,7 +39,7 @@ pub(super) const DESCRIPTION: &str = "Finds tools by what you want to do. Descri
     If nothing fits, try other words or drop the filters; \"facets\": true tells which values of the filters there are.";
 
 /// How to call it, for the answer to wrong arguments.
-pub(super) const USAGE: &str = r#"search_tools takes {"query": "what you want to do"} and, if wanted, "server", "category", "tags": ["..."], "publisher": "io.github...", "verified": true, "min_rating": 1 to 5, "sort": "relevance", "name", "updated", "rating" or "use", "limit": 1 to 50, "facets": true, "token_budget": 100 to 100000, "cursor": "...""#;
+pub(super) const USAGE: &str = r#"search_tools takes {"query": "what you want to do"} and, if wanted, "server", "categories" and "tags": ["..."], "publisher", "verified": true, "min_rating": 1 to 5, "sort": "relevance", "name", "updated", "rating" or "use", "limit": 1 to 50, "facets": true, "token_budget": 100 to 100000, "cursor""#;
 
 /// The arguments of `search_tools`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -52,13 +53,18 @@ pub(super) struct Arguments {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     server: Option<String>,
-    /// Only tools of this category.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
-    category: Option<String>,
+    /// Only tools of these categories.
+    #[serde(
+        default,
+        alias = "category",
+        deserialize_with = "several",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Vec<String>", length(max = MAX_FILTER_VALUES))]
+    categories: Option<Vec<String>>,
     /// Only tools with at least one of these tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Vec<String>", length(max = MAX_FILTER_TAGS))]
+    #[schemars(with = "Vec<String>", length(max = MAX_FILTER_VALUES))]
     tags: Option<Vec<String>>,
     /// Only tools of servers whose publisher has proved this namespace, such as "io.github.acme".
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -224,17 +230,21 @@ impl Arguments {
     }
 
     fn filter(&self) -> Result<SearchFilter, ApiError> {
-        let tags = self.tags.as_deref().unwrap_or_default();
-        if tags.len() > MAX_FILTER_TAGS {
-            return Err(invalid(&format!(
-                "`tags` has {} entries, the most is {MAX_FILTER_TAGS}",
-                tags.len()
-            )));
+        let lists = [
+            (Key::Category, "categories", &self.categories),
+            (Key::Tag, "tags", &self.tags),
+        ];
+        for (_, name, values) in lists {
+            let given = values.as_ref().map_or(0, Vec::len);
+            if given > MAX_FILTER_VALUES {
+                return Err(invalid(&format!(
+                    "`{name}` has {given} entries, the most is {MAX_FILTER_VALUES}"
+                )));
+            }
         }
         let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
         let single = [
             (Key::Server, given(&self.server)),
-            (Key::Category, given(&self.category)),
             (Key::Publisher, given(&self.publisher)),
             (
                 Key::Verified,
@@ -248,11 +258,34 @@ impl Arguments {
                 filter.add(key, &value, false)?;
             }
         }
-        for tag in tags {
-            filter.add(Key::Tag, tag, false)?;
+        for (key, _, values) in lists {
+            for value in values.iter().flatten() {
+                filter.add(key, value, false)?;
+            }
         }
         Ok(filter)
     }
+}
+
+/// A list, or one value without the list around it: models write either.
+fn several<'de, D>(values: D) -> Result<Option<Vec<String>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        One(String),
+        Several(Vec<String>),
+    }
+    let given = Option::<Given>::deserialize(values)?;
+    Ok(given.map(|given| match given {
+        Given::One(value) => Some(value)
+            .into_iter()
+            .filter(|one| !one.is_empty())
+            .collect(),
+        Given::Several(values) => values,
+    }))
 }
 
 fn invalid(what: &str) -> ApiError {

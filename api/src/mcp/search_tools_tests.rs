@@ -27,7 +27,7 @@ fn request(arguments: Value) -> Result<SearchRequest, ApiError> {
 #[test]
 fn arguments_become_a_request_of_the_callers_tenant() {
     let request = request(json!({
-        "query": "log", "server": "git", "category": null, "tags": ["vcs"], "sort": "updated", "cursor": "c",
+        "query": "log", "server": "git", "categories": null, "tags": ["vcs"], "sort": "updated", "cursor": "c",
     }))
     .unwrap();
     assert_eq!(request.tenant.as_str(), "acme");
@@ -41,6 +41,21 @@ fn arguments_become_a_request_of_the_callers_tenant() {
 }
 
 #[test]
+fn several_categories_mean_any_of_them_and_one_needs_no_list() {
+    for (given, expected) in [
+        (
+            json!({ "query": "log", "categories": ["a", "b c"] }),
+            "category:a category:\"b c\"",
+        ),
+        (json!({ "query": "log", "category": "a" }), "category:a"),
+        (json!({ "query": "log", "categories": "a" }), "category:a"),
+        (json!({ "query": "log", "category": "" }), ""),
+    ] {
+        assert_eq!(request(given).unwrap().filter.to_string(), expected);
+    }
+}
+
+#[test]
 fn refuses_what_is_out_of_bounds_and_says_how_it_would_be_right() {
     for (arguments, named) in [
         (json!({"query": " "}), "`query` is empty"),
@@ -51,7 +66,7 @@ fn refuses_what_is_out_of_bounds_and_says_how_it_would_be_right() {
         (json!({"query": "a", "limit": 0}), "1 to 50"),
         (json!({"query": "a", "limit": 51}), "1 to 50"),
         (
-            json!({"query": "a", "tags": vec!["t"; MAX_FILTER_TAGS + 1]}),
+            json!({"query": "a", "tags": vec!["t"; MAX_FILTER_VALUES + 1]}),
             "17 entries",
         ),
     ] {

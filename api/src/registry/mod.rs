@@ -92,9 +92,9 @@ async fn list_versions(
     name: Result<Path<String>, PathRejection>,
     given: Given,
 ) -> Result<Json<ServerList>, RegistryError> {
-    let Ok(Path(name)) = name else {
-        return Err(ApiError::NotFound.into());
-    };
+    let name = name.ok().map(|Path(name)| name);
+    let name = name.filter(|name| is_storable(name));
+    let name = name.ok_or(ApiError::NotFound)?;
     let include_deleted = Parameters::read(given)?.include_deleted()?;
     let mut reads = state.reads.tenant(&tenant).await?;
     let found = manifests::versions_of(&mut reads, &name, include_deleted).await?;
@@ -110,9 +110,9 @@ async fn show_version(
     place: Result<Path<(String, String)>, PathRejection>,
     given: Given,
 ) -> Result<Json<ServerResponse>, RegistryError> {
-    let Ok(Path((name, version))) = place else {
-        return Err(ApiError::NotFound.into());
-    };
+    let place = place.ok().map(|Path(place)| place);
+    let place = place.filter(|(name, version)| is_storable(name) && is_storable(version));
+    let (name, version) = place.ok_or(ApiError::NotFound)?;
     let include_deleted = Parameters::read(given)?.include_deleted()?;
     let version = version_name(&version);
     let mut reads = state.reads.tenant(&tenant).await?;
@@ -137,8 +137,7 @@ impl Parameters {
             &given.version,
             &given.updated_since,
         ];
-        // PostgreSQL's texts hold no NUL.
-        let sound = |text: &String| text.len() <= MAX_PARAMETER && !text.contains('\0');
+        let sound = |text: &String| text.len() <= MAX_PARAMETER && is_storable(text);
         if texts.into_iter().flatten().all(sound) {
             Ok(given)
         } else {
@@ -176,6 +175,11 @@ impl Parameters {
             Some(_) => Err(invalid("include_deleted must be true or false")),
         }
     }
+}
+
+/// PostgreSQL's texts hold no NUL, so nothing is found by one.
+fn is_storable(text: &str) -> bool {
+    !text.contains('\0')
 }
 
 fn invalid(message: impl Into<String>) -> ApiError {

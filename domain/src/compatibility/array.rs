@@ -2,7 +2,8 @@
 
 use super::change::Reason;
 use super::document::Equality;
-use super::walk::{Effect, Place, Sides, Walk};
+use super::place::{Place, Sides};
+use super::walk::{Effect, Walk};
 use serde_json::{Map, Number, Value};
 
 static ANYTHING: Value = Value::Bool(true);

@@ -2,8 +2,9 @@
 
 use super::change::{ChangeKind, Reason};
 use super::document::{Document, Equality, only_reference};
+use super::place::{Place, Sides};
 use super::types::Types;
-use super::walk::{Effect, Place, Sides, Walk};
+use super::walk::{Effect, Walk};
 use crate::schema::keywords::is_cosmetic;
 use serde_json::{Map, Value};
 use std::borrow::Cow;

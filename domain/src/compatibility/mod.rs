@@ -13,7 +13,8 @@
 //! **Bounded.** A comparison spends at most a fixed number of steps; what is left after that is undecidable.
 //!
 //! Reading order: [`change`], then `walk.rs`, which compares two schemas keyword by keyword with `object.rs`,
-//! `array.rs`, `value.rs` and `logic.rs`; `document.rs` resolves references and knows what is equal.
+//! `array.rs`, `value.rs`, `logic.rs` and `notes.rs`; `place.rs` is where it stands, and `document.rs` resolves
+//! references and knows what is equal.
 
 mod annotations;
 mod array;
@@ -22,7 +23,9 @@ mod document;
 #[cfg(test)]
 mod law;
 mod logic;
+mod notes;
 mod object;
+mod place;
 #[cfg(test)]
 mod rules;
 mod types;

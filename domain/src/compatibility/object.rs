@@ -1,7 +1,8 @@
 //! Objects.
 
 use super::change::{ChangeKind, Reason};
-use super::walk::{Direction, Effect, Place, Sides, Walk, quoted};
+use super::place::{Place, Sides};
+use super::walk::{Direction, Effect, Walk, quoted};
 use crate::schema::keywords::is_cosmetic;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;

@@ -1,7 +1,8 @@
 //! Listed values, numbers and strings.
 
 use super::change::Reason;
-use super::walk::{Effect, Place, Sides, Walk, quoted};
+use super::place::{Place, Sides};
+use super::walk::{Effect, Walk, quoted};
 use serde_json::{Map, Number, Value};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

@@ -6,9 +6,9 @@
 
 use super::change::{Change, ChangeKind, MOST_CHANGES, Part, Reason};
 use super::document::{Equality, Pair, Target, only_reference};
+use super::place::{Place, Sides};
 use super::types::Types;
-use crate::diff::escaped;
-use crate::schema::keywords::{is_cosmetic, position};
+use crate::schema::keywords::position;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -50,72 +50,6 @@ pub(super) enum Effect {
     NewName,
     /// Some more and some fewer, or nobody knows.
     Different,
-}
-
-/// Where the comparison stands.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    path: String,
-    /// Inside an odd number of `not`.
-    pub(super) flipped: bool,
-    /// Beside other schemas for the same instance.
-    pub(super) beside: bool,
-    /// What instances there can be here at all.
-    types: Types,
-    depth: usize,
-}
-
-impl Place {
-    /// The place of a schema for a part of the instance.
-    pub(super) fn part(&self, tokens: &[&str]) -> Self {
-        Self {
-            beside: false,
-            types: Types::ALL,
-            ..self.same_instance(tokens)
-        }
-    }
-
-    /// The place of a further schema for the same instance.
-    pub(super) fn same_instance(&self, tokens: &[&str]) -> Self {
-        Self {
-            path: self.at(tokens),
-            beside: true,
-            depth: self.depth + 1,
-            ..self.clone()
-        }
-    }
-
-    /// The same place as seen from outside a `not`.
-    pub(super) fn turned(self) -> Self {
-        Self {
-            flipped: !self.flipped,
-            ..self
-        }
-    }
-
-    fn at(&self, tokens: &[&str]) -> String {
-        let mut path = self.path.clone();
-        for token in tokens {
-            path.push('/');
-            path.push_str(&escaped(token));
-        }
-        path
-    }
-}
-
-/// The schemas of one place as objects, with the types that they leave open.
-pub(super) struct Sides<'s> {
-    pub(super) old: &'s Map<String, Value>,
-    pub(super) new: &'s Map<String, Value>,
-    pub(super) old_types: Types,
-    pub(super) new_types: Types,
-}
-
-impl<'s> Sides<'s> {
-    /// A keyword on both sides.
-    pub(super) fn get(&self, keyword: &str) -> (Option<&'s Value>, Option<&'s Value>) {
-        (self.old.get(keyword), self.new.get(keyword))
-    }
 }
 
 /// A comparison under way.
@@ -356,24 +290,6 @@ impl<'a> Walk<'a> {
         self.logic(&sides, place);
     }
 
-    /// Keywords that assert nothing.
-    fn notes(&mut self, old: &Map<String, Value>, new: &Map<String, Value>, place: &Place) {
-        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-        for name in names {
-            let value = old.get(name).or_else(|| new.get(name));
-            if asserts(name, value) || old.get(name) == new.get(name) {
-                continue;
-            }
-            let (kind, reason) = match name.as_str() {
-                name if is_cosmetic(name) => (ChangeKind::Cosmetic, Reason::AnnotationChanged),
-                "default" => (ChangeKind::Compatible, Reason::DefaultChanged),
-                _ => (ChangeKind::Compatible, Reason::AnnotationChanged),
-            };
-            let message = format!("`{}` changed", quoted(name));
-            self.push(place, &[name], kind, reason, message);
-        }
-    }
-
     fn types(&mut self, sides: &Sides<'_>, place: &Place) {
         let (old, new) = sides.get("type");
         if old == new {
@@ -402,45 +318,6 @@ impl<'a> Walk<'a> {
         };
         self.emit(place, &["type"], effect, reason, message);
     }
-}
-
-/// Whether the comparison looks at the keyword elsewhere.
-fn asserts(keyword: &str, value: Option<&Value>) -> bool {
-    value.is_some_and(|value| position(keyword, value).is_some())
-        || matches!(
-            keyword,
-            "$anchor"
-                | "$dynamicAnchor"
-                | "$dynamicRef"
-                | "$id"
-                | "$recursiveAnchor"
-                | "$recursiveRef"
-                | "$ref"
-                | "$vocabulary"
-                | "const"
-                | "contentEncoding"
-                | "contentMediaType"
-                | "dependentRequired"
-                | "enum"
-                | "exclusiveMaximum"
-                | "exclusiveMinimum"
-                | "format"
-                | "maxContains"
-                | "maxItems"
-                | "maxLength"
-                | "maxProperties"
-                | "maximum"
-                | "minContains"
-                | "minItems"
-                | "minLength"
-                | "minProperties"
-                | "minimum"
-                | "multipleOf"
-                | "pattern"
-                | "required"
-                | "type"
-                | "uniqueItems"
-        )
 }
 
 /// A stranger's text, short enough for a message.

@@ -1,11 +1,13 @@
 //! Whether a document is a JSON Schema that stands for itself.
 
 use super::Dialect;
+use super::endless::{REFERENCES, endless};
 use super::keywords::each_below;
+use super::links::{Links, Target};
+use super::pattern::Patterns;
 use super::plain::is_plain;
-use super::reference::local_fragment;
 use jsonschema::ValidationError;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Longest reason, in characters: it quotes what a stranger wrote.
 const MAX_REASON: usize = 200;
@@ -13,11 +15,11 @@ const MAX_REASON: usize = 200;
 /// What is wrong with a schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchemaFault {
-    /// It is no JSON Schema of its draft.
+    /// It is no JSON Schema of its draft, or none that can be applied.
     Invalid {
         /// Where: a JSON Pointer.
         path: String,
-        /// What the draft asks for.
+        /// What the draft asks for, or what does not work.
         reason: String,
     },
     /// It refers to another document.
@@ -36,8 +38,22 @@ pub fn check(schema: &Value) -> Result<Dialect, SchemaFault> {
         return Ok(Dialect::Draft202012);
     }
     let dialect = dialect_of(schema)?;
-    check_references(schema, schema)?;
-    Ok(dialect)
+    let links = Links::of(schema);
+    let mut walk = Walk {
+        links: &links,
+        patterns: Patterns::default(),
+        referring: Vec::new(),
+    };
+    walk.see(schema)?;
+    match endless(&links, dialect, &walk.referring) {
+        Some((schema, keyword)) => Err(SchemaFault::Invalid {
+            path: links.place(schema, &[keyword]),
+            reason: "the reference leads back to itself and never ends; a schema may refer to itself from \
+                     where it speaks of a part, such as below `properties` or `items`"
+                .to_owned(),
+        }),
+        None => Ok(dialect),
+    }
 }
 
 /// The declared draft, 2020-12, or the newest older one that the document keeps.
@@ -77,54 +93,74 @@ fn invalid(error: ValidationError<'_>) -> SchemaFault {
     }
 }
 
-fn check_references(root: &Value, schema: &Value) -> Result<(), SchemaFault> {
-    let Value::Object(members) = schema else {
-        return Ok(());
-    };
-    for keyword in ["$ref", "$dynamicRef"] {
-        if let Some(reference) = members.get(keyword).and_then(Value::as_str) {
-            check_reference(root, reference)?;
-        }
-    }
-    let mut outcome = Ok(());
-    each_below(members, &mut |below| {
-        if outcome.is_ok() {
-            outcome = check_references(root, below);
-        }
-    });
-    outcome
+/// What the draft's document does not say of a schema and of those below it.
+struct Walk<'a> {
+    links: &'a Links<'a>,
+    patterns: Patterns,
+    /// The schemas that refer to others.
+    referring: Vec<&'a Value>,
 }
 
-fn check_reference(root: &Value, reference: &str) -> Result<(), SchemaFault> {
-    let short = || reference.chars().take(MAX_REASON).collect::<String>();
-    let Some(fragment) = local_fragment(root, reference) else {
-        return Err(SchemaFault::RemoteReference { reference: short() });
-    };
-    let found = if fragment.is_empty() || fragment.starts_with('/') {
-        let target = root.pointer(&fragment);
-        target.is_some_and(|target| target.is_object() || target.is_boolean())
-    } else {
-        has_anchor(root, &fragment)
-    };
-    if found {
-        return Ok(());
+impl<'a> Walk<'a> {
+    fn see(&mut self, schema: &'a Value) -> Result<(), SchemaFault> {
+        let Value::Object(members) = schema else {
+            return Ok(());
+        };
+        for keyword in ["$ref", "$dynamicRef"] {
+            if let Some(reference) = members.get(keyword).and_then(Value::as_str) {
+                self.check_reference(reference, || self.links.place(schema, &[keyword]))?;
+            }
+        }
+        self.check_patterns(schema, members)?;
+        if REFERENCES
+            .iter()
+            .any(|keyword| members.contains_key(*keyword))
+        {
+            self.referring.push(schema);
+        }
+        let mut outcome = Ok(());
+        each_below(members, &mut |below| {
+            if outcome.is_ok() {
+                outcome = self.see(below);
+            }
+        });
+        outcome
     }
-    Err(SchemaFault::Invalid {
-        path: String::new(),
-        reason: format!("the reference \"{}\" leads to no schema", short()),
-    })
-}
 
-fn has_anchor(schema: &Value, name: &str) -> bool {
-    let Value::Object(members) = schema else {
-        return false;
-    };
-    let named = |keyword| members.get(keyword).and_then(Value::as_str);
-    let mut found = named("$anchor") == Some(name)
-        || named("$dynamicAnchor") == Some(name)
-        || named("$id").and_then(|id| id.strip_prefix('#')) == Some(name);
-    each_below(members, &mut |below| {
-        found = found || has_anchor(below, name);
-    });
-    found
+    fn check_reference(
+        &self,
+        reference: &str,
+        place: impl Fn() -> String,
+    ) -> Result<(), SchemaFault> {
+        let short = || reference.chars().take(MAX_REASON).collect::<String>();
+        match self.links.target(reference) {
+            Target::Schema(_) => Ok(()),
+            Target::Elsewhere => Err(SchemaFault::RemoteReference { reference: short() }),
+            Target::Nowhere => Err(SchemaFault::Invalid {
+                path: place(),
+                reason: format!("the reference \"{}\" leads to no schema", short()),
+            }),
+        }
+    }
+
+    fn check_patterns(
+        &mut self,
+        schema: &Value,
+        members: &Map<String, Value>,
+    ) -> Result<(), SchemaFault> {
+        let own = members.get("pattern").and_then(Value::as_str);
+        let own = own.map(|pattern| (pattern, vec!["pattern"]));
+        let named = members.get("patternProperties").and_then(Value::as_object);
+        let named = named.into_iter().flat_map(Map::keys);
+        let named = named.map(|name| (name.as_str(), vec!["patternProperties", name.as_str()]));
+        for (pattern, place) in own.into_iter().chain(named) {
+            self.patterns
+                .check(pattern)
+                .map_err(|reason| SchemaFault::Invalid {
+                    path: self.links.place(schema, &place),
+                    reason: reason.to_owned(),
+                })?;
+        }
+        Ok(())
+    }
 }

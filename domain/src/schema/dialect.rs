@@ -98,7 +98,8 @@ impl Dialect {
         Value::Object(modern)
     }
 
-    fn knows(self, keyword: &str) -> bool {
+    /// Whether the keyword was there already.
+    pub(super) fn knows(self, keyword: &str) -> bool {
         let unknown =
             |(since, keywords): &(Self, &[&str])| self < *since && keywords.contains(&keyword);
         !NEWER.iter().any(unknown)

@@ -46,11 +46,20 @@ pub(crate) fn is_cosmetic(keyword: &str) -> bool {
 
 /// Calls `see` for each schema directly below this one.
 pub(crate) fn each_below<'a>(schema: &'a Map<String, Value>, see: &mut impl FnMut(&'a Value)) {
+    each_under(schema, &mut |_, below| see(below));
+}
+
+/// The same, with the keyword under which it stands.
+pub(super) fn each_under<'a>(
+    schema: &'a Map<String, Value>,
+    see: &mut impl FnMut(&'a str, &'a Value),
+) {
     for (keyword, value) in schema {
+        let mut see = |below| see(keyword, below);
         match (position(keyword, value), value) {
-            (Some(Position::One), schema) => see(schema),
-            (Some(Position::List), Value::Array(schemas)) => schemas.iter().for_each(&mut *see),
-            (Some(Position::Named), Value::Object(schemas)) => schemas.values().for_each(&mut *see),
+            (Some(Position::One), below) => see(below),
+            (Some(Position::List), Value::Array(schemas)) => schemas.iter().for_each(see),
+            (Some(Position::Named), Value::Object(schemas)) => schemas.values().for_each(see),
             _ => {}
         }
     }

@@ -6,7 +6,10 @@
 
 mod check;
 mod dialect;
+mod endless;
 pub(crate) mod keywords;
+mod links;
+mod pattern;
 mod plain;
 pub(crate) mod reference;
 #[cfg(test)]

@@ -52,8 +52,23 @@ fn refuses_what_is_no_schema_and_says_where() {
             json!({"$schema": "https://json-schema.org/draft/2020-12/schema", "items": [true]}),
             "/items",
         ),
-        (json!({"$ref": "#/$defs/nowhere"}), ""),
-        (json!({"properties": {"a": {"$ref": "#nobody"}}}), ""),
+        (json!({"$ref": "#/$defs/nowhere"}), "/$ref"),
+        (
+            json!({"properties": {"a/b": {"anyOf": [true, {"$ref": "#nobody"}]}}}),
+            "/properties/a~1b/anyOf/1/$ref",
+        ),
+        (
+            json!({"properties": {"a": {"$dynamicRef": "#nobody"}}}),
+            "/properties/a/$dynamicRef",
+        ),
+        (
+            json!({"properties": {"a": {"pattern": "["}}}),
+            "/properties/a/pattern",
+        ),
+        (
+            json!({"items": {"patternProperties": {"^a": true, "(/": true}}}),
+            "/items/patternProperties/(~1",
+        ),
     ];
     for (schema, expected) in cases {
         match check(&schema) {
@@ -93,4 +108,86 @@ fn a_reference_is_one_only_where_a_schema_stands() {
     let schema =
         json!({ "properties": { "$ref": { "type": "string" } }, "examples": [{ "$ref": "x" }] });
     assert_eq!(check(&schema), Ok(Dialect::Draft202012));
+}
+
+#[test]
+fn refuses_references_that_never_end_and_says_where() {
+    let cases = [
+        (json!({"$ref": "#"}), "/$ref"),
+        (json!({"$dynamicRef": "#"}), "/$dynamicRef"),
+        (
+            json!({"properties": {"a": {"$ref": "#/properties/a"}}}),
+            "/properties/a/$ref",
+        ),
+        (
+            json!({
+                "properties": {"a": {"$ref": "#/$defs/x"}},
+                "$defs": {"x": {"$ref": "#/$defs/y"}, "y": {"$ref": "#/$defs/x"}}
+            }),
+            "/$defs/y/$ref",
+        ),
+        // Not the reference alone, but what applies with it.
+        (
+            json!({"anyOf": [{"type": "string"}, {"$ref": "#"}]}),
+            "/anyOf/1/$ref",
+        ),
+        (
+            json!({"$defs": {"a": {"$anchor": "a", "not": {"allOf": [{"$ref": "#a"}]}}}}),
+            "/$defs/a/not/allOf/0/$ref",
+        ),
+        (
+            json!({"if": true, "then": {"dependentSchemas": {"b": {"$ref": "#/then"}}}}),
+            "/then/dependentSchemas/b/$ref",
+        ),
+        (
+            json!({"$schema": "https://json-schema.org/draft/2019-09/schema", "$recursiveRef": "#"}),
+            "/$recursiveRef",
+        ),
+    ];
+    for (schema, expected) in cases {
+        match check(&schema) {
+            Err(SchemaFault::Invalid { path, .. }) => assert_eq!(path, expected, "{schema}"),
+            other => panic!("{schema}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_schema_may_refer_to_itself_for_a_part_of_what_it_describes() {
+    let draft7 = "http://json-schema.org/draft-07/schema#";
+    for schema in [
+        json!({"properties": {"next": {"$ref": "#"}}}),
+        json!({"anyOf": [{"type": "string"}, {"items": {"$ref": "#"}}]}),
+        json!({"additionalProperties": {"$ref": "#"}, "propertyNames": {"$ref": "#/$defs/a"}, "$defs": {"a": {}}}),
+        json!({
+            "allOf": [{"$ref": "#/$defs/node"}, {"$ref": "#/$defs/node"}],
+            "$defs": {"node": {"properties": {"children": {"items": {"$ref": "#/$defs/node"}}}}}
+        }),
+        json!({"prefixItems": [{"$ref": "#"}], "contains": {"$dynamicRef": "#"}, "not": {"$ref": "#/$defs/a"}, "$defs": {"a": true}}),
+        // What a draft does not know, or ignores, refers to nothing.
+        json!({"$recursiveRef": "#"}),
+        json!({"then": {"$ref": "#"}}),
+        json!({"$schema": draft7, "$ref": "#/definitions/a", "allOf": [{"$ref": "#"}], "definitions": {"a": {}}}),
+    ] {
+        assert!(check(&schema).is_ok(), "{schema}: {:?}", check(&schema));
+    }
+}
+
+/// Each step is one of a list, not of the stack.
+#[test]
+fn a_long_chain_of_references_is_followed_to_its_end() {
+    let chain = |last: serde_json::Value| {
+        let links = (0..20_000).map(|n| {
+            (
+                format!("d{n}"),
+                json!({"$ref": format!("#/$defs/d{}", n + 1)}),
+            )
+        });
+        let mut definitions: serde_json::Map<_, _> = links.collect();
+        definitions.insert("d20000".to_owned(), last);
+        json!({"properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": definitions})
+    };
+    assert_eq!(check(&chain(json!(true))), Ok(Dialect::Draft202012));
+    let endless = check(&chain(json!({"$ref": "#/$defs/d0"})));
+    assert!(matches!(endless, Err(SchemaFault::Invalid { .. })));
 }

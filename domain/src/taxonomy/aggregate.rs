@@ -177,12 +177,8 @@ impl Taxonomy {
             return Err(TaxonomyError::HasParts { slug, part });
         }
         match &successor {
-            // It will be retired itself.
             Some(successor) if *successor == slug => {
-                return Err(TaxonomyError::Retired {
-                    slug,
-                    successor: None,
-                });
+                return Err(TaxonomyError::OwnSuccessor { slug });
             }
             Some(successor) => drop(self.in_use(successor)?),
             None => {}

@@ -38,6 +38,14 @@ pub enum TaxonomyError {
         /// What to use instead.
         successor: Option<String>,
     },
+    /// Name another category in use, or none.
+    #[error(
+        "the category `{slug}` cannot be its own successor, because it is out of use then; name another one, or none"
+    )]
+    OwnSuccessor {
+        /// Which.
+        slug: String,
+    },
     /// Choose a parent that is no part of the category itself.
     #[error("the category `{slug}` cannot be a part of `{parent}`, which is a part of it")]
     Circle {
@@ -95,6 +103,7 @@ impl Rejection for TaxonomyError {
             Self::Exists { .. } => "CATEGORY_EXISTS",
             // To who names it, a retired category is as good as none.
             Self::NotFound { .. } | Self::Retired { .. } => CATEGORY_NOT_FOUND,
+            Self::OwnSuccessor { .. } => "INVALID_SUCCESSOR",
             Self::Circle { .. } => "CATEGORY_CIRCLE",
             Self::HasParts { .. } => "CATEGORY_HAS_PARTS",
             Self::Full => "TAXONOMY_FULL",

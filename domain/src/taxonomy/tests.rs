@@ -192,12 +192,16 @@ fn retires_a_category_with_a_successor_in_use_only() {
         .given(given.clone())
         .when(retire("a", Some("b")))
         .then_expect_events(vec![retired("a", Some("b"))]);
-    for successor in ["a", "c", "d"] {
+    for (successor, code) in [
+        ("a", "INVALID_SUCCESSOR"),
+        ("c", "CATEGORY_NOT_FOUND"),
+        ("d", "CATEGORY_NOT_FOUND"),
+    ] {
         let result = Given::with(())
             .given(given.clone())
             .when(retire("a", Some(successor)))
             .inspect_result();
-        assert_eq!(result.unwrap_err().code(), "CATEGORY_NOT_FOUND");
+        assert_eq!(result.unwrap_err().code(), code, "{successor}");
     }
     Given::with(())
         .given(given)

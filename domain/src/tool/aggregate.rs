@@ -5,7 +5,7 @@ use super::event::{
     ToolRetired, ToolUndeprecated, ToolVersionPublished, ToolVersionUnyanked, ToolVersionYanked,
 };
 use super::life::Life;
-use super::versions::Publication;
+use super::versions::{Publication, check_version};
 use super::{
     Alias, Deprecation, PublishToolVersion, RegisterTool, ToolCommand, ToolError, ToolEvent,
     ToolProfile,
@@ -182,6 +182,7 @@ impl Tool {
             return Err(ToolError::AlreadyRegistered);
         }
         check_name(&register.name)?;
+        check_version(&register.tool_version)?;
         register.profile.check()?;
         let definition_hash = register.definition.checked_hash(&register.name)?;
         Ok(ToolEvent::Registered(Box::new(ToolRegistered {
@@ -207,6 +208,7 @@ impl Tool {
     /// None when exactly this is published already.
     fn publish_version(&self, publish: PublishToolVersion) -> Result<Option<ToolEvent>, ToolError> {
         let life = self.active()?;
+        check_version(&publish.tool_version)?;
         let definition_hash = publish.definition.checked_hash(&life.name)?;
         let (version, versions) = (&publish.tool_version, &life.versions);
         match versions.check_publication(version, &definition_hash)? {
@@ -238,6 +240,7 @@ impl Tool {
 
     fn move_alias(&self, alias: Alias, to: Version) -> Result<ToolEvent, ToolError> {
         let versions = &self.active()?.versions;
+        let to = versions.named(&to)?;
         versions.check_alias_move(&alias, &to)?;
         let from = versions.standing(&alias).ok();
         let from = from.map(|standing| standing.at.clone());
@@ -263,6 +266,7 @@ impl Tool {
         deprecation: Deprecation,
     ) -> Result<ToolEvent, ToolError> {
         let life = self.active()?;
+        let tool_version = life.named(tool_version)?;
         let current = life.deprecation(tool_version.as_ref())?;
         let own = format!("{}/{}", life.server, life.name);
         deprecation.check(tool_version.is_none().then_some(own.as_str()))?;
@@ -276,14 +280,18 @@ impl Tool {
     }
 
     fn undeprecate(&self, tool_version: Option<Version>) -> Result<ToolEvent, ToolError> {
-        match self.active()?.deprecation(tool_version.as_ref())? {
+        let life = self.active()?;
+        let tool_version = life.named(tool_version)?;
+        match life.deprecation(tool_version.as_ref())? {
             Some(_) => Ok(ToolEvent::Undeprecated(ToolUndeprecated { tool_version })),
             None => Err(ToolError::NotDeprecated),
         }
     }
 
     fn yank(&self, tool_version: Version, reason: String) -> Result<ToolEvent, ToolError> {
-        self.active()?.versions.check_yank(&tool_version)?;
+        let versions = &self.active()?.versions;
+        let tool_version = versions.named(&tool_version)?;
+        versions.check_yank(&tool_version)?;
         check_reason(&reason)?;
         Ok(ToolEvent::VersionYanked(ToolVersionYanked {
             tool_version,
@@ -292,7 +300,9 @@ impl Tool {
     }
 
     fn unyank(&self, tool_version: Version) -> Result<ToolEvent, ToolError> {
-        self.active()?.versions.check_unyank(&tool_version)?;
+        let versions = &self.active()?.versions;
+        let tool_version = versions.named(&tool_version)?;
+        versions.check_unyank(&tool_version)?;
         Ok(ToolEvent::VersionUnyanked(ToolVersionUnyanked {
             tool_version,
         }))

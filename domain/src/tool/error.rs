@@ -2,6 +2,7 @@
 
 use super::Alias;
 use super::definition::{MAX_ANNOTATIONS_BYTES, MAX_DEFINITION_BYTES, MAX_SCHEMA_BYTES};
+use super::versions::{MAX_VERSION, MAX_VERSION_NUMBER, MAX_VERSIONS};
 use crate::aggregate::Rejection;
 use crate::compatibility::Change;
 use crate::server::MAX_TAGS;
@@ -104,6 +105,20 @@ pub enum ToolError {
         /// What was given.
         found: usize,
     },
+    /// Shorten what stands behind the three numbers.
+    #[error("the version has {found} characters; the most is {MAX_VERSION}")]
+    VersionTooLong {
+        /// What was given.
+        found: usize,
+    },
+    /// Count lower.
+    #[error("the numbers of a version are {MAX_VERSION_NUMBER} at most")]
+    VersionNumberTooLarge,
+    /// Register another tool for what comes next.
+    #[error(
+        "the tool has {MAX_VERSIONS} versions, which is the most; register another tool for what comes next"
+    )]
+    TooManyVersions,
     /// A version never changes: publish the definition under another number.
     #[error(
         "version {version} is published with another definition and never changes; choose another number"
@@ -229,6 +244,9 @@ impl Rejection for ToolError {
             Self::DefinitionTooLarge { .. } => "DEFINITION_TOO_LARGE",
             Self::InvalidAnnotations => "INVALID_ANNOTATIONS",
             Self::AnnotationsTooLarge { .. } => "ANNOTATIONS_TOO_LARGE",
+            Self::VersionTooLong { .. } => "VERSION_TOO_LONG",
+            Self::VersionNumberTooLarge => "VERSION_NUMBER_TOO_LARGE",
+            Self::TooManyVersions => "TOO_MANY_VERSIONS",
             Self::VersionTaken { .. } => "VERSION_TAKEN",
             Self::BreakingChange { .. } => "BREAKING_CHANGE",
             Self::DefinitionUnchanged { .. } => "DEFINITION_UNCHANGED",

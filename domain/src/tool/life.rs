@@ -73,6 +73,12 @@ impl Life {
         }
     }
 
+    /// A version under its whole name; none for the whole tool.
+    pub(super) fn named(&self, version: Option<Version>) -> Result<Option<Version>, ToolError> {
+        let named = version.map(|version| self.versions.named(&version));
+        named.transpose()
+    }
+
     /// What those are told who use a version, or the whole tool.
     pub(super) fn deprecation(
         &self,

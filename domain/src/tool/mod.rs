@@ -6,17 +6,27 @@
 
 mod aggregate;
 mod alias;
+#[cfg(test)]
+mod alias_tests;
 mod command;
 mod definition;
 mod deprecation;
+#[cfg(test)]
+mod deprecation_tests;
 mod error;
 mod event;
 mod life;
+#[cfg(test)]
+mod life_tests;
 mod profile;
 pub mod reference;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod undo;
+#[cfg(test)]
+mod undo_tests;
 pub(crate) mod upcast;
 mod versions;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::aggregate::check_name;
 use super::{Alias, ToolError};
 use crate::id::check_slug;
 use semver::{Version, VersionReq};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +21,7 @@ pub enum Reference {
     Latest,
     /// `stable`: where the alias stands.
     Alias(Alias),
-    /// `1.2.3`: this version, even when it was yanked.
+    /// `1.2.3`: this version, even when it was yanked, and whatever its build metadata.
     Exact(Version),
     /// `^1.2`, `>=1, <3`, `1.2`: the highest version that matches, as Cargo reads requirements.
     Range(VersionReq),
@@ -66,16 +67,41 @@ impl Reference {
                     .map(|offer| offer.version)
                     .find(|version| *version == stands_at)
             }
-            Self::Exact(exact) => offers
-                .iter()
-                .map(|offer| offer.version)
-                .find(|version| *version == exact),
+            Self::Exact(exact) => numbered(offers.iter().map(|offer| offer.version), exact),
             Self::Range(range) => usable()
                 .map(|offer| offer.version)
                 .filter(|version| range.matches(version))
                 .max(),
         }
     }
+}
+
+/// Of the versions of a tool, the one that a number means. Build metadata is left aside: it decides nothing about
+/// which of two versions is higher (Semantic Versioning 2.0.0, item 10), and no tool has two that differ by it alone.
+#[must_use]
+pub fn numbered<'a>(
+    versions: impl IntoIterator<Item = &'a Version>,
+    number: &Version,
+) -> Option<&'a Version> {
+    let mut versions = versions.into_iter();
+    versions.find(|version| version.cmp_precedence(number) == Ordering::Equal)
+}
+
+/// The releases next below and next above a number: what a publication under it is compared with. A yanked version
+/// and a pre-release are nobody's neighbours, because neither is what callers rely on.
+#[must_use]
+pub fn neighbours<'a>(
+    offers: &[Offer<'a>],
+    number: &Version,
+) -> (Option<&'a Version>, Option<&'a Version>) {
+    let usable = offers.iter().filter(|offer| !offer.yanked);
+    let releases = usable.map(|offer| offer.version);
+    let releases = releases.filter(|version| version.pre.is_empty());
+    let side = |side: Ordering| {
+        let beside = releases.clone();
+        beside.filter(move |version| version.cmp_precedence(number) == side)
+    };
+    (side(Ordering::Less).max(), side(Ordering::Greater).min())
 }
 
 /// The current version: the highest that is neither yanked nor a pre-release; where there is none, the

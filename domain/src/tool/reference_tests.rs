@@ -68,6 +68,43 @@ fn a_yanked_version_is_led_to_by_its_exact_number_only() {
 }
 
 #[test]
+fn build_metadata_is_left_aside_when_a_version_is_asked_for() {
+    let versions = &["1.0.0+b", "1.1.0", "2.0.0-rc.1+7"];
+    for (text, expected) in [
+        ("1.0.0", Some("1.0.0+b")),
+        ("1.0.0+b", Some("1.0.0+b")),
+        ("1.0.0+c", Some("1.0.0+b")),
+        ("=1.0.0", Some("1.0.0+b")),
+        ("1.1.0+b", Some("1.1.0")),
+        ("2.0.0-rc.1", Some("2.0.0-rc.1+7")),
+        ("1.0.1", None),
+    ] {
+        assert_eq!(resolved(text, versions, &[]).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn the_neighbours_of_a_number_are_the_releases_in_use_beside_it() {
+    let versions = ["1.0.0", "1.2.0+b", "1.3.0", "2.0.0-rc.1", "3.0.0"].map(v);
+    let offers: Vec<Offer> = versions
+        .iter()
+        .map(|version| Offer {
+            version,
+            yanked: *version == v("1.3.0"),
+        })
+        .collect();
+    let told = |number: &str| {
+        let (below, above) = neighbours(&offers, &v(number));
+        [below, above].map(|beside| beside.map_or("none".to_owned(), ToString::to_string))
+    };
+    assert_eq!(told("1.1.0"), ["1.0.0", "1.2.0+b"]);
+    assert_eq!(told("1.2.0"), ["1.0.0", "3.0.0"]);
+    assert_eq!(told("2.0.0"), ["1.2.0+b", "3.0.0"]);
+    assert_eq!(told("0.1.0"), ["none", "1.0.0"]);
+    assert_eq!(told("4.0.0"), ["3.0.0", "none"]);
+}
+
+#[test]
 fn a_pre_release_is_current_only_where_nothing_else_is() {
     assert_eq!(resolved("latest", VERSIONS, &[]).unwrap(), "2.0.0");
     let pre = &["1.0.0-rc.1", "1.0.0-rc.2"];

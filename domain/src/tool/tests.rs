@@ -274,3 +274,61 @@ proptest! {
         prop_assert_ne!(with(one.clone()).checked_hash("n"), with(one).checked_hash("m"));
     }
 }
+
+#[test]
+fn a_version_is_bounded_in_length_and_in_how_high_it_counts() {
+    let longest = format!("2.0.0-{}", "a".repeat(122));
+    let highest = format!("{0}.{0}.{0}", (1_u64 << 53) - 1);
+    for version in [&longest, &highest] {
+        let version = Version::parse(version).unwrap();
+        Given::with(())
+            .given(vec![registered()])
+            .when(publish(version, "Second"))
+            .inspect_result()
+            .unwrap();
+    }
+    let higher = format!("2.0.{}", 1_u64 << 53);
+    for (version, error) in [
+        (
+            format!("{longest}a"),
+            ToolError::VersionTooLong { found: 129 },
+        ),
+        (
+            format!("2.0.0+{}", "b".repeat(40_000)),
+            ToolError::VersionTooLong { found: 40_006 },
+        ),
+        (higher, ToolError::VersionNumberTooLarge),
+    ] {
+        let version = Version::parse(&version).unwrap();
+        let registration = RegisterTool {
+            tool_version: version.clone(),
+            ..registration()
+        };
+        rejects(vec![], register(registration), error.clone());
+        rejects(vec![registered()], publish(version, "Second"), error);
+    }
+}
+
+#[test]
+fn a_tool_has_a_thousand_versions_at_most() {
+    let mut history = vec![registered()];
+    history.extend((1..1_000).map(|minor| {
+        let definition = definition(&format!("The one of {minor}"));
+        ToolEvent::VersionPublished(Box::new(ToolVersionPublished {
+            tool_version: Version::new(1, minor, 0),
+            definition_hash: definition.checked_hash("git_log").unwrap(),
+            definition: definition.into(),
+        }))
+    }));
+    let last = history.pop();
+    let thousandth = publish(Version::new(1, 999, 0), "The one of 999");
+    accepts(history.clone(), thousandth.clone(), last.clone().unwrap());
+    history.extend(last);
+    let one_more = publish(Version::new(1, 1_000, 0), "One more");
+    rejects(history.clone(), one_more, ToolError::TooManyVersions);
+    // What is there already is still answered.
+    Given::with(())
+        .given(history)
+        .when(thousandth)
+        .then_expect_events(vec![]);
+}

@@ -4,17 +4,22 @@
 //! at least is not yanked, and no alias stands at a yanked one: so a tool in use has a current version, and
 //! an alias leads somewhere.
 
-use super::reference::{Offer, current};
+use super::reference::{Offer, current, neighbours, numbered};
 use super::{Alias, Deprecation, ToolDefinition, ToolError};
 use crate::compatibility::{Comparison, compare};
 use semver::Version;
 use serde::{Deserialize, Serialize};
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Most aliases of a tool.
 const MAX_ALIASES: usize = 32;
+/// Most versions of a tool: each command of the tool folds them all.
+pub(super) const MAX_VERSIONS: usize = 1_000;
+/// Longest version, in bytes, which are characters here: it is part of keys in every read model.
+pub(super) const MAX_VERSION: usize = 128;
+/// The highest number in a version: the highest that every reader of JSON keeps exactly (RFC 8259, section 6).
+pub(super) const MAX_VERSION_NUMBER: u64 = (1 << 53) - 1;
 
 /// A version as it was published, and what was said of it since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,10 +73,20 @@ impl Versions {
     }
 
     pub(super) fn get(&self, version: &Version) -> Result<&Published, ToolError> {
-        let absent = || ToolError::VersionNotFound {
+        self.find(version).map(|(_, published)| published)
+    }
+
+    /// The version that a number means, under its whole name: what events name it by.
+    pub(super) fn named(&self, version: &Version) -> Result<Version, ToolError> {
+        self.find(version).map(|(name, _)| name.clone())
+    }
+
+    fn find(&self, version: &Version) -> Result<(&Version, &Published), ToolError> {
+        let name = numbered(self.published.keys(), version);
+        let found = name.and_then(|name| self.published.get_key_value(name));
+        found.ok_or_else(|| ToolError::VersionNotFound {
             version: version.clone(),
-        };
-        self.published.get(version).ok_or_else(absent)
+        })
     }
 
     /// For folding events, which were checked when they were decided.
@@ -80,10 +95,7 @@ impl Versions {
     }
 
     pub(super) fn current(&self) -> Option<&Version> {
-        current(self.published.iter().map(|(version, published)| Offer {
-            version,
-            yanked: published.yanked.is_some(),
-        }))
+        current(self.offers())
     }
 
     pub(super) fn current_hash(&self) -> Option<&str> {
@@ -98,9 +110,7 @@ impl Versions {
         version: &Version,
         definition_hash: &str,
     ) -> Result<Publication, ToolError> {
-        let same = |known: &&Version| known.cmp_precedence(version) == Ordering::Equal;
-        if let Some(known) = self.published.keys().find(same) {
-            let published = self.get(known)?;
+        if let Ok((known, published)) = self.find(version) {
             return if known == version && published.definition_hash == definition_hash {
                 Ok(Publication::Already)
             } else {
@@ -108,6 +118,9 @@ impl Versions {
                     version: known.clone(),
                 })
             };
+        }
+        if self.published.len() >= MAX_VERSIONS {
+            return Err(ToolError::TooManyVersions);
         }
         let (below, _) = self.neighbours(version);
         match below {
@@ -157,15 +170,19 @@ impl Versions {
         }
     }
 
-    /// The releases next below and next above a version. A yanked version and a pre-release are nobody's
-    /// neighbours: neither is what callers rely on.
+    /// The releases next below and next above a version, see [`neighbours`].
     fn neighbours(&self, version: &Version) -> (Option<Neighbour<'_>>, Option<Neighbour<'_>>) {
-        let usable = |(known, published): &Neighbour<'_>| {
-            known.pre.is_empty() && published.yanked.is_none() && *known != version
-        };
-        let below = self.published.range(..version).rev().find(usable);
-        let above = self.published.range(version..).find(usable);
-        (below, above)
+        let offers: Vec<Offer> = self.offers().collect();
+        let (below, above) = neighbours(&offers, version);
+        let whole = |version: &Version| self.published.get_key_value(version);
+        (below.and_then(whole), above.and_then(whole))
+    }
+
+    fn offers(&self) -> impl Iterator<Item = Offer<'_>> {
+        self.published.iter().map(|(version, published)| Offer {
+            version,
+            yanked: published.yanked.is_some(),
+        })
     }
 
     pub(super) fn check_alias_target(&self, version: &Version) -> Result<(), ToolError> {
@@ -231,4 +248,17 @@ impl Versions {
         }
         self.check_compatibility(version, &published.definition)
     }
+}
+
+/// What Semantic Versioning leaves open: how long a version is, and how high it counts.
+pub(super) fn check_version(version: &Version) -> Result<(), ToolError> {
+    let found = version.to_string().len();
+    if found > MAX_VERSION {
+        return Err(ToolError::VersionTooLong { found });
+    }
+    let numbers = [version.major, version.minor, version.patch];
+    if numbers.iter().any(|number| *number > MAX_VERSION_NUMBER) {
+        return Err(ToolError::VersionNumberTooLarge);
+    }
+    Ok(())
 }

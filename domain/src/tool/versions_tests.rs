@@ -1,104 +1,12 @@
-use super::tests::{accepts, definition, publish, registered, rejects, retired};
+//! Versions: how they are published and yanked, which one is current, and what their numbers promise.
+
+use super::testing::{
+    deprecate, deprecated, deprecation, move_to, moved, published, two, undeprecate, unyanked, v,
+    with, yank, yanked,
+};
+use super::tests::{accepts, definition, publish, registered, rejects};
 use super::*;
-use crate::undo::{NotUndone, undoing};
-use chrono::NaiveDate;
 use cqrs_es::Aggregate;
-use semver::Version;
-
-fn v(text: &str) -> Version {
-    Version::parse(text).unwrap()
-}
-
-fn stable() -> Alias {
-    Alias::new("stable").unwrap()
-}
-
-fn published(version: &str, description: &str) -> ToolEvent {
-    let definition = definition(description);
-    ToolEvent::VersionPublished(Box::new(ToolVersionPublished {
-        tool_version: v(version),
-        definition_hash: definition.checked_hash("git_log").unwrap(),
-        definition: definition.into(),
-    }))
-}
-
-fn yank(version: &str) -> ToolCommand {
-    ToolCommand::YankVersion {
-        tool_version: v(version),
-        reason: "wrong".into(),
-    }
-}
-
-fn yanked(version: &str) -> ToolEvent {
-    ToolEvent::VersionYanked(ToolVersionYanked {
-        tool_version: v(version),
-        reason: "wrong".into(),
-    })
-}
-
-fn unyanked(version: &str) -> ToolEvent {
-    let tool_version = v(version);
-    ToolEvent::VersionUnyanked(ToolVersionUnyanked { tool_version })
-}
-
-fn move_to(version: &str) -> ToolCommand {
-    ToolCommand::MoveAlias {
-        alias: stable(),
-        to: v(version),
-    }
-}
-
-fn moved(from: Option<&str>, to: &str) -> ToolEvent {
-    ToolEvent::AliasMoved(AliasMoved {
-        alias: stable(),
-        from: from.map(v),
-        to: v(to),
-    })
-}
-
-fn removed(from: &str) -> ToolEvent {
-    ToolEvent::AliasRemoved(AliasRemoved {
-        alias: stable(),
-        from: v(from),
-    })
-}
-
-fn deprecation() -> Deprecation {
-    Deprecation {
-        message: "The service moves".into(),
-        successor: Some("git/git_history@^2".into()),
-        sunset: NaiveDate::from_ymd_opt(2027, 1, 31),
-    }
-}
-
-fn deprecate(version: Option<&str>, deprecation: Deprecation) -> ToolCommand {
-    ToolCommand::Deprecate {
-        tool_version: version.map(v),
-        deprecation,
-    }
-}
-
-fn deprecated(version: Option<&str>) -> ToolEvent {
-    ToolEvent::Deprecated(ToolDeprecated {
-        tool_version: version.map(v),
-        deprecation: deprecation(),
-    })
-}
-
-fn undeprecate(version: Option<&str>) -> ToolCommand {
-    let tool_version = version.map(v);
-    ToolCommand::Undeprecate { tool_version }
-}
-
-/// 1.0.0, which registered it, and 2.0.0.
-fn two() -> Vec<ToolEvent> {
-    vec![registered(), published("2.0.0", "Second")]
-}
-
-fn with(mut history: Vec<ToolEvent>, more: impl IntoIterator<Item = ToolEvent>) -> Vec<ToolEvent> {
-    history.extend(more);
-    history
-}
 
 fn folded(history: Vec<ToolEvent>) -> Tool {
     let mut tool = Tool::default();
@@ -132,6 +40,37 @@ fn a_version_is_published_once_and_never_changes() {
             ToolError::VersionTaken { version: v(taken) },
         );
     }
+}
+
+/// Events name the version as it was published, so that everything that is made of them finds it.
+#[test]
+fn a_version_is_named_with_or_without_its_build_metadata() {
+    let built = with(two(), [published("3.0.0+b.7", "Third")]);
+    for number in ["3.0.0", "3.0.0+b.7", "3.0.0+other"] {
+        accepts(built.clone(), move_to(number), moved(None, "3.0.0+b.7"));
+        accepts(built.clone(), yank(number), yanked("3.0.0+b.7"));
+        let hidden = with(built.clone(), [yanked("3.0.0+b.7")]);
+        let tool_version = v(number);
+        accepts(
+            hidden,
+            ToolCommand::UnyankVersion { tool_version },
+            unyanked("3.0.0+b.7"),
+        );
+        accepts(
+            built.clone(),
+            deprecate(Some(number), deprecation()),
+            deprecated(Some("3.0.0+b.7")),
+        );
+        let old = with(built.clone(), [deprecated(Some("3.0.0+b.7"))]);
+        let tool_version = Some(v("3.0.0+b.7"));
+        accepts(
+            old,
+            undeprecate(Some(number)),
+            ToolEvent::Undeprecated(ToolUndeprecated { tool_version }),
+        );
+    }
+    let standing = with(built, [moved(None, "3.0.0+b.7")]);
+    rejects(standing, move_to("3.0.0"), ToolError::Unchanged);
 }
 
 #[test]
@@ -358,273 +297,4 @@ fn only_a_yanked_version_is_unyanked() {
             version: v("9.9.9"),
         },
     );
-}
-
-#[test]
-fn an_alias_moves_to_versions_in_use() {
-    accepts(two(), move_to("1.0.0"), moved(None, "1.0.0"));
-    let standing = with(two(), [moved(None, "1.0.0")]);
-    accepts(
-        standing.clone(),
-        move_to("2.0.0"),
-        moved(Some("1.0.0"), "2.0.0"),
-    );
-    rejects(standing, move_to("1.0.0"), ToolError::Unchanged);
-    rejects(
-        two(),
-        move_to("9.9.9"),
-        ToolError::VersionNotFound {
-            version: v("9.9.9"),
-        },
-    );
-    rejects(
-        with(two(), [yanked("2.0.0")]),
-        move_to("2.0.0"),
-        ToolError::VersionYanked {
-            version: v("2.0.0"),
-        },
-    );
-}
-
-#[test]
-fn a_rollback_leads_where_the_alias_stood_before() {
-    let back = ToolCommand::RollbackAlias { alias: stable() };
-    let at_two = with(two(), [moved(None, "1.0.0"), moved(Some("1.0.0"), "2.0.0")]);
-    accepts(at_two.clone(), back.clone(), moved(Some("2.0.0"), "1.0.0"));
-    rejects(
-        with(at_two, [yanked("1.0.0")]),
-        back.clone(),
-        ToolError::VersionYanked {
-            version: v("1.0.0"),
-        },
-    );
-    rejects(
-        with(two(), [moved(None, "1.0.0")]),
-        back.clone(),
-        ToolError::NothingBefore { alias: stable() },
-    );
-    rejects(two(), back, ToolError::AliasNotFound { alias: stable() });
-}
-
-#[test]
-fn an_alias_is_removed_once() {
-    let remove = ToolCommand::RemoveAlias { alias: stable() };
-    accepts(
-        with(two(), [moved(None, "1.0.0")]),
-        remove.clone(),
-        removed("1.0.0"),
-    );
-    let gone = with(two(), [moved(None, "1.0.0"), removed("1.0.0")]);
-    rejects(gone, remove, ToolError::AliasNotFound { alias: stable() });
-}
-
-#[test]
-fn an_alias_looks_like_no_version() {
-    for name in ["stable", "a", "lts-2", "x9"] {
-        assert_eq!(Alias::new(name).unwrap().as_str(), name);
-    }
-    for name in [
-        "",
-        "1.0.0",
-        "2",
-        "-a",
-        "Stable",
-        "a_b",
-        "a.b",
-        "é",
-        &"a".repeat(33),
-    ] {
-        assert_eq!(Alias::new(name), Err(ToolError::InvalidAlias), "{name}");
-    }
-    assert_eq!(Alias::new("latest"), Err(ToolError::AutomaticAlias));
-}
-
-#[test]
-fn a_tool_has_32_aliases_at_most() {
-    let aliases = (0..32).map(|n| {
-        ToolEvent::AliasMoved(AliasMoved {
-            alias: Alias::new(format!("a{n}")).unwrap(),
-            from: None,
-            to: v("1.0.0"),
-        })
-    });
-    rejects(
-        with(two(), aliases),
-        move_to("1.0.0"),
-        ToolError::TooManyAliases,
-    );
-}
-
-#[test]
-fn a_version_or_the_whole_tool_is_deprecated() {
-    for version in [None, Some("1.0.0")] {
-        let undeprecated = ToolEvent::Undeprecated(ToolUndeprecated {
-            tool_version: version.map(v),
-        });
-        accepts(
-            two(),
-            deprecate(version, deprecation()),
-            deprecated(version),
-        );
-        let standing = with(two(), [deprecated(version)]);
-        rejects(
-            standing.clone(),
-            deprecate(version, deprecation()),
-            ToolError::Unchanged,
-        );
-        accepts(standing, undeprecate(version), undeprecated);
-        rejects(two(), undeprecate(version), ToolError::NotDeprecated);
-    }
-    let absent = ToolError::VersionNotFound {
-        version: v("9.9.9"),
-    };
-    rejects(two(), deprecate(Some("9.9.9"), deprecation()), absent);
-}
-
-#[test]
-fn a_deprecation_is_checked() {
-    let successor = |successor: &str| Deprecation {
-        successor: Some(successor.into()),
-        ..deprecation()
-    };
-    let message = |message: &str| Deprecation {
-        message: message.into(),
-        ..deprecation()
-    };
-    for (deprecation, error) in [
-        (message(" "), ToolError::Missing { field: "message" }),
-        (
-            message("a\u{202e}b"),
-            ToolError::HiddenCharacters { field: "message" },
-        ),
-        (successor("git_history"), ToolError::InvalidSuccessor),
-        (successor("git/git_log"), ToolError::InvalidSuccessor),
-        (successor("git/git_log@2.0.0"), ToolError::InvalidSuccessor),
-    ] {
-        rejects(two(), deprecate(None, deprecation), error);
-    }
-    let own_next = deprecate(Some("1.0.0"), successor("git/git_log@2.0.0"));
-    let events = cqrs_es::test::TestFramework::<Tool>::with(())
-        .given(two())
-        .when(own_next)
-        .inspect_result();
-    assert!(events.is_ok(), "a later version may succeed an earlier one");
-}
-
-#[test]
-fn a_sunset_is_the_first_day_that_is_too_late() {
-    let day = |day| NaiveDate::from_ymd_opt(2027, 1, day).unwrap();
-    let deprecation = deprecation();
-    assert!(!deprecation.is_over(day(30)));
-    assert!(deprecation.is_over(day(31)));
-    let forever = Deprecation {
-        sunset: None,
-        ..deprecation
-    };
-    assert!(!forever.is_over(NaiveDate::MAX));
-}
-
-#[test]
-fn a_retired_tool_is_restored_and_nothing_else_is() {
-    let restored = ToolEvent::Restored(ToolRestored {});
-    accepts(
-        with(two(), [retired()]),
-        ToolCommand::Restore,
-        restored.clone(),
-    );
-    rejects(two(), ToolCommand::Restore, ToolError::NotRetired);
-    rejects(vec![], ToolCommand::Restore, ToolError::NotRegistered);
-    let again = with(two(), [moved(None, "1.0.0"), retired(), restored]);
-    accepts(again, move_to("2.0.0"), moved(Some("1.0.0"), "2.0.0"));
-}
-
-#[test]
-fn a_retired_tool_is_restored_before_anything_else() {
-    for command in [
-        move_to("1.0.0"),
-        ToolCommand::RollbackAlias { alias: stable() },
-        ToolCommand::RemoveAlias { alias: stable() },
-        deprecate(None, deprecation()),
-        undeprecate(None),
-        yank("1.0.0"),
-        ToolCommand::UnyankVersion {
-            tool_version: v("1.0.0"),
-        },
-    ] {
-        rejects(
-            with(two(), [retired()]),
-            command.clone(),
-            ToolError::Retired,
-        );
-        rejects(vec![], command, ToolError::NotRegistered);
-    }
-}
-
-fn commits(history: Vec<ToolEvent>) -> Vec<Vec<ToolEvent>> {
-    history.into_iter().map(|event| vec![event]).collect()
-}
-
-/// Each event is the third one of its history, and what takes it back leads to the state before it.
-#[test]
-fn undoing_an_event_restores_what_was_before_it() {
-    let at_one = || with(two(), [moved(None, "1.0.0")]);
-    let undeprecated = ToolEvent::Undeprecated(ToolUndeprecated { tool_version: None });
-    let cases = [
-        (two(), retired()),
-        (
-            with(two(), [retired()]),
-            ToolEvent::Restored(ToolRestored {}),
-        ),
-        (two(), moved(None, "1.0.0")),
-        (at_one(), moved(Some("1.0.0"), "2.0.0")),
-        (at_one(), removed("1.0.0")),
-        (two(), deprecated(None)),
-        (two(), deprecated(Some("1.0.0"))),
-        (with(two(), [deprecated(None)]), undeprecated),
-        (two(), yanked("2.0.0")),
-        (with(two(), [yanked("2.0.0")]), unyanked("2.0.0")),
-    ];
-    for (before, event) in cases {
-        let history = with(before.clone(), [event.clone()]);
-        let sequence = u64::try_from(history.len()).unwrap();
-        let undo = undoing::<Tool>(&commits(history.clone()), sequence).unwrap();
-        assert!(!undo.changed_since);
-        let after = cqrs_es::test::TestFramework::<Tool>::with(())
-            .given(history.clone())
-            .when(undo.command)
-            .inspect_result()
-            .unwrap_or_else(|e| panic!("{event:?}: {e}"));
-        let document = |history: &[ToolEvent]| {
-            let mut state = crate::state::empty();
-            for event in history {
-                crate::state::apply(&mut state, &crate::AnyEvent::Tool(event.clone()));
-            }
-            let mut document = state.document;
-            // An object that became empty is one that was not there.
-            for member in ["aliases", "versions"] {
-                if document[member]
-                    .as_object()
-                    .is_none_or(serde_json::Map::is_empty)
-                {
-                    document.as_object_mut().unwrap().remove(member);
-                }
-            }
-            document
-        };
-        let undone = with(history, after);
-        assert_eq!(document(&undone), document(&before), "{event:?}");
-    }
-}
-
-#[test]
-fn an_undo_looks_at_its_own_alias_and_version_only() {
-    let history = commits(with(
-        two(),
-        [moved(None, "1.0.0"), yanked("2.0.0"), deprecated(None)],
-    ));
-    assert!(!undoing::<Tool>(&history, 3).unwrap().changed_since);
-    let history = commits(with(two(), [moved(None, "1.0.0"), removed("1.0.0")]));
-    assert!(undoing::<Tool>(&history, 3).unwrap().changed_since);
-    let published = undoing::<Tool>(&history, 2);
-    assert!(matches!(published, Err(NotUndone::Final { .. })));
 }

@@ -1,8 +1,7 @@
 //! Who held which role, since when, until when, and by which event.
 
-use super::corrupt;
 use crate::checkpoint::{to_i64, to_u64};
-use crate::error::{ProjectionError, QueryError};
+use crate::error::{ProjectionError, QueryError, corrupt};
 use crate::page::{Keyset, Page, PageRequest};
 use crate::projector::Recorded;
 use crate::store::TenantConnection;

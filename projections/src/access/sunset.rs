@@ -1,9 +1,8 @@
 //! What a tenant says of versions whose sunset has come, and since when. Each rule is a row of its own, so the
 //! table knows the past as it knows the present.
 
-use super::corrupt;
 use crate::checkpoint::to_i64;
-use crate::error::{ProjectionError, QueryError};
+use crate::error::{ProjectionError, QueryError, corrupt};
 use crate::projector::Recorded;
 use crate::store::TenantConnection;
 use domain::tenant::{AfterSunset, TenantAfterSunsetSet};

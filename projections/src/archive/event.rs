@@ -1,8 +1,7 @@
 //! One event as the log has it, for readers: from a row of the archive or from a commit that just came.
 
-use crate::access::corrupt;
 use crate::checkpoint::{to_i64, to_u64};
-use crate::error::QueryError;
+use crate::error::{QueryError, corrupt};
 use chrono::{DateTime, Utc};
 use data_encoding::BASE64URL_NOPAD;
 use domain::envelope::{Actor, Commit, StoredEvent};

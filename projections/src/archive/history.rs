@@ -4,8 +4,7 @@
 //! pass holds one state of the object and one page of entries, however many events there are.
 
 use super::event::{COLUMNS, LoggedEvent, Place};
-use crate::access::corrupt;
-use crate::error::QueryError;
+use crate::error::{QueryError, corrupt};
 use crate::page::Page;
 use crate::store::TenantConnection;
 use domain::diff::{Change, diff};

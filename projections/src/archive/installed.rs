@@ -3,8 +3,7 @@
 
 use super::event::{COLUMNS, LoggedEvent};
 use super::{NAME, parked};
-use crate::access::corrupt;
-use crate::error::QueryError;
+use crate::error::{QueryError, corrupt};
 use crate::moment::Moment;
 use crate::store::TenantConnection;
 use cqrs_es::Aggregate;

@@ -1,10 +1,12 @@
 //! The catalogue's rows by `COPY`: the same rows as the live path writes, for a rebuild. A row that was there
 //! before the batch is overwritten as the live path does; the rest, which is most of them, is new.
 
+use super::fold::{Key, Rows, key};
 use super::past::Past;
-use super::projector::{Key, Rows, ServerRow, VersionRow, key};
 use super::save::{SERVER_COLUMNS, TOOL_COLUMNS, VERSION_COLUMNS, save};
+use super::server_row::ServerRow;
 use super::tool_row::ToolRow;
+use super::version_row::VersionRow;
 use crate::checkpoint::to_i64;
 use crate::copy::CopyRows;
 use crate::error::ProjectionError;

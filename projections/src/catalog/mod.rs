@@ -2,6 +2,7 @@
 
 mod bulk;
 mod facets;
+mod fold;
 mod past;
 mod pins;
 mod projector;
@@ -9,22 +10,25 @@ mod queries;
 mod rows;
 pub(crate) mod save;
 mod server_queries;
+mod server_row;
 mod shelf;
 mod stored;
 mod tool_row;
+mod version_row;
+mod versions;
 
 pub use facets::{Count, ToolFacets, category_counts, tool_facets};
 pub use past::{changed_after, position_at};
 pub use pins::{Pin, Pins, pins};
 pub use projector::CatalogProjector;
-pub use queries::{
-    ToolFilter, count_tools, tool_counts, tools, tools_by_id, tools_by_server, versions_by_tool,
-};
-pub use rows::{Server, Status, Tool, ToolVersion};
+pub use queries::{ToolFilter, count_tools, tool_counts, tools, tools_by_id, tools_by_server};
+pub use rows::{Server, Status, Tool};
 pub(crate) use save::save;
 pub use server_queries::{ServerFilter, count_servers, server_by_slug, servers, servers_by_id};
 pub use stored::StoredJson;
 pub use tool_row::VersionMark;
+pub(crate) use versions::read_definition;
+pub use versions::{ToolVersion, definitions, version_pages, versions_by_tool};
 
 /// The projector's name.
 pub const NAME: &str = "catalog";

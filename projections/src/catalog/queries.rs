@@ -1,11 +1,8 @@
-//! Queries over tools and their versions.
+//! Queries over tools.
 
-use super::rows::{
-    READ_COLUMNS as COLUMNS, Sortable, Status, Tool, ToolVersion, read_tool, read_version,
-};
+use super::rows::{READ_COLUMNS as COLUMNS, Sortable, Status, Tool, read_tool};
 use super::{Order, Sort, contains};
-use crate::access::corrupt;
-use crate::error::QueryError;
+use crate::error::{QueryError, corrupt};
 use crate::moment::Moment;
 use crate::page::{Keyset, Page, PageRequest};
 use crate::publishers::verified;
@@ -231,48 +228,6 @@ pub async fn tool_counts(
         Ok((id, row.try_get(1)?))
     };
     rows.iter().map(read).collect()
-}
-
-/// The versions of several tools, newest first, in one statement. That the caller may see the tools is
-/// checked where they were read.
-///
-/// # Errors
-/// [`QueryError`].
-pub async fn versions_by_tool(
-    connection: &mut TenantConnection,
-    tools: &[ToolId],
-) -> Result<HashMap<ToolId, Vec<ToolVersion>>, QueryError> {
-    let ids: Vec<&str> = tools.iter().map(ToolId::as_str).collect();
-    // A published version stays as it is: what holds at a moment is what was published until then. What was
-    // said of it since stands in the tool's row, which knows its past.
-    let moment = connection.moment();
-    let statement = format!(
-        "SELECT v.tool_id, v.tool_version, v.description, v.input_schema, v.output_schema, v.annotations,
-                v.definition_hash, v.published_at, v.actor_kind, v.actor_id, t.version_marks -> v.tool_version AS mark,
-                ARRAY(SELECT 'latest' WHERE v.tool_version = t.tool_version
-                      UNION ALL
-                      (SELECT key FROM jsonb_each_text(t.aliases) WHERE value = v.tool_version ORDER BY key)
-                ) AS standing
-         FROM catalog.tool_versions AS v
-         JOIN (SELECT tool_id, tool_version, aliases, version_marks FROM {}) AS t USING (tool_id)
-         WHERE v.tool_id = ANY ($1){} ORDER BY v.stream_sequence DESC",
-        moment.rows("catalog", "tools", "tool_id, tool_version, aliases, version_marks"),
-        moment.since("v.stream_sequence")
-    );
-    let rows = sqlx::query(&statement)
-        .persistent(moment.is_now())
-        .bind(ids)
-        .fetch_all(&mut **connection)
-        .await?;
-    let mut by_tool: HashMap<ToolId, Vec<ToolVersion>> = HashMap::new();
-    for row in &rows {
-        let version = read_version(row)?;
-        by_tool
-            .entry(version.tool_id.clone())
-            .or_default()
-            .push(version);
-    }
-    Ok(by_tool)
 }
 
 pub(super) fn names(visibilities: &[Visibility]) -> Vec<&'static str> {

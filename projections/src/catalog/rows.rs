@@ -2,11 +2,9 @@
 
 use super::stored::StoredJson;
 use super::tool_row::VersionMark;
-use crate::access::corrupt;
-use crate::error::QueryError;
+use crate::error::{QueryError, corrupt};
 use crate::moment::Moment;
 use chrono::{DateTime, SecondsFormat, Utc};
-use domain::envelope::{Actor, ActorKind};
 use domain::id::{ServerId, ToolId};
 use domain::server::Transport;
 use domain::tool::{Alias, Deprecation, Visibility};
@@ -132,33 +130,6 @@ pub struct Tool {
     pub moment: Moment,
 }
 
-/// A published version of a tool.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ToolVersion {
-    /// The tool.
-    pub tool_id: ToolId,
-    /// Its version.
-    pub tool_version: String,
-    /// What it does.
-    pub description: String,
-    /// JSON Schema of the arguments.
-    pub input_schema: Option<Value>,
-    /// JSON Schema of the structured result.
-    pub output_schema: Option<Value>,
-    /// Hints about its behaviour.
-    pub annotations: Option<Value>,
-    /// The definition's identity.
-    pub definition_hash: String,
-    /// When it was published.
-    pub published_at: DateTime<Utc>,
-    /// Who published it.
-    pub published_by: Actor,
-    /// The aliases that stand at it, `latest` included.
-    pub aliases: Vec<String>,
-    /// What was said of it since.
-    pub mark: VersionMark,
-}
-
 impl Tool {
     /// What those are told who use a version: what is said of the version comes before what is said of the
     /// whole tool.
@@ -277,30 +248,4 @@ impl<'r> Columns<'r> {
         self.next += 1;
         self.row.try_get(column)
     }
-}
-
-pub(super) fn read_version(row: &PgRow) -> Result<ToolVersion, QueryError> {
-    let kind: String = row.try_get("actor_kind")?;
-    Ok(ToolVersion {
-        tool_id: row
-            .try_get::<String, _>("tool_id")?
-            .try_into()
-            .map_err(corrupt)?,
-        tool_version: row.try_get("tool_version")?,
-        description: row.try_get("description")?,
-        input_schema: row.try_get("input_schema")?,
-        output_schema: row.try_get("output_schema")?,
-        annotations: row.try_get("annotations")?,
-        definition_hash: row.try_get("definition_hash")?,
-        published_at: row.try_get("published_at")?,
-        published_by: Actor {
-            kind: ActorKind::from_str(&kind).map_err(corrupt)?,
-            id: row.try_get("actor_id")?,
-        },
-        aliases: row.try_get("standing")?,
-        mark: row
-            .try_get::<Option<Json<VersionMark>>, _>("mark")?
-            .map(|Json(mark)| mark)
-            .unwrap_or_default(),
-    })
 }

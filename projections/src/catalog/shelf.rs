@@ -1,6 +1,6 @@
 //! The published definitions of tools, for the moment at which another one becomes the current one.
 
-use super::projector::Key;
+use super::fold::Key;
 use super::save::fetch;
 use crate::error::ProjectionError;
 use domain::tool::{ToolDefinition, ToolEvent};

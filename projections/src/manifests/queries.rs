@@ -1,8 +1,7 @@
 //! Queries over the versions of servers.
 
-use crate::access::corrupt;
 use crate::catalog::contains;
-use crate::error::QueryError;
+use crate::error::{QueryError, corrupt};
 use crate::page::{Keyset, Page, PageRequest};
 use crate::store::TenantConnection;
 use chrono::{DateTime, Utc};

@@ -1,7 +1,6 @@
 //! Queries over installations, for the tenant that has them, and over dependents, for the publisher.
 
-use crate::access::corrupt;
-use crate::error::QueryError;
+use crate::error::{QueryError, corrupt};
 use crate::page::{Keyset, Page, PageRequest};
 use crate::store::TenantConnection;
 use chrono::{DateTime, Utc};

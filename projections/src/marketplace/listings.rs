@@ -1,9 +1,9 @@
 //! Queries over listings. They see what is listed and nothing else, of every tenant: row-level security
 //! says so, and no statement here has to.
 
-use super::version;
-use crate::access::corrupt;
-use crate::error::QueryError;
+use super::versions::{ListedVersion, read_version};
+use crate::catalog::read_definition;
+use crate::error::{QueryError, corrupt};
 use crate::page::{Keyset, Page, PageRequest};
 use crate::publishers::marked;
 use crate::reviews::average_of;
@@ -11,9 +11,7 @@ use crate::store::TenantConnection;
 use chrono::{DateTime, Utc};
 use domain::id::{TenantId, ToolId};
 use domain::installation::{ForeignReference, ForeignTool, Version};
-use domain::tool::reference::Offer;
-use domain::tool::{Alias, Deprecation};
-use serde_json::Value;
+use domain::tool::{Alias, Deprecation, ToolDefinition};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{Postgres, QueryBuilder, Row};
@@ -43,8 +41,10 @@ pub struct Listing {
     pub deprecation: Option<Deprecation>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
-    /// The definition.
+    /// The version.
     pub version: ListedVersion,
+    /// Its definition.
+    pub definition: ToolDefinition,
 }
 
 impl Listing {
@@ -63,49 +63,15 @@ impl Listing {
     }
 }
 
-/// A published definition of a listing.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ListedVersion {
-    /// Its version.
-    pub tool_version: Version,
-    /// What the tool does.
-    pub description: String,
-    /// JSON Schema of the arguments.
-    pub input_schema: Option<Value>,
-    /// JSON Schema of the structured result.
-    pub output_schema: Option<Value>,
-    /// Hints about its behaviour.
-    pub annotations: Option<Value>,
-    /// The definition's identity.
-    pub definition_hash: String,
-    /// When it was published.
-    pub published_at: DateTime<Utc>,
-    /// Why it was yanked, if it was; may be empty.
-    pub yanked: Option<String>,
-    /// What those are told who use this version.
-    pub deprecation: Option<Deprecation>,
-}
-
-impl ListedVersion {
-    /// As a reference may lead to it.
-    #[must_use]
-    pub fn offer(&self) -> Offer<'_> {
-        Offer {
-            version: &self.tool_version,
-            yanked: self.yanked.is_some(),
-        }
-    }
-}
-
 /// Which listings; all conditions together.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListingFilter {
     /// Of this tenant.
     pub publisher: Option<TenantId>,
-    /// Of this category.
-    pub category: Option<String>,
-    /// With this tag.
-    pub tag: Option<String>,
+    /// Of one of these categories; of any when there is none.
+    pub categories: Vec<String>,
+    /// With at least one of these tags; with any when there is none.
+    pub tags: Vec<String>,
     /// Whether the publisher's namespace is proved, behind the registry name of the tool's server.
     pub verified_publisher: Option<bool>,
     /// Rated with this many stars on average, or more. What nobody has rated is not among them.
@@ -119,14 +85,13 @@ impl ListingFilter {
             let publisher = publisher.as_str().to_owned();
             query.push(" AND listings.tenant = ").push_bind(publisher);
         }
-        if let Some(category) = &self.category {
-            query.push(" AND category = ").push_bind(category.clone());
+        if !self.categories.is_empty() {
+            let categories = self.categories.clone();
+            query.push(" AND category = ANY (");
+            query.push_bind(categories).push(")");
         }
-        if let Some(tag) = &self.tag {
-            query
-                .push(" AND tags @> ARRAY[")
-                .push_bind(tag.clone())
-                .push("]");
+        if !self.tags.is_empty() {
+            query.push(" AND tags && ").push_bind(self.tags.clone());
         }
         if let Some(wanted) = self.verified_publisher {
             let (name, tenant) = ("listings.registry_name", "listings.tenant");
@@ -223,36 +188,6 @@ pub async fn listings_at(
     by_id(connection, &rows).await
 }
 
-/// The versions of several listings, highest first, yanked ones included, in one statement.
-///
-/// # Errors
-/// [`QueryError`].
-pub async fn versions_by_listing(
-    connection: &mut TenantConnection,
-    listings: &[ToolId],
-) -> Result<HashMap<ToolId, Vec<ListedVersion>>, QueryError> {
-    let ids: Vec<&str> = listings.iter().map(ToolId::as_str).collect();
-    let rows = sqlx::query(
-        "SELECT versions.* FROM marketplace.listings JOIN marketplace.versions USING (tenant, tool_id)
-         WHERE listings.listed AND tool_id = ANY ($1)",
-    )
-    .bind(ids)
-    .fetch_all(&mut **connection)
-    .await?;
-    let mut by_listing: HashMap<ToolId, Vec<ListedVersion>> = HashMap::new();
-    for row in &rows {
-        let versions = by_listing.entry(tool_id(row)?).or_default();
-        versions.push(read_version(row)?);
-    }
-    let versions = by_listing.values_mut().flatten();
-    let told = versions.filter_map(|version| version.deprecation.as_mut());
-    keep_offered(connection, told.collect()).await?;
-    for versions in by_listing.values_mut() {
-        versions.sort_by(|a, b| b.tool_version.cmp(&a.tool_version));
-    }
-    Ok(by_listing)
-}
-
 async fn by_id(
     connection: &mut TenantConnection,
     rows: &[PgRow],
@@ -271,7 +206,7 @@ fn told(listing: &mut Listing) -> impl Iterator<Item = &mut Deprecation> {
 }
 
 /// A successor that is not offered itself is not told: nobody could install it, and its name is its tenant's.
-async fn keep_offered(
+pub(super) async fn keep_offered(
     connection: &mut TenantConnection,
     told: Vec<&mut Deprecation>,
 ) -> Result<(), QueryError> {
@@ -298,7 +233,7 @@ async fn keep_offered(
     Ok(())
 }
 
-fn tool_id(row: &PgRow) -> Result<ToolId, QueryError> {
+pub(super) fn tool_id(row: &PgRow) -> Result<ToolId, QueryError> {
     ToolId::parse(row.try_get::<String, _>("tool_id")?).map_err(corrupt)
 }
 
@@ -318,29 +253,11 @@ fn read(row: &PgRow) -> Result<Listing, QueryError> {
         deprecation: told.map(|Json(told)| told.abroad(&publisher)),
         updated_at: row.try_get("updated_at")?,
         version: read_version(row)?,
+        definition: read_definition(row)?,
         reference: ForeignTool {
             publisher,
             server: row.try_get("server")?,
             name: row.try_get("name")?,
         },
-    })
-}
-
-fn read_version(row: &PgRow) -> Result<ListedVersion, QueryError> {
-    let publisher: String = row.try_get("tenant")?;
-    let publisher = TenantId::new(publisher).map_err(corrupt)?;
-    let yanked: bool = row.try_get("yanked")?;
-    let reason: Option<String> = row.try_get("yanked_reason")?;
-    let told: Option<Json<Deprecation>> = row.try_get("deprecation")?;
-    Ok(ListedVersion {
-        tool_version: version(row.try_get("tool_version")?)?,
-        description: row.try_get("description")?,
-        input_schema: row.try_get("input_schema")?,
-        output_schema: row.try_get("output_schema")?,
-        annotations: row.try_get("annotations")?,
-        definition_hash: row.try_get("definition_hash")?,
-        published_at: row.try_get("published_at")?,
-        yanked: yanked.then(|| reason.unwrap_or_default()),
-        deprecation: told.map(|Json(told)| told.abroad(&publisher)),
     })
 }

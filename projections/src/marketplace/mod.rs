@@ -12,21 +12,20 @@ mod listings;
 mod projector;
 mod rows;
 mod statements;
+mod versions;
 
 pub use installations::{
     Dependent, Installation, dependents_by_tool, installations, installations_by_id,
 };
 pub use installed::Installed;
-pub use listings::{
-    ListedVersion, Listing, ListingFilter, count_listings, listings, listings_at, listings_by_id,
-    versions_by_listing,
-};
+pub use listings::{Listing, ListingFilter, count_listings, listings, listings_at, listings_by_id};
 pub use projector::MarketplaceProjector;
+pub use versions::{ListedVersion, definitions, version_pages, versions_by_listing};
 
 /// The projector's name.
 pub const NAME: &str = "marketplace";
 
 /// A version as a table has it.
 fn version(text: &str) -> Result<domain::installation::Version, crate::error::QueryError> {
-    text.parse().map_err(crate::access::corrupt)
+    text.parse().map_err(crate::error::corrupt)
 }

@@ -4,7 +4,7 @@
 use super::NAME;
 use crate::checkpoint::to_i64;
 use crate::error::ProjectionError;
-use crate::projector::{OnPoison, Projector, Recorded};
+use crate::projector::{OnPoison, Projector, Recorded, exactly_one};
 use async_trait::async_trait;
 use domain::AnyEvent;
 use domain::publisher::{PublisherClaimed, PublisherEvent, PublisherVerified};
@@ -178,14 +178,4 @@ async fn settle(connection: &mut PgConnection, recorded: &Recorded) -> Result<()
             .await?;
     }
     Ok(())
-}
-
-fn exactly_one(recorded: &Recorded, rows: u64) -> Result<(), ProjectionError> {
-    if rows == 1 {
-        return Ok(());
-    }
-    Err(ProjectionError::Inconsistent {
-        stream_sequence: recorded.stream_sequence,
-        reason: format!("publisher {} has no row", recorded.commit.aggregate_id),
-    })
 }

@@ -1,7 +1,6 @@
 //! Queries over namespaces.
 
-use crate::access::corrupt;
-use crate::error::QueryError;
+use crate::error::{QueryError, corrupt};
 use crate::page::{Keyset, Page, PageRequest};
 use crate::store::{Database, TenantConnection};
 use chrono::{DateTime, Utc};

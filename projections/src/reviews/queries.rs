@@ -1,8 +1,7 @@
 //! Queries over reviews and ratings. That the caller may see the tools is checked where they were read.
 
 use super::rating::{Histogram, PRIOR_MEAN, ToolRating};
-use crate::access::corrupt;
-use crate::error::QueryError;
+use crate::error::{QueryError, corrupt};
 use crate::page::{Keyset, Page, PageRequest};
 use crate::store::TenantConnection;
 use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};

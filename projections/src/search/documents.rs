@@ -2,8 +2,7 @@
 //! `search.uses`.
 
 use super::document::ToolDocument;
-use crate::access::corrupt;
-use crate::error::ProjectionError;
+use crate::error::{ProjectionError, corrupt};
 use crate::publishers::publisher_of;
 use crate::reviews::Histogram;
 use serde_json::Value;

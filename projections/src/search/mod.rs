@@ -13,10 +13,11 @@
 //!
 //! Reading order: [`document`] and [`words`] (what is indexed), `documents`, `projector` and `uses` (where it comes
 //! from), [`embed`], `vectors`, [`index`] and [`upkeep`] (the table), `memory` (how
-//! it is read), [`language`] (what can be asked), [`query`], [`scope`],
+//! it is read), [`language`] (what can be asked), [`query`], `asked`, [`scope`],
 //! `order`, `ratings`, `steps` and [`rank`] (the search), `cursor` (its pages), [`facets`] and [`highlight`] (what is
 //! said of it), [`similar`], [`evaluate`] (its quality, measured).
 
+mod asked;
 mod candidates;
 mod current;
 mod cursor;
@@ -29,6 +30,8 @@ pub mod facets;
 pub mod highlight;
 pub mod hints;
 pub mod index;
+#[cfg(test)]
+mod index_tests;
 pub mod language;
 mod memory;
 mod order;
@@ -36,6 +39,8 @@ mod order;
 mod page_tests;
 mod projector;
 pub mod query;
+#[cfg(test)]
+mod query_tests;
 pub mod rank;
 mod ratings;
 mod reading;
@@ -49,8 +54,6 @@ mod stems;
 mod steps;
 #[cfg(test)]
 mod testing;
-#[cfg(test)]
-mod tests;
 pub mod upkeep;
 mod uses;
 mod vectors;

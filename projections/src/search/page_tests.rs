@@ -12,8 +12,7 @@ use super::error::SearchError;
 use super::facets::Facet;
 use super::index::SearchIndex;
 use super::query::{MAX_DEPTH, SearchRequest, Sort};
-use super::testing::{Letters, cosine, document};
-use super::tests::{index, names, open, put, request};
+use super::testing::{Letters, cosine, document, index, names, open, put, request};
 
 async fn found(index: &SearchIndex, line: &str) -> Vec<String> {
     let answer = index.search(&request("acme", line)).await.unwrap();
@@ -44,7 +43,7 @@ async fn a_line_narrows_inside_the_index() {
         }),
         tool("merge", |t| {
             t.annotations = Some(json!({"destructiveHint": false, "idempotentHint": true}));
-            t.tool_version = "2.1.0-rc.1".into();
+            t.tool_version = "2.1.0-rc.1+7".into();
             t.server = "git".into();
         }),
         tool("old", |t| t.status = "retired".into()),

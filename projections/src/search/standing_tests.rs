@@ -5,8 +5,7 @@ use super::facets::Facet;
 use super::index::SearchIndex;
 use super::query::{SearchAnswer, SearchRequest, Sort};
 use super::scope::Scope;
-use super::testing::{Letters, document};
-use super::tests::{index, names, put, request};
+use super::testing::{Letters, document, index, names, put, request};
 use crate::reviews::Histogram;
 
 /// A tool of `acme` that its members have reviewed.

@@ -1,14 +1,18 @@
 //! What the tests of this folder share.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use domain::id::TenantId;
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::document::{ACTIVE, ToolDocument};
 use super::embed::{EmbedError, Embedder, MiniLm};
+use super::error::SearchError;
+use super::index::SearchIndex;
+use super::query::{SearchAnswer, SearchRequest};
 
 /// A public, active tool.
 pub(super) fn document(tenant: &str, name: &str, description: &str) -> ToolDocument {
@@ -34,6 +38,35 @@ pub(super) fn document(tenant: &str, name: &str, description: &str) -> ToolDocum
         used: Default::default(),
         updated_at: chrono::DateTime::UNIX_EPOCH,
     }
+}
+
+pub(super) async fn index(embedder: impl Embedder + 'static) -> (SearchIndex, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let index = open(&folder, "tools", embedder).await.unwrap();
+    (index, folder)
+}
+
+pub(super) async fn open(
+    folder: &TempDir,
+    table: &str,
+    embedder: impl Embedder + 'static,
+) -> Result<SearchIndex, SearchError> {
+    SearchIndex::open(folder.path().to_str().unwrap(), table, Arc::new(embedder)).await
+}
+
+pub(super) async fn put(index: &SearchIndex, documents: &[ToolDocument]) {
+    index.upsert(documents, &|_| ()).await.unwrap();
+}
+
+pub(super) fn request(tenant: &str, query: &str) -> SearchRequest {
+    SearchRequest {
+        visibilities: vec!["public".into()],
+        ..SearchRequest::new(TenantId::new(tenant).unwrap(), query)
+    }
+}
+
+pub(super) fn names(answer: &SearchAnswer) -> Vec<&str> {
+    answer.hits.iter().map(|hit| hit.name.as_str()).collect()
 }
 
 /// Counts letters: equal texts have equal vectors, and nothing else is asked of it.

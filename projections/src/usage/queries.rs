@@ -1,9 +1,8 @@
 //! What is used with a tool.
 
 use super::rank::Observed;
-use crate::access::corrupt;
 use crate::checkpoint::to_u64;
-use crate::error::QueryError;
+use crate::error::{QueryError, corrupt};
 use crate::store::TenantConnection;
 use domain::id::ToolId;
 use std::collections::HashMap;

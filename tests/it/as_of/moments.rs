@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 const TOOL: &str = "query($asOf: AsOf) { tool(server: \"git\", name: \"commit\", asOf: $asOf) {
-    description version status versions { version }
+    description version status versions { nodes { version } }
     server { name toolCount tools { totalCount nodes { name version server { name } } } } } }";
 const LISTS: &str = "query($asOf: AsOf) {
     servers(asOf: $asOf) { totalCount nodes { name toolCount tools { nodes { name version } } } }
@@ -50,7 +50,7 @@ async fn what_is_nested_is_of_the_same_moment() {
     let git = json!({ "name": "git", "toolCount": 1, "tools": { "totalCount": 1, "nodes": [
         { "name": "commit", "version": "1.0.0", "server": { "name": "git" } }] } });
     let expected = json!({ "description": "The first", "version": "1.0.0", "status": "ACTIVE",
-        "versions": [{ "version": "1.0.0" }], "server": git });
+        "versions": { "nodes": [{ "version": "1.0.0" }] }, "server": git });
     assert_eq!(was, expected);
     let was = client.data(LISTS, at(before)).await;
     assert_eq!(was["server"]["name"], "git");
@@ -64,7 +64,7 @@ async fn what_is_nested_is_of_the_same_moment() {
     sequence(&client, retire, json!({})).await;
     let then = client.data(TOOL, at(after)).await["tool"].take();
     assert_eq!(
-        then["versions"],
+        then["versions"]["nodes"],
         json!([{ "version": "2.0.0" }, { "version": "1.0.0" }])
     );
     assert_eq!(

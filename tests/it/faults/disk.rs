@@ -18,11 +18,11 @@ use uuid::Uuid;
 const QUERY: &str = "{ servers(first: 1) { nodes { slug } } }";
 
 /// A file system in memory; unmounted when dropped.
-struct SmallDisk(PathBuf);
+pub(super) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// Mounts one, or says why the test is skipped.
-    fn mount(at: &Path, megabytes: u32) -> Option<Self> {
+    pub(super) fn mount(at: &Path, megabytes: u32) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"])
@@ -45,12 +45,16 @@ impl SmallDisk {
         }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
     fn filler(&self) -> PathBuf {
         self.0.join("filler")
     }
 
     /// Takes all room.
-    fn fill(&self) {
+    pub(super) fn fill(&self) {
         let mut filler = std::fs::File::create(self.filler()).unwrap();
         for size in [1 << 20, 1 << 12] {
             let block = vec![0; size];
@@ -59,7 +63,7 @@ impl SmallDisk {
     }
 
     /// Gives it back.
-    fn empty(&self) {
+    pub(super) fn empty(&self) {
         std::fs::remove_file(self.filler()).unwrap();
     }
 }

@@ -8,6 +8,7 @@
 mod away;
 mod clock;
 mod cluster;
+mod compose_health;
 mod crash;
 mod disk;
 mod frozen;

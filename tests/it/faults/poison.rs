@@ -85,6 +85,41 @@ async fn found(client: &Client) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_too_large_for_an_index_does_not_stop_the_others() {
+    let world = World::start().await;
+    let events = log(&world.config).await;
+    let client = owner(&world.config, &events).await;
+    let _metamcp = world.serve("metamcp", "api,projector").await;
+    ready(&client).await;
+    let mut database = postgres(&world.config).await;
+    // A key of 9,600 digits that hardly compress: the index takes 2,704 bytes.
+    let index = "CREATE FUNCTION catalog.defect(slug text) RETURNS text IMMUTABLE LANGUAGE sql AS
+                     'SELECT string_agg(md5(slug || n), '''') FROM generate_series(1, 300) n';
+                 CREATE INDEX defect ON catalog.servers (catalog.defect(slug))
+                     WHERE slug = 'broken'";
+    database.execute(index).await.unwrap();
+    for slug in ["broken", "other"] {
+        client.data(REGISTER, json!({ "slug": slug })).await;
+    }
+    eventually(
+        "one commit is parked, and the next is applied",
+        async || {
+            let found = projector(&client, "catalog").await;
+            let other = "{ server(slug: \"other\") { slug } }";
+            let shown = client.data(other, json!({})).await;
+            found["parked"] == 1 && shown["server"]["slug"] == "other"
+        },
+    )
+    .await;
+    let mended = "DROP FUNCTION catalog.defect CASCADE";
+    database.execute(mended).await.unwrap();
+    let retried = metamcp(&world.config, &["dead-letter", "retry"]).await;
+    assert!(retried.status.success(), "{}", said(&retried));
+    read_models_equal_a_rebuild(&world.config, &events).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_decides_permissions_stops_and_access_is_denied_until_it_is_mended() {
     let world = World::start().await;
     let events = log(&world.config).await;

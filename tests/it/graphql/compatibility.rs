@@ -83,6 +83,77 @@ async fn versions_are_compared_and_a_proposal_is_judged_before_it_is_published()
     );
 }
 
+/// What is proposed under a number is told what publishing it answers.
+#[tokio::test]
+async fn a_proposal_is_compared_with_what_publishing_compares_with() {
+    let installation = Installation::start().await;
+    let client = installation.client("acme", "pub", &[Role::Publisher]).await;
+    register_server(&client, "git").await;
+    let first = json!({ "inputSchema": schema(&["repo"]), "description": "Lists" });
+    register_tool(&client, "git", "log", first).await;
+    let publish = async |version: &str, description: &str, required: &[&str]| {
+        let mutation = "mutation($input: PublishToolVersionInput!) {
+            publishToolVersion(input: $input) { sequence } }";
+        let input = json!({ "server": "git", "name": "log", "version": version,
+                            "description": description, "inputSchema": schema(required) });
+        let (_, answer) = client.graphql(mutation, json!({ "input": input })).await;
+        answer["errors"][0]["extensions"].clone()
+    };
+    for (version, required) in [
+        ("2.0.0+b", vec!["repo", "limit"]),
+        ("3.0.0-rc.1", vec![]),
+        ("1.0.1", vec!["repo"]),
+    ] {
+        let refused = publish(version, "Lists all", &required).await;
+        assert_eq!(refused, Value::Null, "{version}");
+    }
+
+    let dry_run = "query($version: String, $from: String, $proposed: ProposedDefinitionInput!) {
+        proposedCompatibility(server: \"git\", tool: \"log\", version: $version, from: $from, proposed: $proposed) {
+            from to verdict permitted suggestedVersion } }";
+    let proposed = async |version: Option<&str>, from: Option<&str>, required: &[&str]| {
+        let proposed = json!({ "description": "Lists more", "inputSchema": schema(required) });
+        let variables = json!({ "version": version, "from": from, "proposed": proposed });
+        client.data(dry_run, variables).await["proposedCompatibility"].take()
+    };
+    // 1.0.1 was published last, and 3.0.0-rc.1 promises nothing.
+    let found = proposed(None, None, &["repo", "limit"]).await;
+    assert_eq!(
+        found,
+        json!({ "from": "2.0.0+b", "to": null, "verdict": "COSMETIC", "permitted": null,
+                "suggestedVersion": "2.0.1" })
+    );
+    let named = proposed(None, Some("2.0.0"), &["repo", "limit"]).await;
+    assert_eq!(named["from"], "2.0.0+b");
+    assert_eq!(proposed(Some("2.1.0-rc.1"), None, &[]).await, Value::Null);
+    for (version, required) in [
+        ("1.1.0", vec!["repo", "limit"]),
+        ("1.1.0", vec!["repo"]),
+        ("1.0.5", vec![]),
+        ("0.9.0", vec!["repo"]),
+        ("2.0.1", vec!["repo", "limit"]),
+    ] {
+        let told = proposed(Some(version), None, &required).await;
+        let refused = publish(version, "Lists more", &required).await;
+        let expected = match refused["code"].as_str() {
+            None => json!(true),
+            Some(code) => {
+                assert_eq!(code, "BREAKING_CHANGE", "{version}");
+                assert_eq!(told["suggestedVersion"], refused["suggestedVersion"]);
+                let compared = [&told["from"], &told["to"]];
+                assert!(compared.contains(&&refused["comparedWith"]), "{told}");
+                json!(false)
+            }
+        };
+        assert_eq!(
+            told["permitted"], expected,
+            "{version} {required:?}: {told}"
+        );
+    }
+    let taken = json!({ "version": "2.0.0", "proposed": { "description": "Another" } });
+    assert_eq!(client.code(dry_run, taken).await, "VERSION_TAKEN");
+}
+
 #[tokio::test]
 async fn a_document_that_is_no_schema_is_not_registered() {
     let installation = Installation::start().await;
@@ -100,6 +171,11 @@ async fn a_document_that_is_no_schema_is_not_registered() {
         (
             json!({ "properties": { "a": { "$ref": "https://example.com/a" } } }),
             "REMOTE_REFERENCE",
+        ),
+        (json!({ "$ref": "#" }), "INVALID_SCHEMA"),
+        (
+            json!({ "properties": { "a": { "pattern": "(" } } }),
+            "INVALID_SCHEMA",
         ),
     ] {
         let input =

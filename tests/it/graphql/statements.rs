@@ -8,8 +8,10 @@ use serde_json::json;
 use std::sync::Arc;
 
 const NESTED: &str = "{ servers(first: 50) { totalCount nodes { slug toolCount
-    tools(first: 3) { totalCount nodes { name versions { version } server { slug }
+    tools(first: 3) { totalCount nodes { name versions(first: 5) { nodes { version } } server { slug }
         usedTogether { reference } } } } } }";
+const DEFINED: &str = "{ servers(first: 50) { nodes {
+    tools(first: 3) { nodes { versions(first: 5) { nodes { version description inputSchema } } } } } } }";
 
 /// The statements that read the catalogue, in the log of one database.
 fn reads(installation: &Installation) -> usize {
@@ -24,10 +26,10 @@ fn reads(installation: &Installation) -> usize {
         .count()
 }
 
-async fn statements(installation: &Installation, client: &Client) -> usize {
+async fn statements(installation: &Installation, client: &Client, query: &str) -> usize {
     installation.settle().await;
     let before = reads(installation);
-    client.data(NESTED, json!({})).await;
+    client.data(query, json!({})).await;
     reads(installation) - before
 }
 
@@ -44,10 +46,12 @@ async fn a_list_of_lists_costs_a_constant_number_of_statements() {
             register_tool(&client, &slug, name, json!({})).await;
         }
         if [0, 11].contains(&number) {
-            counted.push(statements(&installation, &client).await);
+            for query in [NESTED, DEFINED] {
+                counted.push(statements(&installation, &client, query).await);
+            }
         }
     }
     // Servers and their number; tools, and their numbers at two levels; versions; servers of the tools; and the tools
-    // that are used together with them.
-    assert_eq!(counted, [8, 8]);
+    // that are used together with them. Of the second: servers, tools, versions, and the definitions of these.
+    assert_eq!(counted, [8, 4, 8, 4]);
 }

@@ -74,7 +74,7 @@ async fn a_tools_versions_are_kept_newest_first() {
     register_server(&client, "git").await;
     register_tool(&client, "git", "commit", json!({ "title": "Commit" })).await;
     let publish = "mutation($input: PublishToolVersionInput!) { publishToolVersion(input: $input) {
-        tool { title version description versions { version publishedBy { kind } } } } }";
+        tool { title version description versions { nodes { version publishedBy { kind } } } } } }";
     let version = |version: &str, description: &str| {
         json!({ "input": { "server": "git", "name": "commit", "version": version,
                            "description": description } })
@@ -88,7 +88,7 @@ async fn a_tools_versions_are_kept_newest_first() {
     );
     let by = json!({ "kind": "USER" });
     assert_eq!(
-        tool["versions"],
+        tool["versions"]["nodes"],
         json!([{ "version": "1.10.0", "publishedBy": by }, { "version": "1.0.0", "publishedBy": by }])
     );
     for (number, description, code) in [

@@ -98,10 +98,42 @@ async fn facets_count_what_is_listed_and_their_values_filter() {
         for (value, count) in categories {
             let line = json!({ "query": format!("category:{value}") });
             assert_eq!(browse(client, line).await["totalCount"], count);
-            let field = json!({ "filter": { "category": value } });
+            let field = json!({ "filter": { "categories": [value] } });
             let narrowed = browse(client, field).await;
             assert_eq!(narrowed["totalCount"], count);
             assert_eq!(counts(&narrowed, "categories"), pairs(&[(&value, count)]));
+        }
+    }
+    // Several values of one list mean any of them, by name and in a search, as in the line of the query.
+    for (filter, line, expected) in [
+        (
+            json!({ "categories": ["travel", "mail"] }),
+            "category:travel category:mail",
+            &["bus", "post", "route"][..],
+        ),
+        (
+            json!({ "categories": ["mail", "absent"], "tags": [] }),
+            "category:mail category:absent",
+            &["post"][..],
+        ),
+        (
+            json!({ "categories": ["travel", "mail"], "tags": ["eu", "us"] }),
+            "category:travel category:mail tag:eu tag:us",
+            &["bus", "route"][..],
+        ),
+    ] {
+        let by_name = browse(&beta, json!({ "filter": filter })).await;
+        assert_eq!(names(&by_name), expected, "{filter}");
+        assert_eq!(by_name["totalCount"], expected.len(), "{filter}");
+        assert_eq!(by_name["facets"]["counted"], expected.len(), "{filter}");
+        for variables in [
+            json!({ "query": "journey", "filter": filter }),
+            json!({ "query": format!("journey {line}") }),
+        ] {
+            let page = browse(&beta, variables).await;
+            let mut found = names(&page);
+            found.sort_unstable();
+            assert_eq!(found, expected, "{filter}");
         }
     }
     // m = 5, so everything has five stars where one review of five is all there is.
@@ -194,5 +226,52 @@ async fn pages_of_a_sorted_marketplace_stand_still_while_it_changes() {
         assert_eq!(third["pageInfo"]["hasNextPage"], false);
         let other = json!({ "sort": "USE", "first": 1, "after": after });
         assert_eq!(beta.code(BROWSE, other).await, "INVALID_CURSOR");
+    }
+}
+
+/// A page of the versions of a tool, as its publisher and as another tenant asks for them.
+#[tokio::test]
+async fn versions_come_in_pages_newest_first_with_their_definitions() {
+    let world = super::life::world().await;
+    // Published last, though it is not the highest.
+    super::publish(&world.acme, "maps", "route", "1.2.1", "Plans a short route").await;
+    world.installation.settle().await;
+    let fields = "nodes { version description inputSchema } pageInfo { hasNextPage endCursor }";
+    let own = format!(
+        "query($after: String) {{ it: tool(server: \"maps\", name: \"route\") {{
+            versions(first: 3, after: $after) {{ {fields} }} }} }}"
+    );
+    let offered = format!(
+        "query($after: String) {{ it: listing(publisher: \"acme\", server: \"maps\", tool: \"route\") {{
+            versions(first: 3, after: $after) {{ {fields} }} }} }}"
+    );
+    for (client, query) in [(&world.acme, &own), (&world.beta, &offered)] {
+        let (mut seen, mut after) = (Vec::new(), Value::Null);
+        loop {
+            let variables = json!({ "after": after });
+            let page = client.data(query, variables).await["it"]["versions"].take();
+            let nodes = page["nodes"].as_array().unwrap();
+            assert!(nodes.len() <= 3, "{page}");
+            seen.extend(nodes.iter().map(|node| {
+                assert_eq!(node["inputSchema"], Value::Null);
+                let [version, description] = ["version", "description"]
+                    .map(|field| node[field].as_str().unwrap().to_owned());
+                (version, description)
+            }));
+            after = page["pageInfo"]["endCursor"].clone();
+            if page["pageInfo"]["hasNextPage"] == false {
+                break;
+            }
+        }
+        let expected = [
+            ("1.2.1", "Plans a short route"),
+            ("2.0.0", "Plans a bicycle route with views"),
+            ("1.2.0", "Plans a bicycle route with hills"),
+            ("1.0.0", "Plans a bicycle route"),
+        ];
+        let expected = expected.map(|(version, told)| (version.to_owned(), told.to_owned()));
+        assert_eq!(seen, expected);
+        let bad = json!({ "after": "nonsense" });
+        assert_eq!(client.code(query, bad).await, "INVALID_CURSOR");
     }
 }

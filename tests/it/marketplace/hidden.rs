@@ -24,8 +24,7 @@ fn word(n: usize) -> String {
 /// Everything that a client can ask for, in one text.
 async fn everything(client: &Client, head: u64) -> String {
     let mut all = String::new();
-    let listing =
-        "name title description tags inputSchema versions { description } installation { range }";
+    let listing = "name title description tags inputSchema versions { nodes { description } } installation { range }";
     let queries = [
         "{ tools(first: 100) { totalCount nodes { name description } } servers { totalCount nodes { slug } } }".to_owned(),
         format!("{{ marketplace(first: 20) {{ totalCount nodes {{ {listing} }} }} }}"),

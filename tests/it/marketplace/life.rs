@@ -6,6 +6,8 @@ use crate::support::{Client, Installation};
 use domain::principal::Role;
 use projections::rebuild::{Finish, rebuild};
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor};
+use std::time::Duration;
 
 pub(super) const ROUTE: &str = "publisher: \"acme\", server: \"maps\", tool: \"route\"";
 const INSTALLED: &str =
@@ -102,12 +104,12 @@ impl World {
 async fn an_offered_tool_is_installed_found_pinned_and_uninstalled() {
     let world = world().await;
     let offers =
-        "{ marketplace { totalCount nodes { reference version serverName versions { version }
+        "{ marketplace { totalCount nodes { reference version serverName versions { nodes { version } }
         installation { range } } } }";
     let seen = world.beta.data(offers, json!({})).await;
     let versions = json!([{ "version": "2.0.0" }, { "version": "1.2.0" }, { "version": "1.0.0" }]);
     let listing = json!({ "reference": "@acme/maps/route", "version": "2.0.0", "serverName": "maps",
-                          "versions": versions, "installation": null });
+                          "versions": { "nodes": versions }, "installation": null });
     let expected = json!({ "totalCount": 1, "nodes": [listing] });
     assert_eq!(seen["marketplace"], expected);
     let wanted = "{ marketplace(query: \"bicycle\") { nodes { name } } }";
@@ -244,6 +246,35 @@ async fn an_installation_that_makes_no_sense_is_refused_by_its_code() {
     );
     let same = format!("{ROUTE}, range: \"^2.0.0\"");
     assert_eq!(world.refused(beta, "repinTool", &same).await, "UNCHANGED");
+}
+
+/// The publisher hears of its publication as soon as its own catalogue shows it. The marketplace is made to come
+/// later: who reads its tables goes on, who writes to them waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tool_is_installed_as_soon_as_its_publisher_hears_that_it_is_there() {
+    let world = world().await;
+    let mut holder = world.installation.app.database.connect().await.unwrap();
+    for (tool_of, range) in [("walk", "^1"), ("route", "^3")] {
+        let mut lock = holder.begin().await.unwrap();
+        lock.execute("LOCK TABLE marketplace.listings, marketplace.versions IN SHARE MODE")
+            .await
+            .unwrap();
+        match tool_of {
+            "walk" => tool(&world.acme, "maps", "walk", "Plans a walk", "PUBLIC").await,
+            name => publish(&world.acme, "maps", name, "3.0.0", "Plans a long route").await,
+        }
+        let install = format!(
+            "mutation {{ installTool(input: {{ publisher: \"acme\", server: \"maps\", tool: \"{tool_of}\",
+                range: \"{range}\" }}) {{ installation {{ range }} }} }}"
+        );
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            lock.rollback().await.unwrap();
+        };
+        let ((), installed) = tokio::join!(release, world.beta.data(&install, json!({})));
+        let seen = &installed["installTool"]["installation"]["range"];
+        assert_eq!(seen, range, "{tool_of}");
+    }
 }
 
 /// The copy that a rebuild makes is protected as the original: what is listed for all, the rest for nobody.

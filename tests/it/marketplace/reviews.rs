@@ -67,7 +67,10 @@ async fn a_member_of_an_installing_tenant_reviews_in_public_and_without_a_name()
         .await;
     let version = |version: &str| json!({ "rating": 4, "version": version });
     assert_eq!(agent.code(REVIEW, version("2.0.0")).await, "OUTSIDE_RANGE");
-    assert_eq!(agent.code(REVIEW, version("9.0.0")).await, "NOT_FOUND");
+    assert_eq!(
+        agent.code(REVIEW, version("9.0.0")).await,
+        "VERSION_NOT_FOUND"
+    );
     assert_eq!(
         agent.code(REVIEW, json!({ "rating": 6 })).await,
         "RATING_OUT_OF_RANGE"

@@ -15,7 +15,7 @@ const RESOLVE: &str = "query($reference: String!) { resolveTool(reference: $refe
 const LISTING: &str = "query($version: String) { listing(publisher: \"acme\", server: \"maps\",
     tool: \"route\", version: $version) { version description yankedReason warnings
         aliases { name version } deprecation { message successor }
-        versions { version yanked deprecation { message } } } }";
+        versions { nodes { version yanked deprecation { message } } } } }";
 
 impl World {
     /// The publisher says something of the tool.
@@ -204,7 +204,7 @@ async fn who_has_pinned_exactly_a_version_that_is_yanked_goes_on_and_nobody_begi
     // History stays readable, and says so.
     let listing = world.beta.data(LISTING, json!({})).await["listing"].take();
     assert_eq!(
-        listing["versions"][1],
+        listing["versions"]["nodes"][1],
         json!({ "version": "1.2.0", "yanked": true, "deprecation": null })
     );
 

@@ -177,6 +177,8 @@ async fn what_cannot_be_meant_is_refused_in_the_official_form() {
         "/v0.1/servers/io.github.acme%2Fweather/versions/9.9.9",
         "/v0.1/servers/org.example%2Fnotes/versions/latest",
         "/v0.1/servers/%FF/versions",
+        "/v0.1/servers/a%00b/versions",
+        "/v0.1/servers/io.github.acme%2Fweather/versions/1.0%00",
     ] {
         let response = client.get(place).await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{place}");

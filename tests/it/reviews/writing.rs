@@ -98,7 +98,10 @@ async fn what_cannot_be_reviewed_is_refused_by_code() {
         "HIDDEN_CHARACTERS"
     );
     let version = |version: &str| json!({ "name": "log", "rating": 4, "version": version });
-    assert_eq!(ada.code(REVIEW, version("9.0.0")).await, "NOT_FOUND");
+    assert_eq!(
+        ada.code(REVIEW, version("9.0.0")).await,
+        "VERSION_NOT_FOUND"
+    );
     assert_eq!(ada.code(REVIEW, version("nine")).await, "INVALID_VERSION");
     assert_eq!(other.code(REVIEW, input(4)).await, "NOT_FOUND");
     assert_eq!(auditor.code(REVIEW, input(4)).await, "FORBIDDEN");

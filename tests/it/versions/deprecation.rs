@@ -48,12 +48,12 @@ async fn a_version_or_a_whole_tool_warns_who_resolves_or_finds_it() {
     change(&publisher, &on_log("undeprecateTool", "")).await;
     let tool = log(
         &publisher,
-        "deprecation { message } versions { version deprecation { message } }",
+        "deprecation { message } versions { nodes { version deprecation { message } } }",
     )
     .await;
     assert_eq!(tool["deprecation"], json!(null));
     assert_eq!(
-        tool["versions"],
+        tool["versions"]["nodes"],
         json!([{ "version": "2.0.0", "deprecation": null },
                { "version": "1.0.0", "deprecation": { "message": "It moves" } }])
     );
@@ -90,8 +90,8 @@ async fn after_the_sunset_resolution_is_refused_or_warned_by_configuration() {
     .await;
     assert_eq!(unresolved(&publisher, "git/log").await, "TOOL_SUNSET");
     // History stays readable.
-    let tool = log(&publisher, "versions { version }").await;
-    assert_eq!(tool["versions"], json!([{ "version": "1.0.0" }]));
+    let tool = log(&publisher, "versions { nodes { version } }").await;
+    assert_eq!(tool["versions"]["nodes"], json!([{ "version": "1.0.0" }]));
     let then = format!(
         "{{ resolveTool(reference: \"git/log\", asOf: {{ sequence: {deprecated} }}) {{ exact }} }}"
     );

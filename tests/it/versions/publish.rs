@@ -16,7 +16,8 @@ async fn the_same_again_is_answered_as_the_first_time_and_recorded_once() {
     let registered = publisher.data(PUBLISH, registered).await;
     assert!(registered["publishToolVersion"]["sequence"].as_u64() < first.as_u64());
     assert_eq!(installation.app.state.log.head().await.unwrap(), head);
-    let versions = log(&publisher, "versions { version }").await["versions"].take();
+    let versions =
+        log(&publisher, "versions { nodes { version } }").await["versions"]["nodes"].take();
     assert_eq!(
         versions,
         json!([{ "version": "3.0.0" }, { "version": "2.0.0" }, { "version": "1.0.0" }])
@@ -27,7 +28,10 @@ async fn the_same_again_is_answered_as_the_first_time_and_recorded_once() {
 async fn another_definition_under_a_taken_number_is_refused() {
     let (_installation, publisher) = begin().await;
     publish(&publisher, "2.0.0").await;
+    let too_long = format!("2.1.0-{}", "a".repeat(3_000));
     for (version, description, code) in [
+        (too_long.as_str(), None, "VERSION_TOO_LONG"),
+        ("9007199254740992.0.0", None, "VERSION_NUMBER_TOO_LARGE"),
         ("2.0.0", Some("Another"), "VERSION_TAKEN"),
         ("1.0.0", Some("Another"), "VERSION_TAKEN"),
         ("2.0.0+build.7", None, "VERSION_TAKEN"),
@@ -58,7 +62,7 @@ async fn what_is_current_is_the_highest_release_however_late_it_came() {
     assert_eq!(candidate["tool"]["version"], "2.0.0");
     let tool = log(
         &publisher,
-        "aliases { name version } versions { version aliases }",
+        "aliases { name version } versions { nodes { version aliases } }",
     )
     .await;
     assert_eq!(
@@ -66,7 +70,7 @@ async fn what_is_current_is_the_highest_release_however_late_it_came() {
         json!([{ "name": "latest", "version": "2.0.0" }])
     );
     assert_eq!(
-        tool["versions"][2],
+        tool["versions"]["nodes"][2],
         json!({ "version": "2.0.0", "aliases": ["latest"] })
     );
 }

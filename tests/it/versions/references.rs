@@ -1,6 +1,6 @@
 //! References lead to versions, for people and for agents.
 
-use super::{begin, change, on_log, publish, resolve, unresolved};
+use super::{begin, change, log, on_log, publish, resolve, unresolved};
 use crate::support::{Client, Installation};
 use domain::principal::Role;
 use serde_json::{Value, json};
@@ -62,6 +62,49 @@ async fn a_reference_leads_to_one_version_and_says_which() {
         );
     }
     assert_eq!(unresolved(&publisher, "log").await, "INVALID_REFERENCE");
+}
+
+/// What is done to a version is said of it under the name that it was published by.
+#[tokio::test]
+async fn a_version_is_found_without_its_build_metadata_wherever_it_is_named() {
+    let (installation, publisher) = begin().await;
+    publish(&publisher, "2.0.0+b.7").await;
+    publish(&publisher, "3.0.0").await;
+    let agent = installation.client("acme", "bot", &[Role::Agent]).await;
+    for number in ["2.0.0", "2.0.0+b.7"] {
+        let reference = format!("git/log@{number}");
+        let found = resolve(&publisher, &reference).await;
+        assert_eq!(found["exact"], "git/log@2.0.0+b.7");
+        let described = describe(&agent, &reference).await;
+        assert_eq!(described["structuredContent"]["version"], "2.0.0+b.7");
+    }
+    for (mutation, more) in [
+        ("moveToolAlias", "alias: \"stable\", version: \"2.0.0\""),
+        ("deprecateTool", "version: \"2.0.0\", message: \"Old\""),
+        ("undeprecateTool", "version: \"2.0.0\""),
+        ("removeToolAlias", "alias: \"stable\""),
+        ("yankToolVersion", "version: \"2.0.0\", reason: \"wrong\""),
+        (
+            "reviewTool",
+            "version: \"2.0.0\", rating: 4, text: \"Good\"",
+        ),
+    ] {
+        change(&publisher, &on_log(mutation, more)).await;
+    }
+    installation.settle().await;
+    let tool = log(
+        &publisher,
+        "versions { nodes { version yanked } } rating { byVersion { version count } }",
+    )
+    .await;
+    assert_eq!(
+        tool["versions"]["nodes"][1],
+        json!({ "version": "2.0.0+b.7", "yanked": true })
+    );
+    assert_eq!(
+        tool["rating"]["byVersion"],
+        json!([{ "version": "2.0.0+b.7", "count": 1 }])
+    );
 }
 
 /// The result of `describe_tool`, as the stateless revision of MCP has it.

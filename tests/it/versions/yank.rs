@@ -22,7 +22,7 @@ async fn yanking_the_current_version_shows_the_one_before_until_it_is_unyanked()
     change(&publisher, &yank("2.0.0")).await;
     let tool = log(
         &publisher,
-        "version description versions { version yanked yankedReason aliases }",
+        "version description versions { nodes { version yanked yankedReason aliases } }",
     )
     .await;
     assert_eq!(
@@ -30,7 +30,7 @@ async fn yanking_the_current_version_shows_the_one_before_until_it_is_unyanked()
         (&json!("1.1.0"), &json!("Shows 1.1.0"))
     );
     assert_eq!(
-        tool["versions"][0],
+        tool["versions"]["nodes"][0],
         json!({ "version": "2.0.0", "yanked": true, "yankedReason": "Deletes the history",
                 "aliases": [] })
     );
@@ -50,12 +50,12 @@ async fn yanking_the_current_version_shows_the_one_before_until_it_is_unyanked()
     // What was, stays: the registry as of then had it as the current version.
     let then = format!(
         "{{ tool(server: \"git\", name: \"log\", asOf: {{ sequence: {published} }}) {{
-            version versions {{ version yanked }} }} }}"
+            version versions {{ nodes {{ version yanked }} }} }} }}"
     );
     let then = publisher.data(&then, json!({})).await["tool"].take();
     assert_eq!(then["version"], "2.0.0");
     assert_eq!(
-        then["versions"][0],
+        then["versions"]["nodes"][0],
         json!({ "version": "2.0.0", "yanked": false })
     );
     change(&publisher, &unyank("2.0.0")).await;

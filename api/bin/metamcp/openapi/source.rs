@@ -25,6 +25,7 @@ pub(super) struct Source {
 pub(super) async fn read(name: &str) -> Result<Source, Problem> {
     match Url::parse(name) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => fetch(name, url).await,
+        Ok(url) if name.contains("://") => Err(unsupported(name, url.scheme())),
         _ => {
             let text = file(name).await?;
             let address = None;
@@ -75,7 +76,33 @@ fn utf8(name: &str, bytes: Vec<u8>) -> Result<String, Problem> {
     })
 }
 
+fn unsupported(name: &str, scheme: &str) -> Problem {
+    let message = format!(
+        "documents are not fetched by `{scheme}`: give an address that begins with http:// or https://, or the \
+         path of a file"
+    );
+    Problem::new(name, "UNSUPPORTED_SCHEME", message)
+}
+
 fn too_large(name: &str) -> Problem {
     let message = format!("the document has more than {MAX_DOCUMENT} bytes: split it");
     Problem::new(name, "DOCUMENT_TOO_LARGE", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_document_is_fetched_by_http_or_read_from_a_file_and_nothing_else() {
+        for (name, code) in [
+            ("ftp://example.org/openapi.json", "UNSUPPORTED_SCHEME"),
+            ("file:///openapi.json", "UNSUPPORTED_SCHEME"),
+            ("no-such-file.json", "SOURCE_UNREADABLE"),
+            ("no:such:file.json", "SOURCE_UNREADABLE"),
+        ] {
+            let refused = read(name).await.err().map(|problem| problem.code);
+            assert_eq!(refused, Some(code), "{name}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What a registry is, at one position of the log.
 
+use super::observed_tool::is_kept;
 use super::{CategorySpec, Object, ObservedTool, PrincipalSpec, RegistrySpec, ServerSpec};
 use crate::app::Backend;
 use anyhow::{Context, bail};
@@ -360,11 +361,16 @@ impl Observed {
             let tools: Vec<_> = page.items.into_iter().map(|item| item.node).collect();
             let ids: Vec<_> = tools.iter().map(|tool| tool.id.clone()).collect();
             let mut versions = catalog::versions_by_tool(connection, &ids).await?;
+            let kept = versions.values().flatten().filter(|row| is_kept(row));
+            let kept: Vec<_> = kept
+                .map(|row| (row.tool_id.clone(), row.tool_version.clone()))
+                .collect();
+            let mut definitions = catalog::definitions(connection, &kept).await?;
             for tool in tools {
                 let key = (tool.server.clone(), tool.name.clone());
                 let (status, with_server) = (tool.status, tool.retired_with_server);
                 let versions = versions.remove(&tool.id).unwrap_or_default();
-                let tool = ObservedTool::new(tool, versions)?;
+                let tool = ObservedTool::new(tool, versions, &mut definitions)?;
                 match status {
                     Status::Active => drop(self.tools.insert(key, tool)),
                     Status::Retired => {

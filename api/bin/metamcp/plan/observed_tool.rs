@@ -1,9 +1,11 @@
 //! A tool as it is, with all its versions.
 
 use super::{DeprecationSpec, ToolSpec, VersionSpec, spec::sorted};
+use domain::id::ToolId;
+use domain::tool::{Alias, ToolDefinition};
 use projections::catalog;
 use semver::Version;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// A tool as it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,16 +29,23 @@ pub struct PublishedVersion {
     pub deprecated: Option<DeprecationSpec>,
 }
 
+/// Whether the definition of a version is kept: where something is said of it, so that what the files say can be
+/// made anywhere. That of the current one is the tool's.
+pub(super) fn is_kept(version: &catalog::ToolVersion) -> bool {
+    let is_current = version.aliases.iter().any(|alias| alias == Alias::LATEST);
+    let is_said = version.mark != catalog::VersionMark::default() || !version.aliases.is_empty();
+    is_said && !is_current
+}
+
 impl ObservedTool {
-    /// From the catalogue. The definitions of other versions are kept where something is said of them, so that
-    /// what the files say can be made anywhere.
+    /// From the catalogue, with the definitions that are kept.
     pub(super) fn new(
         tool: catalog::Tool,
         versions: Vec<catalog::ToolVersion>,
+        definitions: &mut HashMap<(ToolId, String), ToolDefinition>,
     ) -> Result<Self, semver::Error> {
         let definition_hash = tool.definition_hash.clone();
         let mut spec = ToolSpec::try_from(tool)?;
-        let aliased: BTreeSet<Version> = spec.aliases.values().cloned().collect();
         let mut published = BTreeMap::new();
         for row in versions {
             let version = Version::parse(&row.tool_version)?;
@@ -51,10 +60,10 @@ impl ObservedTool {
             if version == spec.version {
                 spec.versions
                     .extend(is_said.then_some((version.clone(), said)));
-            } else if is_said || aliased.contains(&version) {
-                let documents = [row.input_schema, row.output_schema, row.annotations];
+            } else if let Some(of) = definitions.remove(&(row.tool_id, row.tool_version)) {
+                let documents = [of.input_schema, of.output_schema, of.annotations];
                 [said.input_schema, said.output_schema, said.annotations] = sorted(documents);
-                said.description = Some(row.description);
+                said.description = Some(of.description);
                 spec.versions.insert(version.clone(), said);
             }
             let row = PublishedVersion {

@@ -6,11 +6,12 @@
 use super::{AccessObstacle, ToolAction};
 use crate::authz::Resource;
 use crate::error::ApiError;
+use crate::graphql::actor::Actor;
 use crate::graphql::as_of::AsOf;
 use crate::graphql::marketplace::reference;
 use crate::graphql::scalars::Sequence;
 use crate::graphql::session::Session;
-use crate::graphql::tool::{Actor, Tool};
+use crate::graphql::tool::Tool;
 use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};
 use domain::id::ToolId;

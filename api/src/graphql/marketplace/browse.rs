@@ -24,15 +24,17 @@ use projections::search::{self, Key, Scope, SearchFilter, SearchHit, SearchReque
 /// A page of listings.
 pub(in crate::graphql) type ListingConnection = PageOf<Listing, ListingPage>;
 
-/// Which listings; all conditions together.
+/// Which listings; all conditions together. Several values of one list mean any of them.
 #[derive(Debug, Default, InputObject)]
 struct MarketplaceFilter {
     /// Offered by the tenant with this slug.
     publisher: Option<String>,
-    /// Of this category.
-    category: Option<String>,
-    /// With this tag.
-    tag: Option<String>,
+    /// Only tools of these categories.
+    #[graphql(default)]
+    categories: Vec<String>,
+    /// Only tools with at least one of these tags.
+    #[graphql(default)]
+    tags: Vec<String>,
     /// Only tools whose publisher has proved the namespace of their server, or only the others.
     verified_publisher: Option<bool>,
     /// Only tools that are rated with this many stars on average, or more: 1 to 5.
@@ -51,12 +53,17 @@ impl MarketplaceFilter {
         }
         Ok(ListingFilter {
             publisher: publisher.map_err(|_| ApiError::NotFound)?,
-            category: filter_text(self.category),
-            tag: filter_text(self.tag),
+            categories: filter_texts(self.categories),
+            tags: filter_texts(self.tags),
             verified_publisher: self.verified_publisher,
             min_rating: self.min_rating,
         })
     }
+}
+
+fn filter_texts(texts: Vec<String>) -> Vec<String> {
+    let texts = texts.into_iter();
+    texts.filter_map(|text| filter_text(Some(text))).collect()
 }
 
 /// What a page of listings says beside its edges.
@@ -220,16 +227,14 @@ fn over_listings(
     query: &str,
     filter: ListingFilter,
 ) -> Result<SearchRequest, ApiError> {
+    let verified = filter.verified_publisher.map(|it| it.to_string());
     let mut narrowed = SearchFilter::default();
-    for (key, value) in [
-        (Key::Category, filter.category),
-        (Key::Tag, filter.tag),
-        (
-            Key::Verified,
-            filter.verified_publisher.map(|it| it.to_string()),
-        ),
+    for (key, values) in [
+        (Key::Category, filter.categories),
+        (Key::Tag, filter.tags),
+        (Key::Verified, verified.into_iter().collect()),
     ] {
-        if let Some(value) = value {
+        for value in values {
             narrowed.add(key, &value, false)?;
         }
     }

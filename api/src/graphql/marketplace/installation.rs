@@ -4,15 +4,14 @@ use super::listing::Listing;
 use super::loaders::{InstallationKey, ListingAt, ListingKey};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
+use crate::graphql::actor::Actor;
 use crate::graphql::connection::{DEFAULT_FIRST, PageOf, connection, cost, page_request};
-use crate::graphql::enums::Direction;
-use crate::graphql::history::{self, HistoryConnection, HistoryPart};
+use crate::graphql::history::Historied;
 use crate::graphql::loaders::OwnTenant;
 use crate::graphql::node::NodeId;
 use crate::graphql::review::{self, ReviewConnection, ReviewPart};
 use crate::graphql::scalars::Sequence;
 use crate::graphql::session::Session;
-use crate::graphql::tool::Actor;
 use crate::graphql::version::Deprecation;
 use crate::resolution::{Rules, listing_warnings};
 use async_graphql::connection::EmptyFields;
@@ -164,27 +163,9 @@ impl Installation {
         self.0.updated_at
     }
 
-    /// What has happened to it and what each event changed. For owners, administrators and
-    /// auditors.
-    #[graphql(complexity = "cost(first, child_complexity)")]
-    async fn history(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
-        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
-        #[graphql(desc = "Newest or oldest first.", default_with = "Direction::Desc")]
-        direction: Direction,
-        #[graphql(desc = "Wait until the answer shows the commit at this position.")]
-        min_sequence: Option<Sequence>,
-    ) -> Option<Result<HistoryConnection, ApiError>> {
-        let part = HistoryPart {
-            first,
-            after,
-            direction,
-            min_sequence,
-        };
-        let (session, id) = (Session::of(ctx), self.0.id.as_str());
-        Some(history::of::<domain::installation::Installation>(session, id, part).await)
+    #[graphql(flatten)]
+    async fn historied(&self) -> Historied {
+        Historied::of::<domain::installation::Installation>(self.0.id.as_str())
     }
 }
 

@@ -1,8 +1,8 @@
 //! Listings: the type. How they are found stands in [`super::browse`].
 
 use super::installation::Installation;
-use super::listed_version::ListedVersion;
-use super::loaders::{ListedVersionsOf, PublisherOf};
+use super::listed_version::{self, ListedVersionConnection};
+use super::loaders::PublisherOf;
 use crate::error::ApiError;
 use crate::graphql::connection::{DEFAULT_FIRST, cost};
 use crate::graphql::public_review::{self, PublicReviewConnection};
@@ -18,7 +18,6 @@ use futures::FutureExt;
 use projections::marketplace;
 use projections::usage::By;
 use serde_json::Value;
-use std::sync::Arc;
 
 /// A tool that a tenant offers to all others.
 #[derive(Clone)]
@@ -76,22 +75,22 @@ impl Listing {
 
     /// What the tool does, as a model reads it.
     async fn description(&self) -> &str {
-        &self.0.version.description
+        &self.0.definition.description
     }
 
     /// JSON Schema of its arguments; null when the source gave none.
     async fn input_schema(&self) -> Option<&Value> {
-        self.0.version.input_schema.as_ref()
+        self.0.definition.input_schema.as_ref()
     }
 
     /// JSON Schema of its structured result, when it declares one.
     async fn output_schema(&self) -> Option<&Value> {
-        self.0.version.output_schema.as_ref()
+        self.0.definition.output_schema.as_ref()
     }
 
     /// Hints about its behaviour, as its maker gives them (MCP specification, "ToolAnnotations").
     async fn annotations(&self) -> Option<&Value> {
-        self.0.version.annotations.as_ref()
+        self.0.definition.annotations.as_ref()
     }
 
     /// What identifies the definition: hex SHA-256 of the canonical JSON of name, description, schemas
@@ -186,13 +185,16 @@ impl Listing {
             .await
     }
 
-    /// Every published version, highest first, yanked ones included.
-    #[graphql(complexity = "cost(10, child_complexity)")]
-    async fn versions(&self, ctx: &Context<'_>) -> Result<Vec<ListedVersion>, ApiError> {
-        let key = ListedVersionsOf(self.0.id.clone());
-        let versions = Session::of(ctx).loaders.load_one(key).await?;
-        let versions = versions.map(Arc::unwrap_or_clone).unwrap_or_default();
-        Ok(versions.into_iter().map(ListedVersion).collect())
+    /// The published versions, newest first, yanked ones included.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn versions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+    ) -> Option<Result<ListedVersionConnection, ApiError>> {
+        let found = listed_version::of_listing(Session::of(ctx), &self.0.id, first, after);
+        Some(found.boxed().await)
     }
 
     /// Its installation in your tenant; null when it is not installed.

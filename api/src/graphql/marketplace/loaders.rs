@@ -4,9 +4,10 @@ use crate::error::ApiError;
 use crate::graphql::loaders::Loaders;
 use async_graphql::dataloader::Loader;
 use domain::id::{InstallationId, ToolId};
+use domain::tool::ToolDefinition;
 use projections::marketplace::{
-    Dependent, Installation, ListedVersion, Listing, dependents_by_tool, installations_by_id,
-    listings_at, listings_by_id, versions_by_listing,
+    Dependent, Installation, ListedVersion, Listing, definitions, dependents_by_tool,
+    installations_by_id, listings_at, listings_by_id, version_pages,
 };
 use projections::publishers::{self, VerifiedPublisher};
 use projections::{Page, PageRequest};
@@ -26,9 +27,17 @@ pub(super) struct ListingAt(pub(super) ToolId, pub(super) Version);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct PublisherOf(pub(super) ToolId);
 
-/// The versions of a listing, highest first.
+/// A part of the versions of a listing, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct ListedVersionsOf(pub(super) ToolId);
+pub(super) struct ListedVersionsOf {
+    pub(super) tool: ToolId,
+    pub(super) first: usize,
+    pub(super) after: Option<String>,
+}
+
+/// The definition of a version of a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ListedDefinitionOf(pub(super) ToolId, pub(super) Version);
 
 /// An installation of the caller's tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -89,18 +98,53 @@ impl Loader<PublisherOf> for Loaders {
 }
 
 impl Loader<ListedVersionsOf> for Loaders {
-    type Value = Arc<Vec<ListedVersion>>;
+    type Value = Arc<Page<ListedVersion>>;
     type Error = ApiError;
 
+    /// One statement for each part of lists that a query names.
     async fn load(
         &self,
         keys: &[ListedVersionsOf],
     ) -> Result<HashMap<ListedVersionsOf, Self::Value>, ApiError> {
-        let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
-        let found = versions_by_listing(&mut self.reads().await?, &ids).await?;
+        let mut parts: HashMap<(usize, &Option<String>), Vec<ToolId>> = HashMap::new();
+        for key in keys {
+            let part = parts.entry((key.first, &key.after)).or_default();
+            part.push(key.tool.clone());
+        }
+        let mut reads = self.reads().await?;
+        let mut pages = HashMap::with_capacity(keys.len());
+        for ((first, after), tools) in parts {
+            let after = after.clone();
+            let part = PageRequest { first, after };
+            let found = version_pages(&mut reads, &tools, &part).await?;
+            pages.extend(found.into_iter().map(|(tool, page)| {
+                let after = part.after.clone();
+                let key = ListedVersionsOf { tool, first, after };
+                (key, Arc::new(page))
+            }));
+        }
+        Ok(pages)
+    }
+}
+
+impl Loader<ListedDefinitionOf> for Loaders {
+    type Value = Arc<ToolDefinition>;
+    type Error = ApiError;
+
+    async fn load(
+        &self,
+        keys: &[ListedDefinitionOf],
+    ) -> Result<HashMap<ListedDefinitionOf, Self::Value>, ApiError> {
+        let wanted: Vec<_> = keys
+            .iter()
+            .map(|key| (key.0.clone(), key.1.clone()))
+            .collect();
+        let found = definitions(&mut self.reads().await?, &wanted).await?;
         Ok(found
             .into_iter()
-            .map(|(id, versions)| (ListedVersionsOf(id), Arc::new(versions)))
+            .map(|((id, version), definition)| {
+                (ListedDefinitionOf(id, version), Arc::new(definition))
+            })
             .collect())
     }
 }

@@ -4,7 +4,7 @@
 pub(super) mod browse;
 pub(super) mod dependent;
 pub(super) mod installation;
-mod listed_version;
+pub(super) mod listed_version;
 pub(super) mod listing;
 mod loaders;
 

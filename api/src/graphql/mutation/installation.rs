@@ -13,6 +13,10 @@ use domain::installation::{
     ForeignTool, Install, InstallationCommand, Repin, Version, VersionReq, parse_range,
 };
 use projections::marketplace;
+use std::time::Duration;
+
+/// How long an installation waits for what another tenant may just have published.
+const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// A tool of another tenant to install.
 #[derive(Debug, InputObject)]
@@ -87,9 +91,10 @@ impl InstallationMutations {
                 message: "a tool of your own tenant is there without being installed".into(),
             });
         }
-        let published = published(session, &tool).await?;
-        let range = match &input.range {
-            Some(range) => range_of(range)?,
+        let range = input.range.as_deref().map(range_of).transpose()?;
+        let published = published(session, &tool, range.as_ref()).await?;
+        let range = match range {
+            Some(range) => range,
             None => compatible(&published)?,
         };
         let install = Install {
@@ -112,10 +117,9 @@ impl InstallationMutations {
     ) -> Result<Option<InstallationPayload>, ApiError> {
         let session = authorized(ctx, Action::RepinTool)?;
         let tool = reference(&input.publisher, &input.server, &input.tool)?;
-        let repin = Repin {
-            range: range_of(&input.range)?,
-            published: published(session, &tool).await?,
-        };
+        let range = range_of(&input.range)?;
+        let published = published(session, &tool, Some(&range)).await?;
+        let repin = Repin { range, published };
         send(
             session,
             &tool,
@@ -146,15 +150,34 @@ fn authorized<'a>(ctx: &Context<'a>, action: Action) -> Result<&'a Session, ApiE
     Ok(session)
 }
 
-/// The versions of a tool that is listed, without the yanked ones: who has pinned one goes on, and nobody begins
-/// with it. One that is hidden and one that does not exist answer the same.
-async fn published(session: &Session, tool: &ForeignTool) -> Result<Vec<Version>, ApiError> {
+/// The versions of a tool that is listed, of which the range, if one is given, is to hold some. What is not there
+/// may have been published by another tenant a moment ago: the read model is given a second to come to the end of
+/// the log, and looked at once more. One that is hidden and one that does not exist answer the same.
+async fn published(
+    session: &Session,
+    tool: &ForeignTool,
+    range: Option<&VersionReq>,
+) -> Result<Vec<Version>, ApiError> {
+    let holds = |versions: &Vec<Version>| {
+        range.is_none_or(|range| versions.iter().any(|version| range.matches(version)))
+    };
+    if let Some(versions) = listed(session, tool).await?.filter(holds) {
+        return Ok(versions);
+    }
+    session.reached_the_end(marketplace::NAME, CATCH_UP).await?;
+    listed(session, tool).await?.ok_or(ApiError::NotFound)
+}
+
+/// The versions of a listing without the yanked ones: who has pinned one goes on, and nobody begins with it.
+async fn listed(session: &Session, tool: &ForeignTool) -> Result<Option<Vec<Version>>, ApiError> {
     let id = tool.tool_id();
     let mut reads = session.reads().await?;
     let mut found = marketplace::versions_by_listing(&mut reads, std::slice::from_ref(&id)).await?;
-    let versions = found.remove(&id).ok_or(ApiError::NotFound)?;
-    let usable = versions.into_iter().filter(|one| one.yanked.is_none());
-    Ok(usable.map(|one| one.tool_version).collect())
+    let usable = |versions: Vec<marketplace::ListedVersion>| {
+        let usable = versions.into_iter().filter(|one| one.yanked.is_none());
+        usable.map(|one| one.tool_version).collect()
+    };
+    Ok(found.remove(&id).map(usable))
 }
 
 fn range_of(text: &str) -> Result<VersionReq, ApiError> {

@@ -5,13 +5,12 @@ use super::{dispatch, read_back, trimmed};
 use crate::authz::{Action, Resource};
 use crate::error::ApiError;
 use crate::graphql::connection::filter_text;
-use crate::graphql::loaders::VersionsOf;
 use crate::graphql::marketplace::reference;
 use crate::graphql::node::NodeId;
 use crate::graphql::review::{Review, ReviewKey};
 use crate::graphql::scalars::{Sequence, UuidScalar};
 use crate::graphql::session::Session;
-use crate::resolution::{Rules, resolve_installed};
+use crate::resolution::{Rules, resolve, resolve_installed};
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use bus::DispatchError;
 use domain::id::{ReviewId, ToolId};
@@ -259,18 +258,11 @@ async fn version_of(
     let tool = session.tool(id).await?.ok_or(ApiError::NotFound)?.0;
     let resource = Resource::tool(tool.visibility).named(tool.id.as_str());
     session.authorize(Action::ReviewTool, &resource)?;
-    let wanted = version.map_or(tool.tool_version.as_str(), str::trim);
-    let wanted = super::tool::version(wanted)?;
-    let versions = session
-        .loaders
-        .load_one(VersionsOf(tool.id.clone()))
-        .await?;
-    let name = wanted.to_string();
-    let published = versions.is_some_and(|all| all.iter().any(|one| one.tool_version == name));
-    match published {
-        true => Ok((tool.id, wanted)),
-        false => Err(ApiError::NotFound),
-    }
+    let (wanted, seen) = (named(version)?, &session.visibilities);
+    let mut reads = session.reads().await?;
+    let found = resolve(&mut reads, seen, &tool.id, &wanted, Rules::looking()).await?;
+    let found = found.ok_or(ApiError::NotFound)?;
+    Ok((tool.id, found.number))
 }
 
 /// A version, within the range that is installed, of a tool of another tenant; what the range means, when none is
@@ -283,21 +275,19 @@ async fn version_of_installed(
     let id = tool.tool_id();
     let resource = Resource::tool(Visibility::Public).named(id.as_str());
     session.authorize(Action::ReviewTool, &resource)?;
-    let reference = match version {
-        Some(version) => Reference::Exact(super::tool::version(version.trim())?),
-        None => Reference::Latest,
-    };
+    let reference = named(version)?;
     let wanted = ForeignReference { tool, reference };
     let tenant = &session.caller.tenant;
     let mut reads = session.reads().await?;
-    let found = resolve_installed(&mut reads, tenant, &wanted, Rules::looking()).await;
-    // As for one's own tools: a version that is not there is not found.
-    let found = found.map_err(|error| match error.code() {
-        "VERSION_NOT_FOUND" => ApiError::NotFound,
-        _ => error,
-    })?;
+    let found = resolve_installed(&mut reads, tenant, &wanted, Rules::looking()).await?;
     let found = found.ok_or(ApiError::NotFound)?;
     Ok((id, found.listing.version.tool_version))
+}
+
+/// The version that an author names, or the latest.
+fn named(version: Option<&str>) -> Result<Reference, ApiError> {
+    let version = version.map(super::tool::version).transpose()?;
+    Ok(version.map_or(Reference::Latest, Reference::Exact))
 }
 
 /// A text of the caller, with the form that the event will carry.

@@ -114,15 +114,14 @@ impl VersionMutations {
             UuidScalar,
         >,
     ) -> Result<Option<ToolPayload>, ApiError> {
-        let session = Session::of(ctx);
-        let (action, server, name) = (Action::MoveToolAlias, &input.server, &input.name);
-        let (id, _) = existing(session, action, server, name).await?;
-        let command = ToolCommand::MoveAlias {
-            alias: alias(&input.alias)?,
-            to: version(&input.version)?,
+        let change = || {
+            Ok(ToolCommand::MoveAlias {
+                alias: alias(&input.alias)?,
+                to: version(&input.version)?,
+            })
         };
-        let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, sequence).await.map(Some)
+        let tool = (input.server.as_str(), input.name.as_str());
+        change_tool(ctx, Action::MoveToolAlias, tool, change, command_id).await
     }
 
     /// Lets an alias stand where it stood before its last move.
@@ -134,13 +133,12 @@ impl VersionMutations {
             UuidScalar,
         >,
     ) -> Result<Option<ToolPayload>, ApiError> {
-        let session = Session::of(ctx);
-        let (action, server, name) = (Action::MoveToolAlias, &input.server, &input.name);
-        let (id, _) = existing(session, action, server, name).await?;
-        let alias = alias(&input.alias)?;
-        let command = ToolCommand::RollbackAlias { alias };
-        let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, sequence).await.map(Some)
+        let change = || {
+            let alias = alias(&input.alias)?;
+            Ok(ToolCommand::RollbackAlias { alias })
+        };
+        let tool = (input.server.as_str(), input.name.as_str());
+        change_tool(ctx, Action::MoveToolAlias, tool, change, command_id).await
     }
 
     /// Takes an alias away.
@@ -152,13 +150,12 @@ impl VersionMutations {
             UuidScalar,
         >,
     ) -> Result<Option<ToolPayload>, ApiError> {
-        let session = Session::of(ctx);
-        let (action, server, name) = (Action::MoveToolAlias, &input.server, &input.name);
-        let (id, _) = existing(session, action, server, name).await?;
-        let alias = alias(&input.alias)?;
-        let command = ToolCommand::RemoveAlias { alias };
-        let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, sequence).await.map(Some)
+        let change = || {
+            let alias = alias(&input.alias)?;
+            Ok(ToolCommand::RemoveAlias { alias })
+        };
+        let tool = (input.server.as_str(), input.name.as_str());
+        change_tool(ctx, Action::MoveToolAlias, tool, change, command_id).await
     }
 
     /// Warns those who use a version, or the whole tool when no version is named. A new warning replaces the
@@ -171,19 +168,18 @@ impl VersionMutations {
             UuidScalar,
         >,
     ) -> Result<Option<ToolPayload>, ApiError> {
-        let session = Session::of(ctx);
-        let (action, server, name) = (Action::DeprecateTool, &input.server, &input.name);
-        let (id, _) = existing(session, action, server, name).await?;
-        let command = ToolCommand::Deprecate {
-            tool_version: optional_version(input.version.as_deref())?,
-            deprecation: Deprecation {
-                message: trimmed(&input.message),
-                successor: optional(input.successor),
-                sunset: input.sunset,
-            },
+        let change = || {
+            Ok(ToolCommand::Deprecate {
+                tool_version: optional_version(input.version.as_deref())?,
+                deprecation: Deprecation {
+                    message: trimmed(&input.message),
+                    successor: optional(input.successor),
+                    sunset: input.sunset,
+                },
+            })
         };
-        let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, sequence).await.map(Some)
+        let tool = (input.server.as_str(), input.name.as_str());
+        change_tool(ctx, Action::DeprecateTool, tool, change, command_id).await
     }
 
     /// Takes the warning back, of a version or of the whole tool.
@@ -195,13 +191,12 @@ impl VersionMutations {
             UuidScalar,
         >,
     ) -> Result<Option<ToolPayload>, ApiError> {
-        let session = Session::of(ctx);
-        let (action, server, name) = (Action::DeprecateTool, &input.server, &input.name);
-        let (id, _) = existing(session, action, server, name).await?;
-        let tool_version = optional_version(input.version.as_deref())?;
-        let command = ToolCommand::Undeprecate { tool_version };
-        let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, sequence).await.map(Some)
+        let change = || {
+            let tool_version = optional_version(input.version.as_deref())?;
+            Ok(ToolCommand::Undeprecate { tool_version })
+        };
+        let tool = (input.server.as_str(), input.name.as_str());
+        change_tool(ctx, Action::DeprecateTool, tool, change, command_id).await
     }
 
     /// Hides a version from resolution: ranges, aliases and `latest` lead past it, its exact number still leads
@@ -214,15 +209,14 @@ impl VersionMutations {
             UuidScalar,
         >,
     ) -> Result<Option<ToolPayload>, ApiError> {
-        let session = Session::of(ctx);
-        let (action, server, name) = (Action::YankToolVersion, &input.server, &input.name);
-        let (id, _) = existing(session, action, server, name).await?;
-        let command = ToolCommand::YankVersion {
-            tool_version: version(&input.version)?,
-            reason: trimmed(&input.reason),
+        let change = || {
+            Ok(ToolCommand::YankVersion {
+                tool_version: version(&input.version)?,
+                reason: trimmed(&input.reason),
+            })
         };
-        let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, sequence).await.map(Some)
+        let tool = (input.server.as_str(), input.name.as_str());
+        change_tool(ctx, Action::YankToolVersion, tool, change, command_id).await
     }
 
     /// Shows a yanked version to resolution again.
@@ -234,13 +228,12 @@ impl VersionMutations {
             UuidScalar,
         >,
     ) -> Result<Option<ToolPayload>, ApiError> {
-        let session = Session::of(ctx);
-        let (action, server, name) = (Action::YankToolVersion, &input.server, &input.name);
-        let (id, _) = existing(session, action, server, name).await?;
-        let tool_version = version(&input.version)?;
-        let command = ToolCommand::UnyankVersion { tool_version };
-        let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, sequence).await.map(Some)
+        let change = || {
+            let tool_version = version(&input.version)?;
+            Ok(ToolCommand::UnyankVersion { tool_version })
+        };
+        let tool = (input.server.as_str(), input.name.as_str());
+        change_tool(ctx, Action::YankToolVersion, tool, change, command_id).await
     }
 
     /// Takes a retired tool into use again, as it was. Its server must be in use.
@@ -262,6 +255,21 @@ impl VersionMutations {
         let sequence = send(session, &id, command, command_id).await?;
         ToolPayload::of(session, id, sequence).await.map(Some)
     }
+}
+
+/// Sends a command to the tool of a server's slug and a name. The command is made once the caller is known to be
+/// allowed: a stranger learns nothing from what is wrong with it.
+async fn change_tool(
+    ctx: &Context<'_>,
+    action: Action,
+    (server, name): (&str, &str),
+    command: impl FnOnce() -> Result<ToolCommand, ApiError>,
+    command_id: Option<UuidScalar>,
+) -> Result<Option<ToolPayload>, ApiError> {
+    let session = Session::of(ctx);
+    let (id, _) = existing(session, action, server, name).await?;
+    let sequence = send(session, &id, command()?, command_id).await?;
+    ToolPayload::of(session, id, sequence).await.map(Some)
 }
 
 fn alias(name: &str) -> Result<Alias, ApiError> {

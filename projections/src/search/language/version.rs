@@ -44,7 +44,10 @@ pub(super) fn condition(range: &str) -> DfExpr {
         return lit(false);
     };
     if let Some(version) = exact(&range) {
-        return col("tool_version").eq(lit(version));
+        // Build metadata is no part of the number; no other text stands between these two.
+        let built = col("tool_version").gt_eq(lit(format!("{version}+")));
+        let built = built.and(col("tool_version").lt(lit(format!("{version},"))));
+        return built.or(col("tool_version").eq(lit(version)));
     }
     let release = col(COLUMN).gt_eq(lit(key(0, 0, 0)));
     range.comparators.iter().fold(release, |held, comparator| {

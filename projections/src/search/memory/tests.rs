@@ -8,8 +8,7 @@ use super::super::candidates::{DEPTH, Found, Reader};
 use super::super::document::ToolDocument;
 use super::super::index::SearchIndex;
 use super::super::reading::Which;
-use super::super::testing::{Letters, document};
-use super::super::tests::{index, put};
+use super::super::testing::{Letters, document, index, put};
 
 fn tool(number: usize, change: usize) -> ToolDocument {
     let letters = |from: usize| -> String {

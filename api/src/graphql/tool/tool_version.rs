@@ -1,0 +1,196 @@
+//! A version of a tool: what was said of it since it was published, and the definition for whom asks.
+
+use crate::error::ApiError;
+use crate::graphql::actor::Actor;
+use crate::graphql::connection::{PageOf, connection, page_request};
+use crate::graphql::loaders::Loaders;
+use crate::graphql::session::Session;
+use crate::graphql::version::Deprecation;
+use async_graphql::connection::EmptyFields;
+use async_graphql::dataloader::Loader;
+use async_graphql::{Context, Object};
+use chrono::{DateTime, Utc};
+use domain::id::ToolId;
+use domain::tool::ToolDefinition;
+use projections::{Page, PageRequest, catalog};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// One published version.
+pub(in crate::graphql) struct ToolVersion(pub(in crate::graphql) catalog::ToolVersion);
+
+/// A definition of a tool as it was published.
+#[Object]
+impl ToolVersion {
+    /// Its semantic version.
+    async fn version(&self) -> &str {
+        &self.0.tool_version
+    }
+
+    /// What the tool does, as a model reads it.
+    async fn description(&self, ctx: &Context<'_>) -> Result<String, ApiError> {
+        let definition = self.definition(Session::of(ctx)).await?;
+        Ok(definition.description.clone())
+    }
+
+    /// JSON Schema of the arguments; null when the source gave none.
+    async fn input_schema(&self, ctx: &Context<'_>) -> Option<Result<Value, ApiError>> {
+        let definition = self.definition(Session::of(ctx)).await;
+        let schema = definition.map(|definition| definition.input_schema.clone());
+        schema.transpose()
+    }
+
+    /// JSON Schema of the structured result, when the tool declares one.
+    async fn output_schema(&self, ctx: &Context<'_>) -> Option<Result<Value, ApiError>> {
+        let definition = self.definition(Session::of(ctx)).await;
+        let schema = definition.map(|definition| definition.output_schema.clone());
+        schema.transpose()
+    }
+
+    /// Hints about its behaviour, as its maker gives them (MCP specification, "ToolAnnotations").
+    async fn annotations(&self, ctx: &Context<'_>) -> Option<Result<Value, ApiError>> {
+        let definition = self.definition(Session::of(ctx)).await;
+        let hints = definition.map(|definition| definition.annotations.clone());
+        hints.transpose()
+    }
+
+    /// What identifies the definition: hex SHA-256 of the canonical JSON of name, description, schemas
+    /// and annotations.
+    async fn definition_hash(&self) -> &str {
+        &self.0.definition_hash
+    }
+
+    /// When it was published.
+    async fn published_at(&self) -> DateTime<Utc> {
+        self.0.published_at
+    }
+
+    /// Who published it.
+    async fn published_by(&self) -> Actor {
+        Actor::from(&self.0.published_by)
+    }
+
+    /// The aliases that stand at it, `latest` included.
+    async fn aliases(&self) -> &[String] {
+        &self.0.aliases
+    }
+
+    /// Whether it is hidden from resolution; its exact number still leads to it.
+    async fn yanked(&self) -> bool {
+        self.0.mark.yanked.is_some()
+    }
+
+    /// Why it is, when somebody said so.
+    async fn yanked_reason(&self) -> Option<&str> {
+        let reason = self.0.mark.yanked.as_deref();
+        reason.filter(|reason| !reason.is_empty())
+    }
+
+    /// What those are told who use this version, apart from what is said of the whole tool.
+    async fn deprecation(&self) -> Option<Deprecation> {
+        self.0.mark.deprecation.as_ref().map(Deprecation::from)
+    }
+}
+
+impl ToolVersion {
+    /// A list has many versions and a definition is large: it is read when a field of it is asked for. It never
+    /// changes, so it is that of any moment.
+    async fn definition(&self, session: &Session) -> Result<Arc<ToolDefinition>, ApiError> {
+        let key = DefinitionOf(self.0.tool_id.clone(), self.0.tool_version.clone());
+        let found = session.loaders.load_one(key).await?;
+        found.ok_or(ApiError::NotFound)
+    }
+}
+
+/// A page of versions.
+pub(in crate::graphql) type ToolVersionConnection = PageOf<ToolVersion, EmptyFields>;
+
+/// The versions of a tool, newest first, as of the tool's moment.
+pub(super) async fn of_tool(
+    session: &Session,
+    tool: &catalog::Tool,
+    first: i32,
+    after: Option<String>,
+) -> Result<ToolVersionConnection, ApiError> {
+    let request = page_request(session, first, after)?;
+    let continues = request.after.is_some();
+    let key = VersionsOf {
+        tool: tool.id.clone(),
+        first: request.first,
+        after: request.after,
+    };
+    let page = session.loaders_at(tool.moment).load_one(key).await?;
+    let page = page.map(Arc::unwrap_or_clone).unwrap_or(Page {
+        items: Vec::new(),
+        has_next: false,
+    });
+    Ok(connection(page, continues, EmptyFields, ToolVersion))
+}
+
+/// A part of the versions of a tool, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct VersionsOf {
+    tool: ToolId,
+    first: usize,
+    after: Option<String>,
+}
+
+impl Loader<VersionsOf> for Loaders {
+    type Value = Arc<Page<catalog::ToolVersion>>;
+    type Error = ApiError;
+
+    /// One statement for each part of versions that a query names.
+    async fn load(
+        &self,
+        keys: &[VersionsOf],
+    ) -> Result<HashMap<VersionsOf, Self::Value>, ApiError> {
+        let mut parts: HashMap<(usize, &Option<String>), Vec<ToolId>> = HashMap::new();
+        for key in keys {
+            let part = parts.entry((key.first, &key.after)).or_default();
+            part.push(key.tool.clone());
+        }
+        let mut reads = self.reads().await?;
+        let mut pages = HashMap::with_capacity(keys.len());
+        for ((first, after), tools) in parts {
+            let after = after.clone();
+            let part = PageRequest { first, after };
+            let found = catalog::version_pages(&mut reads, &tools, &part).await?;
+            pages.extend(found.into_iter().map(|(tool, page)| {
+                let after = part.after.clone();
+                let key = VersionsOf { tool, first, after };
+                (key, Arc::new(page))
+            }));
+        }
+        reads.keep();
+        Ok(pages)
+    }
+}
+
+/// The definition of a version of a tool.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct DefinitionOf(ToolId, String);
+
+impl Loader<DefinitionOf> for Loaders {
+    type Value = Arc<ToolDefinition>;
+    type Error = ApiError;
+
+    async fn load(
+        &self,
+        keys: &[DefinitionOf],
+    ) -> Result<HashMap<DefinitionOf, Self::Value>, ApiError> {
+        let wanted: Vec<_> = keys
+            .iter()
+            .map(|key| (key.0.clone(), key.1.clone()))
+            .collect();
+        let mut reads = self.reads().await?;
+        let found = catalog::definitions(&mut reads, &wanted).await?;
+        reads.keep();
+        Ok(found
+            .into_iter()
+            .map(|((tool, version), definition)| {
+                (DefinitionOf(tool, version), Arc::new(definition))
+            })
+            .collect())
+    }
+}
