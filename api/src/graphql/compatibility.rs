@@ -126,7 +126,7 @@ impl CompatibilityQueries {
         let new = known.definition(session, to).await?;
         let comparison = compared(old, new).await?;
         let suggested = comparison.suggested_version(from);
-        Ok(Some(shown(from, Some(to), suggested, comparison)))
+        Ok(Some(shown(from, Some(to), &suggested, comparison)))
     }
 
     /// What publishing a definition would change for those who use what is published. Nothing is written; what
@@ -164,11 +164,11 @@ impl CompatibilityQueries {
         let hash = proposed.checked_hash(tool.trim()).map_err(refused)?;
         let Some(from) = from else {
             known.check_free(number.as_ref(), &hash)?;
-            return known.publication(session, number, proposed).await;
+            return known.publication(session, number.as_ref(), proposed).await;
         };
         let comparison = compared(known.definition(session, from).await?, proposed).await?;
         let suggested = comparison.suggested_version(from);
-        Ok(Some(shown(from, number.as_ref(), suggested, comparison)))
+        Ok(Some(shown(from, number.as_ref(), &suggested, comparison)))
     }
 }
 
@@ -245,12 +245,12 @@ impl Known {
     async fn publication(
         &self,
         session: &Session,
-        number: Option<Version>,
+        number: Option<&Version>,
         proposed: ToolDefinition,
     ) -> Result<Option<Compatibility>, ApiError> {
         let offers = self.offers();
         let is_release = |version: &&Version| version.pre.is_empty();
-        let (below, above) = match &number {
+        let (below, above) = match number {
             Some(number) if !number.pre.is_empty() => return Ok(None),
             Some(number) => match numbered(self.numbers(), number) {
                 // Published already, with this definition.
@@ -263,19 +263,18 @@ impl Known {
             Some(below) => {
                 let old = self.definition(session, below).await?;
                 let comparison = compared(old, proposed.clone()).await?;
-                let number = number.as_ref();
                 let suggested = match number {
                     Some(number) if !comparison.permits(below, number) => {
                         self.above_all(&comparison)
                     }
                     Some(_) | None => self.free(below, &comparison),
                 };
-                Some(shown(below, number, suggested, comparison))
+                Some(shown(below, number, &suggested, comparison))
             }
             None => None,
         };
         let refused = |found: &Compatibility| found.permitted == Some(false);
-        let (Some(above), Some(number)) = (above, &number) else {
+        let (Some(above), Some(number)) = (above, number) else {
             return Ok(below);
         };
         if below.as_ref().is_some_and(refused) {
@@ -283,7 +282,7 @@ impl Known {
         }
         let comparison = compared(proposed, self.definition(session, above).await?).await?;
         let suggested = self.above_all(&comparison);
-        let above = shown(number, Some(above), suggested, comparison);
+        let above = shown(number, Some(above), &suggested, comparison);
         Ok(match below {
             Some(below) if !refused(&above) => Some(below),
             Some(_) | None => Some(above),
@@ -328,7 +327,7 @@ async fn compared(old: ToolDefinition, new: ToolDefinition) -> Result<Comparison
 fn shown(
     from: &Version,
     to: Option<&Version>,
-    suggested: Version,
+    suggested: &Version,
     comparison: Comparison,
 ) -> Compatibility {
     let change = |change: compatibility::Change| DefinitionChange {

@@ -52,7 +52,7 @@ impl Aggregate for Tool {
             },
             ToolCommand::Retire { reason } => self.retire(reason)?,
             ToolCommand::Restore => self.restore()?,
-            ToolCommand::MoveAlias { alias, to } => self.move_alias(alias, to)?,
+            ToolCommand::MoveAlias { alias, to } => self.move_alias(alias, &to)?,
             ToolCommand::RollbackAlias { alias } => self.rollback_alias(alias)?,
             ToolCommand::RemoveAlias { alias } => self.remove_alias(alias)?,
             ToolCommand::Deprecate {
@@ -63,8 +63,8 @@ impl Aggregate for Tool {
             ToolCommand::YankVersion {
                 tool_version,
                 reason,
-            } => self.yank(tool_version, reason)?,
-            ToolCommand::UnyankVersion { tool_version } => self.unyank(tool_version)?,
+            } => self.yank(&tool_version, reason)?,
+            ToolCommand::UnyankVersion { tool_version } => self.unyank(&tool_version)?,
         };
         sink.write(event, self).await;
         Ok(())
@@ -238,9 +238,9 @@ impl Tool {
         }
     }
 
-    fn move_alias(&self, alias: Alias, to: Version) -> Result<ToolEvent, ToolError> {
+    fn move_alias(&self, alias: Alias, to: &Version) -> Result<ToolEvent, ToolError> {
         let versions = &self.active()?.versions;
-        let to = versions.named(&to)?;
+        let to = versions.named(to)?;
         versions.check_alias_move(&alias, &to)?;
         let from = versions.standing(&alias).ok();
         let from = from.map(|standing| standing.at.clone());
@@ -249,7 +249,7 @@ impl Tool {
 
     fn rollback_alias(&self, alias: Alias) -> Result<ToolEvent, ToolError> {
         let standing = self.active()?.versions.standing(&alias)?;
-        match standing.before.clone() {
+        match &standing.before {
             Some(before) => self.move_alias(alias, before),
             None => Err(ToolError::NothingBefore { alias }),
         }
@@ -288,9 +288,9 @@ impl Tool {
         }
     }
 
-    fn yank(&self, tool_version: Version, reason: String) -> Result<ToolEvent, ToolError> {
+    fn yank(&self, tool_version: &Version, reason: String) -> Result<ToolEvent, ToolError> {
         let versions = &self.active()?.versions;
-        let tool_version = versions.named(&tool_version)?;
+        let tool_version = versions.named(tool_version)?;
         versions.check_yank(&tool_version)?;
         check_reason(&reason)?;
         Ok(ToolEvent::VersionYanked(ToolVersionYanked {
@@ -299,9 +299,9 @@ impl Tool {
         }))
     }
 
-    fn unyank(&self, tool_version: Version) -> Result<ToolEvent, ToolError> {
+    fn unyank(&self, tool_version: &Version) -> Result<ToolEvent, ToolError> {
         let versions = &self.active()?.versions;
-        let tool_version = versions.named(&tool_version)?;
+        let tool_version = versions.named(tool_version)?;
         versions.check_unyank(&tool_version)?;
         Ok(ToolEvent::VersionUnyanked(ToolVersionUnyanked {
             tool_version,

@@ -68,36 +68,52 @@ impl Nats {
     }
 
     async fn log(&self) -> jetstream::Context {
+        self.try_log().await.unwrap()
+    }
+
+    /// None while it does not take connections.
+    async fn try_log(&self) -> Option<jetstream::Context> {
         let address = format!("nats://127.0.0.1:{}", self.port);
-        let user = (NATS_USER.to_owned(), PASSWORD.to_owned());
-        let connect = async_nats::ConnectOptions::with_user_and_password(user.0, user.1);
-        jetstream::new(connect.connect(address).await.unwrap())
+        let (user, password) = (NATS_USER.to_owned(), PASSWORD.to_owned());
+        let connect = async_nats::ConnectOptions::with_user_and_password(user, password);
+        connect.connect(address).await.ok().map(jetstream::new)
     }
 }
 
 /// Publishes until a message is refused; how many were acknowledged.
 async fn publish_until_refused(log: &jetstream::Context) -> u64 {
     let mut acknowledged = 0;
-    loop {
-        let published = log.publish("log.event", vec![7; 8_192].into()).await;
-        let Ok(acknowledgement) = published else {
-            return acknowledged;
-        };
-        match tokio::time::timeout(Duration::from_secs(5), acknowledgement).await {
-            Ok(Ok(_)) => acknowledged += 1,
-            Ok(Err(_)) | Err(_) => return acknowledged,
-        }
+    while published(log).await {
+        acknowledged += 1;
+    }
+    acknowledged
+}
+
+/// Whether a message is acknowledged.
+async fn published(log: &jetstream::Context) -> bool {
+    let publish = async {
+        let acknowledgement = log.publish("log.event", vec![7; 8_192].into()).await.ok()?;
+        acknowledgement.await.ok()
+    };
+    let published = tokio::time::timeout(Duration::from_secs(5), publish).await;
+    matches!(published, Ok(Some(_)))
+}
+
+/// As compose: a server that has ended is started anew.
+async fn checked_as_compose_does(nats: &mut Nats, store: &Path, ports: [u16; 2]) {
+    if nats.child.try_wait().unwrap().is_none() {
+        nats.check_health().await;
+    }
+    if nats.child.try_wait().unwrap().is_some() {
+        *nats = Nats::start(store, ports);
     }
 }
 
+/// nats-server either serves again by itself or has turned JetStream off, which it does not take back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_health_check_of_compose_ends_a_server_that_left_its_log() {
-    if Command::new("wget")
-        .arg("--version")
-        .output()
-        .await
-        .is_err()
-    {
+async fn with_the_health_check_of_compose_a_full_disk_needs_no_hand_work() {
+    let wget = Command::new("wget").arg("--version").output().await;
+    if wget.is_err() {
         println!("skipped: there is no `wget`, which the image of nats-server brings");
         return;
     }
@@ -115,28 +131,26 @@ async fn the_health_check_of_compose_ends_a_server_that_left_its_log() {
         ..stream::Config::default()
     };
     log.create_stream(config).await.unwrap();
-    let before = publish_few(&log).await;
-    disk.fill();
-    let acknowledged = before + publish_until_refused(&log).await;
-    eventually("the check ends the server", async || {
-        if nats.child.try_wait().unwrap().is_none() {
-            nats.check_health().await;
-        }
-        nats.child.try_wait().unwrap().is_some()
-    })
-    .await;
-    disk.empty();
-    let nats = Nats::start(disk.path(), ports);
-    nats.becomes_healthy().await;
-    let stream = nats.log().await.get_stream("LOG").await.unwrap();
-    let kept = stream.cached_info().state.messages;
-    assert!(kept >= acknowledged, "{kept} of {acknowledged}");
-}
-
-async fn publish_few(log: &jetstream::Context) -> u64 {
     for _ in 0..10 {
         let acknowledgement = log.publish("log.event", "first".into()).await.unwrap();
         acknowledgement.await.unwrap();
     }
-    10
+    disk.fill();
+    let acknowledged = 10 + publish_until_refused(&log).await;
+    for _ in 0..3 {
+        checked_as_compose_does(&mut nats, disk.path(), ports).await;
+        publish_until_refused(&log).await;
+    }
+    disk.empty();
+    eventually("messages are taken again", async || {
+        checked_as_compose_does(&mut nats, disk.path(), ports).await;
+        match nats.try_log().await {
+            Some(log) => published(&log).await,
+            None => false,
+        }
+    })
+    .await;
+    let stream = nats.try_log().await.unwrap().get_stream("LOG").await;
+    let kept = stream.unwrap().cached_info().state.messages;
+    assert!(kept > acknowledged, "{kept} of {acknowledged} and one more");
 }
