@@ -1,4 +1,8 @@
 //! What a change of a definition means for its users: between two versions, and before publishing.
+#![expect(
+    clippy::too_many_arguments,
+    reason = "each is an argument of a GraphQL field"
+)]
 
 use super::scalars::Sequence;
 use super::session::Session;
