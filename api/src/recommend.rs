@@ -3,18 +3,19 @@
 //!
 //! **Invariants.** What was counted is the caller's tenant's own (row-level security). Of its own tools those are
 //! recommended that the caller may see and that are in use; of others those that the tenant has installed and that
-//! are offered, in the version that the range means.
+//! are offered, in the version that the range means. What is refused after its sunset is not recommended.
 
 use crate::context::Caller;
 use crate::error::ApiError;
+use crate::resolution::Rules;
 use crate::state::AppState;
 use domain::id::ToolId;
-use domain::tool::Visibility;
+use domain::tool::{Deprecation, Visibility};
 use projections::catalog::{self, Status, Tool};
 use projections::marketplace::{Installed, Listing};
 use projections::search::{MAX_SIMILAR, Similar, SimilarRequest};
 use projections::usage::{self, By, Companion};
-use projections::{QueryError, TenantConnection};
+use projections::{QueryError, TenantConnection, access};
 use std::collections::HashMap;
 
 /// Most recommendations of a list.
@@ -57,6 +58,14 @@ impl Shown {
         }
     }
 
+    /// What those are told who use it.
+    fn deprecation(&self) -> Option<&Deprecation> {
+        match self {
+            Self::Own(tool) => tool.current_deprecation(),
+            Self::Installed(listing) => listing.deprecation_of(&listing.version),
+        }
+    }
+
     fn is_in_use(&self) -> bool {
         match self {
             Self::Own(tool) => tool.status == Status::Active,
@@ -70,6 +79,7 @@ impl Shown {
 pub(crate) struct Reach {
     visibilities: Vec<Visibility>,
     installed: Installed,
+    rules: Rules,
 }
 
 impl Reach {
@@ -77,10 +87,12 @@ impl Reach {
     pub(crate) async fn of(
         connection: &mut TenantConnection,
         visibilities: &[Visibility],
+        rules: Rules,
     ) -> Result<Self, QueryError> {
         Ok(Self {
             visibilities: visibilities.to_vec(),
             installed: Installed::all(connection).await?,
+            rules,
         })
     }
 
@@ -99,6 +111,26 @@ impl Reach {
             .into_iter()
             .map(|(id, listing)| (id, Shown::Installed(Box::new(listing))));
         Ok(own.chain(installed).collect())
+    }
+
+    /// The same without those that the caller would be refused: past their sunset, where the tenant's rule says
+    /// so. What it says is asked only where it decides.
+    pub(crate) async fn unrefused(
+        &self,
+        connection: &mut TenantConnection,
+        ids: &[ToolId],
+    ) -> Result<HashMap<ToolId, Shown>, QueryError> {
+        let mut shown = self.shown(connection, ids).await?;
+        let is_over = |told: &Deprecation| told.is_over(self.rules.today);
+        if shown
+            .values()
+            .any(|tool| tool.deprecation().is_some_and(is_over))
+        {
+            let said = access::after_sunset(connection).await?;
+            let refused = |told: &Deprecation| self.rules.refuse(said, told);
+            shown.retain(|_, tool| !tool.deprecation().is_some_and(refused));
+        }
+        Ok(shown)
     }
 }
 
@@ -125,7 +157,7 @@ pub(crate) async fn companions(
         .collect();
     ids.sort();
     ids.dedup();
-    let shown = reach.shown(connection, &ids).await?;
+    let shown = reach.unrefused(connection, &ids).await?;
     let best = |seen: &[Companion], by| {
         let ranked = usage::rank(seen, by).into_iter();
         let ranked = ranked.map(|(score, one)| (&one.tool_id, score, by.reason(&one.observed)));
@@ -176,7 +208,7 @@ pub(crate) async fn similar_to(
     }
     let ids = found.iter().flat_map(|(_, found)| found);
     let ids: Vec<ToolId> = ids.map(|(id, _)| id.clone()).collect();
-    let shown = reach.shown(connection, &ids).await?;
+    let shown = reach.unrefused(connection, &ids).await?;
     let recommended = found.into_iter();
     Ok(recommended
         .map(|(tool, found)| (tool.clone(), alike(&found, &shown)))

@@ -13,12 +13,13 @@ use domain::id::{TenantId, ToolId};
 use domain::installation::{ForeignReference, VersionReq, Within, within};
 use domain::tenant::AfterSunset;
 use domain::tool::reference::{Offer, Reference};
-use domain::tool::{Deprecation, ToolDefinition, ToolError, Visibility};
+use domain::tool::{Alias, Deprecation, ToolDefinition, ToolError, Visibility};
 use projections::catalog::{self, Tool, ToolVersion};
 use projections::marketplace::{self, ListedVersion, Listing};
 use projections::{QueryError, TenantConnection, access};
 use semver::Version;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// Versions that a refusal names.
 const MAX_NAMED: usize = 8;
@@ -180,7 +181,10 @@ pub(crate) async fn resolve(
         return Ok(None);
     };
     let mut versions = catalog::versions_by_tool(connection, ids).await?;
-    let versions = versions.remove(id).unwrap_or_default();
+    let mut versions = versions.remove(id).unwrap_or_default();
+    let marks = versions.iter_mut().map(|version| &mut version.mark);
+    let told = marks.filter_map(|mark| mark.deprecation.as_mut()).collect();
+    catalog::keep_visible(connection, visibilities, told).await?;
     let published = Published::of(&tool, &versions);
     let (number, version) = choose(&tool, versions, reference)?;
     let deprecation = tool.deprecation_of(&number).cloned();
@@ -227,7 +231,8 @@ pub(crate) async fn resolve_installed(
         Within::Nowhere => {
             let held = offers.iter().filter(|offer| range.matches(offer.version));
             let held: Vec<_> = held.copied().collect();
-            return Err(not_found(&listing.reference.to_string(), &held, reference));
+            let named = listing.reference.to_string();
+            return Err(not_found(&named, &held, &listing.aliases, reference));
         }
     };
     let shown = show(connection, (listing, versions), &number, range, rules);
@@ -256,7 +261,8 @@ pub(crate) async fn resolve_listing(
         }
         None => {
             let named = listing.reference.to_string();
-            Err(not_found(&named, &offers, &wanted.reference))
+            let aliases = &listing.aliases;
+            Err(not_found(&named, &offers, aliases, &wanted.reference))
         }
     }
 }
@@ -350,23 +356,39 @@ fn choose(
         Some(place) => Ok(known.swap_remove(place)),
         None => {
             let named = format!("{}/{}", tool.server, tool.name);
-            Err(not_found(&named, &offers, reference))
+            Err(not_found(&named, &offers, &tool.aliases, reference))
         }
     }
 }
 
-fn not_found(named: &str, offers: &[Offer], reference: &Reference) -> ApiError {
+/// What there is instead: versions in use and, to who named an alias, the aliases that stand at one of them.
+fn not_found(
+    named: &str,
+    offers: &[Offer],
+    aliases: &BTreeMap<Alias, Version>,
+    reference: &Reference,
+) -> ApiError {
     let mut usable: Vec<&Version> = offers
         .iter()
         .filter(|offer| !offer.yanked)
         .map(|offer| offer.version)
         .collect();
     usable.sort_unstable_by(|a, b| b.cmp(a));
+    let standing = match reference {
+        Reference::Alias(_) => {
+            let moved = aliases.iter().filter(|(_, at)| usable.contains(at));
+            let moved = moved.map(|(alias, _)| alias.to_string());
+            let latest = std::iter::once(Alias::LATEST.to_owned());
+            let names: Vec<_> = latest.chain(moved).take(MAX_NAMED).collect();
+            format!("; aliases: {}", names.join(", "))
+        }
+        Reference::Latest | Reference::Exact(_) | Reference::Range(_) => String::new(),
+    };
     usable.truncate(MAX_NAMED);
     let usable: Vec<String> = usable.into_iter().map(ToString::to_string).collect();
     let usable = usable.join(", ");
     ApiError::Rejected {
         code: "VERSION_NOT_FOUND",
-        message: format!("no version of {named} is `{reference}`; in use: {usable}"),
+        message: format!("no version of {named} is `{reference}`; in use: {usable}{standing}"),
     }
 }

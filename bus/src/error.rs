@@ -61,8 +61,8 @@ pub enum BusError {
     /// The commit does not fit into one message.
     #[error("the commit is larger than one NATS message may be")]
     TooLarge,
-    /// The commit has no canonical form.
-    #[error("the commit has no canonical JSON form")]
+    /// The commit has no canonical form, or nests deeper than its readers follow.
+    #[error("the commit has no canonical JSON form that its readers can read: a number that is not finite, or values nested too deep")]
     NotCanonical(#[source] domain::envelope::NotACommit),
 }
 

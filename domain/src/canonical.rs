@@ -3,12 +3,15 @@
 
 mod write;
 
-pub use write::to_vec;
+pub use write::{Fault, to_vec, to_vec_within};
 
 use std::cmp::Ordering;
 
-/// Deepest nesting, which is that of the decoder: what is deeper is no commit either.
+/// Deepest nesting, which is that of the decoder: what is deeper is no commit either, and is never written.
 const MAX_DEPTH: usize = 127;
+/// Deepest nesting of what others bring into a commit: schemas, annotations, manifests. Leaves room for the levels
+/// of the commit around it, and for those of requests and answers that carry it.
+pub const MAX_PART_DEPTH: usize = 64;
 /// An integer of so many digits is exact as an IEEE 754 double, and written as it is.
 const EXACT_DIGITS: usize = 15;
 
@@ -316,5 +319,22 @@ mod tests {
             written_again(&deep(MAX_DEPTH)),
             is_canonical(&deep(MAX_DEPTH))
         );
+    }
+
+    /// What cannot be read back must never be written: it would stop every reader of the log.
+    #[test]
+    fn writes_nothing_that_the_decoder_does_not_read() {
+        let array = |depth: usize| (1..depth).fold(json!([]), |inner, _| json!([inner]));
+        let object = |depth: usize| (1..depth).fold(json!({}), |inner, _| json!({ "a": inner }));
+        for nested in [&array as &dyn Fn(usize) -> Value, &object] {
+            let deepest = to_vec(&nested(MAX_DEPTH)).unwrap();
+            assert!(serde_json::from_slice::<Value>(&deepest).is_ok());
+            assert!(to_vec(&nested(MAX_DEPTH + 1)).is_err());
+            assert!(to_vec_within(&nested(3), 3).is_ok());
+            assert!(matches!(to_vec_within(&nested(4), 3), Err(Fault::TooDeep)));
+        }
+        // Side by side is not deep.
+        let wide = json!([[[1], [2]], {"a": {"b": 1}, "c": {"d": []}}]);
+        assert!(to_vec_within(&wide, 3).is_ok());
     }
 }

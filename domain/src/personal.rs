@@ -4,6 +4,7 @@
 //! randomness, under a key of the one person (the subject). When that key is destroyed, nobody can read
 //! the text again, and every byte and hash of the log stays as it was. See `docs/privacy.md`.
 
+use crate::id::{PrincipalId, TenantId};
 use crate::named::named;
 use crate::principal::PrincipalEvent;
 use crate::registry::AnyEvent;
@@ -150,12 +151,29 @@ fn given<'e, const N: usize>(
 /// somebody could register.
 #[must_use]
 pub fn erased_handle(subject: &str) -> String {
-    format!("erased:{subject}")
+    format!("{ERASED}{subject}")
+}
+
+/// What stands before the id of a principal whose handle cannot be read.
+const ERASED: &str = "erased:";
+
+impl PrincipalId {
+    /// The principal of `tenant` that a name means: a handle, or what [`erased_handle`] shows in place of one.
+    #[must_use]
+    pub fn named(tenant: &TenantId, name: &str) -> Self {
+        let shown = name.strip_prefix(ERASED).map(Self::parse);
+        match shown {
+            Some(Ok(id)) => id,
+            Some(Err(_)) | None => Self::derive(tenant, name),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::erased_handle;
     use crate::envelope::StoredEvent;
+    use crate::id::{PrincipalId, TenantId};
     use crate::registry::{decode, wire_forms};
 
     /// A sealed value that nobody looks for would stay unreadable, and would survive its subject in exports.
@@ -173,6 +191,17 @@ mod tests {
                 fields.filter(|(_, value)| value.plain().is_none()).count()
             });
             assert_eq!(named, sealed, "{name}");
+        }
+    }
+    #[test]
+    fn a_principal_is_named_by_its_handle_and_by_what_is_shown_in_place_of_it() {
+        let tenant = TenantId::new("acme").unwrap();
+        let ada = PrincipalId::derive(&tenant, "ada");
+        assert_eq!(PrincipalId::named(&tenant, "ada"), ada);
+        let shown = erased_handle(ada.as_str());
+        assert_eq!(PrincipalId::named(&tenant, &shown), ada);
+        for other in ["erased:", "erased:ada", ada.as_str()] {
+            assert_ne!(PrincipalId::named(&tenant, other), ada, "{other}");
         }
     }
 }

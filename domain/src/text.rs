@@ -44,6 +44,21 @@ pub fn clean(text: &str) -> Cleaned {
     }
 }
 
+/// The text with each hidden character, line break and tab written out, such as `\u{202e}`: for a refusal that
+/// repeats what a stranger wrote.
+#[must_use]
+pub fn written_out(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || is_hidden(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +70,13 @@ mod tests {
         assert_eq!(cleaned.text, "List files \nnow\t日本語");
         assert_eq!(cleaned.removed, 4);
         assert!(is_clean(&cleaned.text) && !is_clean(dirty));
+    }
+
+    #[test]
+    fn what_hides_is_written_out_and_the_rest_stays() {
+        assert_eq!(
+            written_out("a\u{202e}b\u{200b}\n日本語"),
+            "a\\u{202e}b\\u{200b}\\n日本語"
+        );
     }
 }

@@ -4,6 +4,7 @@
 //! it and hold in `[valid_from, valid_to)`. So the rows as of a position are those of both tables whose
 //! range holds it, and every query reads them in the same way, whatever the moment.
 
+use chrono::{DateTime, Utc};
 use std::fmt::Write;
 
 /// The moment that a query looks at.
@@ -72,6 +73,12 @@ impl Moment {
     }
 }
 
+/// A time to compare with those of the log. Postgres knows none before the year -4713, and nothing was recorded before
+/// there were clocks that count from 1970: every earlier time is the same.
+pub(crate) fn comparable(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.max(DateTime::UNIX_EPOCH)
+}
+
 /// The end of a range that has none yet.
 pub(crate) const FOREVER: &str = "9223372036854775807::bigint";
 
@@ -86,6 +93,14 @@ mod tests {
             "catalog.tools WHERE true"
         );
         assert_eq!(Moment::Now.holds("a", "b"), "");
+    }
+
+    #[test]
+    fn a_time_before_all_that_postgres_knows_is_one_before_the_log() {
+        let earliest = DateTime::<Utc>::MIN_UTC;
+        assert_eq!(comparable(earliest), DateTime::<Utc>::UNIX_EPOCH);
+        let now = DateTime::<Utc>::UNIX_EPOCH + chrono::TimeDelta::seconds(1);
+        assert_eq!(comparable(now), now);
     }
 
     #[test]

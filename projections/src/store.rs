@@ -242,6 +242,11 @@ impl TenantConnection {
         Self { moment, ..self }
     }
 
+    /// Whose rows it sees.
+    pub(crate) fn tenant(&self) -> &TenantId {
+        &self.bound.tenant
+    }
+
     /// The moment that it looks at: now, unless [`TenantConnection::at`] said otherwise.
     #[must_use]
     pub fn moment(&self) -> Moment {

@@ -7,6 +7,7 @@ use domain::principal::Role;
 use projections::ledger::{SignedHead, VerifyingKey};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::process::Stdio;
 
 const REGISTER: &str = "mutation { registerPrincipal(input: { handle: \"ada\", kind: USER,
     displayName: \"Ada Lovelace\", email: \"ada@example.org\", roles: [AGENT] }) { sequence } }";
@@ -64,7 +65,33 @@ async fn a_tenant_is_registered_and_a_person_in_it_told_and_forgotten() {
         let (text, exit) = said(&run(&data, &refused).await);
         assert_eq!(exit, Some(code), "{refused:?}: {text}");
     }
+    an_owner_stays(&data).await;
     stop(running).await;
+}
+
+/// The last owner is forgotten only when there is another one; then it holds no role any more.
+async fn an_owner_stays(data: &Path) {
+    let erase = ["privacy", "erase", "ann", "--tenant", "acme"];
+    let (text, exit) = said(&run(data, &erase).await);
+    assert_eq!(exit, Some(1), "{text}");
+    assert!(text.contains("LAST_OWNER"), "{text}");
+    let register = ["tenant", "register", "--owner", "eve", "--tenant", "acme"];
+    printed(data, &register).await;
+    printed(data, &erase).await;
+    let known = printed(data, &["privacy", "export", "ann", "--tenant", "acme"]).await;
+    let known: Value = serde_json::from_str(&known).unwrap();
+    assert_eq!(known["principal"]["roles"], json!([]), "{known:#}");
+}
+
+#[tokio::test]
+async fn a_command_whose_reader_is_gone_ends_without_a_word() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut schema = metamcp(&["schema"]);
+    schema.stdout(writer).stderr(Stdio::piped());
+    let ended = schema.spawn().unwrap().wait_with_output().await.unwrap();
+    let text = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!((text.as_ref(), ended.status.code()), ("", Some(141)));
 }
 
 /// What a command on an installation prints, which must succeed.

@@ -101,6 +101,10 @@ impl Export {
         self.folder.path().join("ledger.pub")
     }
 
+    fn key_text(&self) -> String {
+        std::fs::read_to_string(self.key()).unwrap()
+    }
+
     fn lines(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.path()).unwrap();
         let line = |line: &str| serde_json::from_str(line).unwrap();

@@ -199,14 +199,18 @@ async fn an_erasure_comes_to_its_end_after_a_crash() {
         "{left:?}"
     );
 
-    connection
-        .execute(
-            "UPDATE vault.data_keys AS keys
-             SET kek_id = backup.kek_id, wrapped = backup.wrapped, destroyed_at = NULL
-             FROM public.backup AS backup WHERE backup.subject = keys.subject",
-        )
-        .await
-        .unwrap();
+    let bring_back = "UPDATE vault.data_keys AS keys
+         SET kek_id = backup.kek_id, wrapped = backup.wrapped, destroyed_at = NULL
+         FROM public.backup AS backup WHERE backup.subject = keys.subject";
+    connection.execute(bring_back).await.unwrap();
+    assert_eq!(key_is_there(&installation, "ada").await, Some(true));
+    for projector in registry::relational() {
+        let (log, database) = (&installation.app.state.log, &installation.app.database);
+        let rebuilt = rebuild(projector, log, database, Finish::Swap, &|_, _| {}).await;
+        rebuilt.unwrap();
+    }
+    assert_eq!(key_is_there(&installation, "ada").await, Some(false));
+    connection.execute(bring_back).await.unwrap();
     assert_eq!(key_is_there(&installation, "ada").await, Some(true));
     installation.app.stop().await;
     (installation.app, _) = serve(&installation.config, &roles).await;
@@ -239,6 +243,8 @@ async fn a_person_gets_everything_that_is_known_of_it() {
             .collect()
     };
     assert_eq!(of("role"), ["agent", "publisher"]);
+    let held = json!(["publisher", "agent"]);
+    assert_eq!(known["principal"]["roles"], held);
     assert_eq!(
         of("type"),
         [
@@ -265,6 +271,11 @@ async fn a_person_gets_everything_that_is_known_of_it() {
     erase(&owner, "ada").await;
     let known = export(&installation, "ada").await;
     assert_eq!(known["principal"]["handle"], json!(null));
+    // The roles ended with the erasure.
+    assert_eq!(known["principal"]["roles"], json!([]));
+    let roles = known["roles"].as_array().unwrap().iter();
+    let held: Vec<_> = roles.map(|role| role["held"] == true).collect();
+    assert_eq!(held, [true, true, false, false]);
     assert!(known["erased_at"].is_string());
     assert!(!known.to_string().contains("ada@example.org"));
 }

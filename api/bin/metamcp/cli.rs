@@ -155,6 +155,10 @@ enum BenchCommand {
 /// Runs a command; the exit code says how it went.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
+    // Servers end in order, whoever reads what they say.
+    if !matches!(cli.command, Command::Up(_) | Command::Serve(_)) {
+        end_with_the_reader();
+    }
     match cli.command {
         Command::Doctor { data_dir } => return doctor::run(&data_dir),
         Command::Schema => return maintain::print_schema(),
@@ -186,6 +190,26 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(code) => code,
         Err(error) => fail(&error),
     }
+}
+
+/// Ends the program without a word when nobody reads its output any more, as in `metamcp schema | head -1`. Rust
+/// ignores the signal that ends other programs then, and printing panics instead.
+fn end_with_the_reader() {
+    let otherwise = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str().is_some_and(is_closed_pipe) {
+            std::process::exit(ENDED_BY_SIGPIPE);
+        }
+        otherwise(panic);
+    }));
+}
+
+/// What a shell tells of a program that SIGPIPE has ended.
+const ENDED_BY_SIGPIPE: i32 = 128 + 13;
+
+/// Whether it is what `print!` says when the pipe is closed.
+fn is_closed_pipe(panic: &str) -> bool {
+    panic.starts_with("failed printing to stdout") && panic.contains("Broken pipe")
 }
 
 async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use bus::{CommandContext, DispatchError};
 use domain::envelope::Actor;
 use domain::id::{PrincipalId, TenantId};
-use domain::principal::{Principal, PrincipalCommand, PrincipalError};
+use domain::principal::{Principal, PrincipalCommand, PrincipalError, Role};
 use projections::{Positions, access, reviews};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -74,6 +74,13 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
 async fn erase(args: Args) -> anyhow::Result<()> {
     let backend = Backend::connect(&args.installation.config()?).await?;
     let (tenant, id, principal) = find(&backend, &args).await?;
+    let stop = CancellationToken::new();
+    let _stop = stop.clone().drop_guard();
+    let positions = Positions::start(&backend.database, &backend.log, &stop);
+    let roles = principal.roles();
+    if principal.is_active() && roles.is_some_and(|roles| roles.contains(&Role::Owner)) {
+        keep_an_owner(&backend, &positions, &tenant).await?;
+    }
     let context = CommandContext::new(tenant.clone(), Actor::operator("cli"));
     let erase =
         backend
@@ -85,9 +92,6 @@ async fn erase(args: Args) -> anyhow::Result<()> {
         Err(DispatchError::Rejected(PrincipalError::Erased)) => backend.log.head().await?,
         Err(error) => bail!(error),
     };
-    let stop = CancellationToken::new();
-    let _stop = stop.clone().drop_guard();
-    let positions = Positions::start(&backend.database, &backend.log, &stop);
     for projector in [access::NAME, reviews::NAME] {
         positions
             .wait_for(projector, at, DESTROYED)
@@ -103,14 +107,35 @@ async fn erase(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses when the tenant has no other active owner, as the API does: an erasure has no way back, and nobody could
+/// let anybody in any more.
+async fn keep_an_owner(
+    backend: &Backend,
+    positions: &Positions,
+    tenant: &TenantId,
+) -> anyhow::Result<()> {
+    let head = backend.log.head().await?;
+    positions
+        .wait_for(access::NAME, head, DESTROYED)
+        .await
+        .context("how many owners there are is not known: running projectors tell; see /readyz")?;
+    let reads = backend.database.read_pool(1);
+    if access::count_active_owners(&mut reads.tenant(tenant).await?).await? <= 1 {
+        bail!(
+            "LAST_OWNER: this is the last active owner of tenant `{tenant}`. Register another one first: metamcp tenant register --tenant {tenant} --owner HANDLE"
+        );
+    }
+    Ok(())
+}
+
 /// The principal of a handle, or else of an id, from the log itself.
 async fn find(
     backend: &Backend,
     args: &Args,
 ) -> anyhow::Result<(TenantId, PrincipalId, Principal)> {
     let tenant = TenantId::new(args.tenant.clone())?;
-    let of_handle = PrincipalId::derive(&tenant, &args.subject);
-    for id in [Some(of_handle), PrincipalId::parse(&args.subject).ok()] {
+    let of_name = PrincipalId::named(&tenant, &args.subject);
+    for id in [Some(of_name), PrincipalId::parse(&args.subject).ok()] {
         let Some(id) = id else { continue };
         let found = backend.dispatcher.load::<Principal>(&tenant, id.as_str());
         if let Some(principal) = found.await? {

@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "the outcome is the output")]
 
 mod check;
+mod heads;
 mod loss;
 mod signed;
 mod source;
@@ -194,13 +195,18 @@ pub async fn from_file(
     loss: Loss,
 ) -> anyhow::Result<Restored> {
     let (source, end) = Source::file(path)?;
-    let heads: Heads = (1..).zip(crate::audit::heads(path)?).collect();
+    let heads = heads::of_export(crate::audit::heads(path)?, keys);
     check::export(path, origin(&heads), keys)?;
-    let kept = check::kept_heads(database).await.unwrap_or_default();
-    let beyond = loss.check(&heads, &[kept, last_head(log).await?], end)?;
+    let known = [
+        check::kept_heads(database).await.unwrap_or_default(),
+        heads::of_stream(log).await?,
+    ];
+    let beyond = loss.check(&heads, &known, end)?;
     let mut restored = fill(log, source, &heads, SignedTree::new(&heads, keys)?).await?;
     restored.signed_beyond = beyond;
-    add_heads(log, &heads).await?;
+    let all = heads::together(known, heads);
+    add_heads(log, &all).await?;
+    restored.tree_heads = all.last().map_or(0, |(sequence, _)| *sequence);
     restored.ahead = check::ahead(database, restored.after.size()).await;
     Ok(restored)
 }

@@ -68,6 +68,11 @@ impl From<BusError> for ApiError {
                 code: Self::TOO_LARGE,
                 message: error.to_string(),
             },
+            // What the domain bounds does not come so far: the last barrier before the log.
+            BusError::NotCanonical(_) => Self::Invalid {
+                code: "NOT_CANONICAL",
+                message: error.to_string(),
+            },
             _ if error.is_unavailable() => Self::unavailable("the event log", &error),
             _ => Self::internal(&error),
         }

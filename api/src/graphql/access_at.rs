@@ -139,7 +139,7 @@ impl AccessQueries {
         let moment = Moment::At(position);
         let tenant = &session.caller.tenant;
         let target = named.then(session, position).await?;
-        let id = PrincipalId::derive(tenant, principal.trim());
+        let id = PrincipalId::named(tenant, principal.trim());
         let principal = session.principal_at(id.clone(), moment).await?;
         let adopted =
             access::policy(&mut session.reads_of_installation().await?.at(moment)).await?;

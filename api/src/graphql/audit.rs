@@ -68,9 +68,9 @@ impl EventFilter {
         if aggregate_id.is_some() && aggregate.is_none() {
             return Err(invalid("give `aggregate` with `aggregateId`"));
         }
-        let derived = handle.map(|handle| PrincipalId::derive(tenant, &handle).to_string());
+        let named = handle.map(|handle| PrincipalId::named(tenant, &handle).to_string());
         Ok(audit::AuditFilter {
-            actor_id: derived.or(actor_id),
+            actor_id: named.or(actor_id),
             aggregate,
             aggregate_id,
             event_type: filter_text(self.event_type),

@@ -125,7 +125,7 @@ impl CompatibilityQueries {
     ) -> Result<Option<Compatibility>, ApiError> {
         let session = Session::of(ctx);
         let known = Known::of(session, &server, &tool, min_sequence).await?;
-        let (from, to) = (known.named(&from)?, known.named(&to)?);
+        let (from, to) = (known.named("from", &from)?, known.named("to", &to)?);
         let old = known.definition(session, from).await?;
         let new = known.definition(session, to).await?;
         let comparison = compared(old, new).await?;
@@ -156,8 +156,9 @@ impl CompatibilityQueries {
     ) -> Result<Option<Compatibility>, ApiError> {
         let session = Session::of(ctx);
         let known = Known::of(session, &server, &tool, min_sequence).await?;
-        let from = from.map(|from| known.named(&from)).transpose()?;
-        let number = version.as_deref().map(super::mutation::version);
+        let from = from.map(|from| known.named("from", &from)).transpose()?;
+        let number = version.as_deref();
+        let number = number.map(|number| super::mutation::version_of("version", number));
         let number = number.transpose()?;
         let proposed = ToolDefinition {
             description: proposed.description.trim().to_owned(),
@@ -207,9 +208,9 @@ impl Known {
         self.versions.iter().map(|(number, _)| number)
     }
 
-    /// The published version that a text names.
-    fn named(&self, text: &str) -> Result<&Version, ApiError> {
-        let wanted = super::mutation::version(text)?;
+    /// The published version that an argument names.
+    fn named(&self, argument: &str, text: &str) -> Result<&Version, ApiError> {
+        let wanted = super::mutation::version_of(argument, text)?;
         let found = numbered(self.numbers(), &wanted);
         found.ok_or_else(|| ApiError::Rejected {
             code: "VERSION_NOT_FOUND",

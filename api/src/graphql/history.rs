@@ -15,7 +15,7 @@ use domain::id::ServerId;
 use domain::{AggregateRoot, diff};
 use futures::FutureExt;
 use projections::archive::history::{self, HistoryRange};
-use projections::{Page, PageRequest, archive, catalog};
+use projections::{Moment, Page, PageRequest, archive, catalog};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -24,16 +24,26 @@ use std::sync::Arc;
 pub(super) type HistoryConnection = PageOf<HistoryEntry, Completeness>;
 
 /// What a history says beside its entries: whether it is whole.
-pub(super) struct Completeness(ParkedOf);
+pub(super) struct Completeness {
+    of: ParkedOf,
+    until: Option<u64>,
+}
 
 #[Object]
 impl Completeness {
     /// Commits of this object that the archive could not read and has set aside, oldest first. They are in
     /// the log and missing from the entries, until the archive has applied them. Empty when all is well.
     async fn parked(&self, ctx: &Context<'_>) -> Option<Result<Vec<ParkedCommit>, ApiError>> {
-        let loaded = Session::of(ctx).loaders.load_one(self.0.clone()).await;
+        let loaded = Session::of(ctx).loaders.load_one(self.of.clone()).await;
         let commits = loaded.map(Option::unwrap_or_default);
-        Some(commits.map(|commits| commits.into_iter().map(ParkedCommit::from).collect()))
+        let told = |commit: &archive::ParkedCommit| {
+            self.until
+                .is_none_or(|until| commit.stream_sequence <= until)
+        };
+        Some(commits.map(|commits| {
+            let commits = commits.into_iter().filter(told);
+            commits.map(ParkedCommit::from).collect()
+        }))
     }
 }
 
@@ -83,6 +93,8 @@ enum ChangeKind {
 /// The history of an object. Its one field is a field of the object, whatever that is.
 pub(super) struct Historied {
     of: ParkedOf,
+    /// The position of the moment that the object is shown as of.
+    until: Option<u64>,
     action: Action,
     resource: Resource,
 }
@@ -105,7 +117,8 @@ impl Historied {
         let session = Session::of(ctx);
         let read = async {
             session.authorize(self.action, &self.resource)?;
-            session.caught_up(archive::NAME, min_sequence).await?;
+            let least = min_sequence.max(self.until.map(Sequence));
+            session.caught_up(archive::NAME, least).await?;
             self.read(session, page_request(session, first, after)?, direction)
                 .await
         };
@@ -118,26 +131,40 @@ impl Historied {
         let resource = Resource::tool(tool.visibility).named(tool.id.as_str());
         Self {
             of: ParkedOf::new::<domain::tool::Tool>(tool.id.as_str()),
+            until: None,
             action: Action::ReadToolHistory,
             resource,
         }
+        .at(tool.moment)
     }
 
-    pub(super) fn of_server(id: &ServerId) -> Self {
+    pub(super) fn of_server(id: &ServerId, moment: Moment) -> Self {
         Self {
             of: ParkedOf::new::<domain::server::Server>(id.as_str()),
+            until: None,
             action: Action::ReadServerHistory,
             resource: Resource::server().named(id.as_str()),
         }
+        .at(moment)
     }
 
     /// Of any other object of the caller's tenant.
     pub(super) fn of<A: AggregateRoot>(id: &str) -> Self {
         Self {
             of: ParkedOf::new::<A>(id),
+            until: None,
             action: Action::ReadAudit,
             resource: Resource::tenant(),
         }
+    }
+
+    /// Of an object that is shown as it was: what had happened by then.
+    pub(super) fn at(self, moment: Moment) -> Self {
+        let until = match moment {
+            Moment::Now => None,
+            Moment::At(position) => Some(position),
+        };
+        Self { until, ..self }
     }
 
     async fn read(
@@ -153,6 +180,7 @@ impl Historied {
             range: HistoryRange {
                 first: request.first,
                 after: request.after,
+                until: self.until,
                 descending: direction == Direction::Desc,
             },
         };
@@ -161,7 +189,10 @@ impl Historied {
             items: Vec::new(),
             has_next: false,
         });
-        let completeness = Completeness(self.of.clone());
+        let completeness = Completeness {
+            of: self.of.clone(),
+            until: self.until,
+        };
         Ok(connection(
             page,
             continues,

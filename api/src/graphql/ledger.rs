@@ -87,8 +87,11 @@ impl LedgerQueries {
     /// The last signed tree head; null before the first.
     async fn tree_head(&self, ctx: &Context<'_>) -> Result<Option<TreeHead>, ApiError> {
         let session = authorized(ctx)?;
-        let latest = heads::latest(&mut *session.reads().await?, None, 1).await?;
-        Ok(latest.into_iter().next().map(TreeHead::from))
+        // Not the largest: heads over what was lost may cover more.
+        let last = heads::last(&mut *session.reads().await?).await?;
+        let signed = last.map(|last| SignedHead::parse(&last.note)).transpose();
+        let signed = signed.map_err(|error| ApiError::internal(&error))?;
+        Ok(signed.map(TreeHead::from))
     }
 
     /// Signed tree heads, the largest first.
@@ -125,6 +128,13 @@ impl LedgerQueries {
     ) -> Result<Option<AuditProof>, ApiError> {
         let session = authorized(ctx)?;
         if let Some(Sequence(size)) = tree_size {
+            let head = session.state.log.head().await?;
+            if size > head {
+                return Err(ApiError::Invalid {
+                    code: "INVALID_ARGUMENT",
+                    message: format!("the log has {head} commits; `treeSize` {size} is more"),
+                });
+            }
             let positions = &session.state.positions;
             positions.wait_for(ledger::NAME, size, WAIT).await?;
         }
@@ -166,7 +176,9 @@ impl LedgerQueries {
                 })
             }
         };
-        let tree_head = signed.filter(|signed| signed.head().size == size);
+        let over_this_tree =
+            |signed: &SignedHead| signed.head().size == size && signed.head().root == root;
+        let tree_head = signed.filter(over_this_tree);
         Ok(Some(AuditProof {
             sequence: Sequence(position),
             leaf_hash: encode(&leaf),

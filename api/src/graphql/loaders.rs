@@ -2,6 +2,7 @@
 //! lists costs a constant number of statements.
 
 use crate::error::ApiError;
+use crate::resolution::Rules;
 use async_graphql::dataloader::Loader;
 use domain::id::{PrincipalId, PublisherId, ServerId, TenantId, ToolId};
 use domain::tool::Visibility;
@@ -19,6 +20,8 @@ pub(super) struct Loaders {
     pub(super) tenant: TenantId,
     pub(super) visibilities: Vec<Visibility>,
     pub(super) moment: Moment,
+    /// What decides whether the caller is refused what is past its sunset.
+    pub(super) rules: Rules,
 }
 
 impl Loaders {

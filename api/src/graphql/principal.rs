@@ -14,10 +14,10 @@ use async_graphql::connection::EmptyFields;
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use domain::id::PrincipalId;
-use projections::access;
+use projections::{Moment, access};
 
-/// A principal of the tenant.
-pub(super) struct Principal(pub(super) access::Principal);
+/// A principal of the tenant, and the moment that it is shown as of.
+pub(super) struct Principal(pub(super) access::Principal, pub(super) Moment);
 
 /// A page of principals.
 pub(super) type PrincipalConnection = PageOf<Principal, EmptyFields>;
@@ -82,7 +82,7 @@ impl Principal {
 
     #[graphql(flatten)]
     async fn historied(&self) -> Historied {
-        Historied::of::<domain::principal::Principal>(self.0.id.as_str())
+        Historied::of::<domain::principal::Principal>(self.0.id.as_str()).at(self.1)
     }
 }
 
@@ -157,7 +157,8 @@ impl PrincipalQueries {
         let mut reads = session.reads().await?.at(moment);
         let page = access::principals(&mut reads, &request).await?;
         let continues = request.after.is_some();
-        Ok(Some(connection(page, continues, EmptyFields, Principal)))
+        let shown = |principal| Principal(principal, moment);
+        Ok(Some(connection(page, continues, EmptyFields, shown)))
     }
 
     /// One principal; all may see themselves. What does not exist and what you may not see answer the same
@@ -173,7 +174,7 @@ impl PrincipalQueries {
         let session = Session::of(ctx);
         session.caught_up(access::NAME, min_sequence).await?;
         let moment = session.moment(access::NAME, as_of).await?;
-        let id = PrincipalId::derive(&session.caller.tenant, handle.trim());
+        let id = PrincipalId::named(&session.caller.tenant, handle.trim());
         session
             .principal_at(id, moment)
             .await?

@@ -6,6 +6,7 @@ use async_graphql::{
     ContextSelectionSet, InputValueError, InputValueResult, Number, OutputType, Positioned, Scalar,
     ScalarType, ServerResult, Value,
 };
+use chrono::NaiveDate;
 use projections::catalog::StoredJson;
 use std::borrow::Cow;
 use uuid::Uuid;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 const MAX_EXACT: u64 = (1 << 53) - 1;
 
 /// A position in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Sequence(pub(super) u64);
 
 /// The position of a commit in the log: a whole number below 2^53. A mutation answers with the one of
@@ -65,6 +66,35 @@ impl ScalarType for UuidScalar {
 
     fn to_value(&self) -> Value {
         Value::String(self.0.to_string())
+    }
+}
+
+/// A day of the calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Day(pub(super) NaiveDate);
+
+/// ISO 8601 calendar date without timezone.
+/// Format: %Y-%m-%d
+///
+/// # Examples
+///
+/// * `1994-11-13`
+/// * `2000-02-24`
+#[Scalar(name = "NaiveDate")]
+impl ScalarType for Day {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::String(text) => {
+                let day = NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d");
+                let wrong = "write the day as YYYY-MM-DD, such as 2027-01-31";
+                day.map(Self).map_err(|_| InputValueError::custom(wrong))
+            }
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.format("%Y-%m-%d").to_string())
     }
 }
 

@@ -149,7 +149,7 @@ impl Server {
 
     #[graphql(flatten)]
     async fn historied(&self) -> Historied {
-        Historied::of_server(&self.0.id)
+        Historied::of_server(&self.0.id, self.0.moment)
     }
 }
 

@@ -8,6 +8,7 @@ use super::tool::Tool;
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::context::Caller;
 use crate::error::ApiError;
+use crate::resolution::Rules;
 use crate::state::AppState;
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
@@ -42,6 +43,7 @@ impl Session {
             tenant: caller.tenant.clone(),
             visibilities: visibilities.clone(),
             moment: Moment::Now,
+            rules: Rules::of(&state),
         };
         Self {
             loaders: gather(loaders),
@@ -158,7 +160,7 @@ impl Session {
         };
         let resource = Resource::principal(&self.caller, &principal.id, &principal.roles);
         self.authorize(Action::ReadPrincipal, &resource)?;
-        Ok(Some(Principal(principal)))
+        Ok(Some(Principal(principal, moment)))
     }
 }
 

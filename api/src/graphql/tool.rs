@@ -165,7 +165,7 @@ impl Tool {
         server.ok_or(ApiError::NotFound)
     }
 
-    /// The tools most like it, best first: by meaning where there is an embedding model, else by words.
+    /// The tools most like it, best first: by meaning where there is an embedding model, else by words; as of now.
     #[graphql(complexity = "cost(first, child_complexity) + recommend::COST")]
     async fn similar(
         &self,

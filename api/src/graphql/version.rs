@@ -2,14 +2,13 @@
 
 use super::as_of::AsOf;
 use super::marketplace::listing::Listing;
-use super::scalars::Sequence;
+use super::scalars::{Day, Sequence};
 use super::session::Session;
 use super::tool::{Tool, ToolVersion};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::resolution::{Rules, malformed, resolve, resolve_installed};
 use async_graphql::{Context, Object, SimpleObject};
-use chrono::NaiveDate;
 use domain::id::ToolId;
 use domain::installation::ForeignReference;
 use domain::tool::reference::ToolReference;
@@ -25,7 +24,7 @@ pub(super) struct Deprecation {
     /// What to use instead: `server/name` or `server/name@reference`, of another tenant `@publisher/server/name`.
     successor: Option<String>,
     /// The first day, in UTC, on which it is no longer to be used.
-    sunset: Option<NaiveDate>,
+    sunset: Option<Day>,
 }
 
 impl From<&domain::tool::Deprecation> for Deprecation {
@@ -33,7 +32,7 @@ impl From<&domain::tool::Deprecation> for Deprecation {
         Self {
             message: deprecation.message.clone(),
             successor: deprecation.successor.clone(),
-            sunset: deprecation.sunset,
+            sunset: deprecation.sunset.map(Day),
         }
     }
 }

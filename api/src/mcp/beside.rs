@@ -4,6 +4,7 @@
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::context::Caller;
 use crate::recommend::{self, Reach};
+use crate::resolution::Rules;
 use crate::state::AppState;
 use domain::id::ToolId;
 use projections::publishers::VerifiedPublisher;
@@ -48,7 +49,8 @@ pub(super) async fn similar(
     {
         return Ok(Vec::new());
     }
-    let reach = Reach::of(connection, &state.authorizer.visibilities(caller)).await?;
+    let visibilities = state.authorizer.visibilities(caller);
+    let reach = Reach::of(connection, &visibilities, Rules::of(state)).await?;
     let asked = (std::slice::from_ref(tool), MOST_SIMILAR);
     let found = recommend::similar_to(state, caller, connection, &reach, asked).await;
     let mut found = found.unwrap_or_else(|error| {

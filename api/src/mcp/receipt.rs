@@ -69,9 +69,7 @@ impl Receipt {
             version: tool.tool_version.clone(),
             description: text::line(&description, MAX_LINE),
             marks: marks(tool.annotations.as_ref()),
-            warning: tool
-                .current_deprecation()
-                .map(|deprecation| text::summary(&deprecation.told(Utc::now().date_naive()))),
+            warning: own_warning(tool),
             rating: None,
             definition: tool.definition_hash.chars().take(DIGEST).collect(),
             score: rounded(hit.score.into()),
@@ -128,8 +126,14 @@ impl Receipt {
     }
 }
 
+/// That the current version is deprecated.
+pub(super) fn own_warning(tool: &catalog::Tool) -> Option<String> {
+    let told = tool.current_deprecation()?.told(Utc::now().date_naive());
+    Some(text::summary(&told))
+}
+
 /// That the version which is installed is yanked or deprecated.
-fn installed_warning(listing: &Listing) -> Option<String> {
+pub(super) fn installed_warning(listing: &Listing) -> Option<String> {
     let warnings = listing_warnings(listing).join("; ");
     (!warnings.is_empty()).then(|| text::summary(&warnings))
 }

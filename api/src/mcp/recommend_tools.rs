@@ -4,12 +4,13 @@ use super::budget::{self, Budget};
 use super::describe_many::{Failed, render_rest};
 use super::describe_tool::{Wanted, not_found};
 use super::meta_tool::ToolAnswer;
-use super::receipt::rounded;
+use super::receipt::{installed_warning, own_warning, rounded};
 use super::text;
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::context::Caller;
 use crate::error::ApiError;
-use crate::recommend::{self, Reach, Recommended};
+use crate::recommend::{self, Reach, Recommended, Shown};
+use crate::resolution::Rules;
 use crate::state::AppState;
 use domain::id::ToolId;
 use schemars::JsonSchema;
@@ -112,6 +113,10 @@ struct Line {
     score: f64,
     /// Why it is recommended.
     reason: String,
+    /// That it is deprecated, what to use instead and until when, or that it was yanked; absent when it is neither.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    warning: Option<String>,
 }
 
 /// Answers one call.
@@ -127,7 +132,8 @@ pub(super) async fn run(
     let (kinds, limit) = arguments.checked()?;
     let mut budget = Budget::of(arguments.token_budget, DEFAULT_BUDGET, USAGE)?;
     let mut connection = state.reads.tenant(&caller.tenant).await?;
-    let reach = Reach::of(&mut connection, &state.authorizer.visibilities(caller)).await?;
+    let visibilities = state.authorizer.visibilities(caller);
+    let reach = Reach::of(&mut connection, &visibilities, Rules::of(state)).await?;
     let wanted: Vec<_> = arguments
         .tools
         .iter()
@@ -183,6 +189,10 @@ fn lines(recommended: &[Recommended], limit: usize) -> Vec<Line> {
         description: text::line(one.tool.description(), MAX_LINE),
         score: rounded(one.score),
         reason: text::line(&one.reason, MAX_LINE),
+        warning: match &one.tool {
+            Shown::Own(tool) => own_warning(tool),
+            Shown::Installed(listing) => installed_warning(listing),
+        },
     };
     recommended.iter().take(limit).map(line).collect()
 }
@@ -255,10 +265,14 @@ impl Beside {
                 tool,
                 description,
                 reason,
+                warning,
                 ..
             } in lines
             {
                 let _ = writeln!(out, "  {heading}: {tool} — {description} · {reason}");
+                if let Some(warning) = warning {
+                    let _ = writeln!(out, "    Warning: {warning}");
+                }
             }
         }
         out
@@ -302,6 +316,7 @@ mod tests {
                 description: "Plans a route".into(),
                 score: 0.5,
                 reason: "came next after this tool 3 of 4 times".into(),
+                warning: None,
             }]),
         }
     }

@@ -8,7 +8,7 @@ mod array;
 mod object;
 mod serializer;
 
-use super::order;
+use super::{MAX_DEPTH, order};
 use array::Array;
 use object::Object;
 use serde::Serialize;
@@ -26,15 +26,40 @@ const USUAL: usize = 1_024;
 ///
 /// # Errors
 /// For what canonical JSON cannot say: a number that is not finite, a member's name that is no text, two
-/// members of one name.
+/// members of one name. And for what nests deeper than a reader of the log follows.
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
+    to_vec_within(value, MAX_DEPTH).map_err(|fault| match fault {
+        Fault::TooDeep => Error::custom(format!("it nests deeper than {MAX_DEPTH} levels")),
+        Fault::NoForm(error) => error,
+    })
+}
+
+/// The canonical form of a value that nests no deeper than so many levels.
+///
+/// # Errors
+/// [`Fault`].
+pub fn to_vec_within<T: Serialize + ?Sized>(value: &T, depth: usize) -> Result<Vec<u8>, Fault> {
     let mut writer = Writer {
         out: Vec::with_capacity(USUAL),
         members: Vec::new(),
         sorted: Vec::new(),
+        room: depth,
+        too_deep: false,
     };
-    value.serialize(&mut writer)?;
-    Ok(writer.out)
+    match value.serialize(&mut writer) {
+        Ok(()) => Ok(writer.out),
+        Err(_) if writer.too_deep => Err(Fault::TooDeep),
+        Err(error) => Err(Fault::NoForm(error)),
+    }
+}
+
+/// Why a value is not written.
+#[derive(Debug)]
+pub enum Fault {
+    /// It nests deeper than was allowed.
+    TooDeep,
+    /// It has no canonical form.
+    NoForm(Error),
 }
 
 /// Where a member lies in the buffer: from its name's quote on.
@@ -58,6 +83,10 @@ struct Writer {
     members: Vec<Member>,
     /// Where members are put into order.
     sorted: Vec<u8>,
+    /// How many more levels may be opened.
+    room: usize,
+    /// Whether one more was.
+    too_deep: bool,
 }
 
 impl Writer {
@@ -115,30 +144,46 @@ impl Writer {
         Ok(())
     }
 
-    fn object(&mut self) -> Object<'_> {
-        self.out.push(b'{');
-        Object {
+    fn object(&mut self) -> Result<Object<'_>, Error> {
+        self.open(b'{')?;
+        Ok(Object {
             begin: self.out.len(),
             first: self.members.len(),
             writer: self,
             name: None,
-        }
+        })
     }
 
-    fn array(&mut self) -> Array<'_> {
-        self.out.push(b'[');
-        Array {
+    fn array(&mut self) -> Result<Array<'_>, Error> {
+        self.open(b'[')?;
+        Ok(Array {
             writer: self,
             is_first: true,
             wrapped: false,
-        }
+        })
     }
 
     /// `{"variant":`, which its only member's value and a brace follow.
-    fn variant(&mut self, variant: &str) {
-        self.out.push(b'{');
+    fn variant(&mut self, variant: &str) -> Result<(), Error> {
+        self.open(b'{')?;
         self.text(variant);
         self.out.push(b':');
+        Ok(())
+    }
+
+    fn open(&mut self, bracket: u8) -> Result<(), Error> {
+        let Some(room) = self.room.checked_sub(1) else {
+            self.too_deep = true;
+            return Err(Error::custom("nested too deep"));
+        };
+        self.room = room;
+        self.out.push(bracket);
+        Ok(())
+    }
+
+    fn close(&mut self, brackets: &[u8]) {
+        self.room += brackets.len();
+        self.out.extend_from_slice(brackets);
     }
 
     /// Puts the members of the object that begins at `begin` into the order of their names.
@@ -147,6 +192,7 @@ impl Writer {
             out,
             members,
             sorted,
+            ..
         } = self;
         let by_name = |one: &Member, other: &Member| order(one.name(out), other.name(out));
         let its = &mut members[first..];

@@ -2,6 +2,7 @@
 
 use super::Namespace;
 use crate::aggregate::Rejection;
+use crate::text::written_out;
 
 /// Longest reason, in characters.
 pub(super) const MAX_REASON: usize = 1_000;
@@ -11,7 +12,8 @@ pub(super) const MAX_REASON: usize = 1_000;
 pub enum PublisherError {
     /// Write the labels of a domain backwards, in lower case.
     #[error(
-        "`{found}` is not a namespace: write a domain backwards, in lower-case letters, digits and hyphens, such as com.example for example.com"
+        "`{}` is not a namespace: write a domain backwards, in lower-case letters, digits and hyphens, such as com.example for example.com",
+        written_out(found)
     )]
     InvalidNamespace {
         /// What was given, shortened.

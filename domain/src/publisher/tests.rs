@@ -136,6 +136,8 @@ fn a_namespace_is_a_domain_backwards() {
         let error = Namespace::parse(bad).unwrap_err();
         assert_eq!(error.code(), "INVALID_NAMESPACE", "{bad}");
     }
+    let hidden = Namespace::parse("com.\u{202e}example").unwrap_err();
+    assert!(hidden.to_string().starts_with("`com.\\u{202e}example`"));
 }
 
 #[test]

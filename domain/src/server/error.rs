@@ -3,6 +3,7 @@
 use super::manifest::MAX_MANIFEST_BYTES;
 use super::profile::MAX_TAGS;
 use crate::aggregate::Rejection;
+use crate::canonical::MAX_PART_DEPTH;
 use crate::id::InvalidId;
 
 /// A refusal.
@@ -119,6 +120,9 @@ pub enum ManifestError {
         /// Its size.
         found: usize,
     },
+    /// Make it flatter.
+    #[error("the manifest nests deeper than {MAX_PART_DEPTH} levels; make it flatter")]
+    TooDeep,
     /// Remove control, bidirectional and zero-width characters.
     #[error(
         "the manifest holds hidden characters (control, bidirectional or zero-width) at `{place}`; remove them"
@@ -137,6 +141,7 @@ impl ManifestError {
             Self::UnknownSchema { .. } => "MANIFEST_SCHEMA_UNKNOWN",
             Self::Invalid { .. } => "MANIFEST_INVALID",
             Self::TooLarge { .. } => "MANIFEST_TOO_LARGE",
+            Self::TooDeep => "MANIFEST_TOO_DEEP",
             Self::HiddenCharacters { .. } => "HIDDEN_CHARACTERS",
         }
     }

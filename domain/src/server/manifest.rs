@@ -7,7 +7,7 @@
 //! guessed at.
 
 use super::{ManifestError, ServerProfile};
-use crate::canonical;
+use crate::canonical::{self, Fault, MAX_PART_DEPTH};
 use crate::id::TenantId;
 use crate::text::is_clean;
 use serde_json::{Map, Value, json};
@@ -57,9 +57,13 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError`] that names the place.
     pub fn new(document: Value) -> Result<Self, ManifestError> {
-        let canonical = canonical::to_vec(&document).map_err(|_| ManifestError::Invalid {
-            place: String::new(),
-            problem: "it has no canonical JSON form".to_owned(),
+        let canonical = canonical::to_vec_within(&document, MAX_PART_DEPTH);
+        let canonical = canonical.map_err(|fault| match fault {
+            Fault::TooDeep => ManifestError::TooDeep,
+            Fault::NoForm(_) => ManifestError::Invalid {
+                place: String::new(),
+                problem: "it has no canonical JSON form".to_owned(),
+            },
         })?;
         if canonical.len() > MAX_MANIFEST_BYTES {
             return Err(ManifestError::TooLarge {

@@ -3,6 +3,7 @@
 use super::aggregate::MAX_CATEGORIES;
 use crate::aggregate::Rejection;
 use crate::id::InvalidId;
+use crate::text::written_out;
 
 /// The code of a category that the taxonomy does not have.
 pub const CATEGORY_NOT_FOUND: &str = "CATEGORY_NOT_FOUND";
@@ -21,7 +22,8 @@ pub enum TaxonomyError {
     },
     /// Use one of the categories of the taxonomy, or add this one to it first.
     #[error(
-        "there is no category `{slug}`{}; add it to the taxonomy, or use one that is there",
+        "there is no category `{}`{}; add it to the taxonomy, or use one that is there",
+        written_out(slug),
         meant(near)
     )]
     NotFound {

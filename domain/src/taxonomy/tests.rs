@@ -67,6 +67,8 @@ fn an_unknown_category_is_refused_with_those_that_are_near() {
         panic!("another refusal");
     };
     assert_eq!(near, ["databases"]);
+    let hidden = taxonomy.check("a\u{202e}b").unwrap_err().to_string();
+    assert!(hidden.contains("`a\\u{202e}b`"), "{hidden}");
 }
 
 #[test]

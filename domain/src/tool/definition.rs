@@ -1,7 +1,7 @@
 //! What a model reads of a tool, and the hash that identifies it.
 
 use super::ToolError;
-use crate::canonical;
+use crate::canonical::{self, Fault, MAX_PART_DEPTH};
 use crate::schema::{self, SchemaFault};
 use crate::text::is_clean;
 use serde::{Deserialize, Serialize};
@@ -165,10 +165,13 @@ fn canonical_schema(field: &'static str, schema: Option<&Value>) -> Result<Vec<u
 }
 
 fn canonical<T: Serialize>(field: &'static str, value: &T) -> Result<Vec<u8>, ToolError> {
-    canonical::to_vec(value).map_err(|error| ToolError::InvalidSchema {
-        field,
-        path: String::new(),
-        reason: error.to_string(),
+    canonical::to_vec_within(value, MAX_PART_DEPTH).map_err(|fault| match fault {
+        Fault::TooDeep => ToolError::TooDeep { field },
+        Fault::NoForm(error) => ToolError::InvalidSchema {
+            field,
+            path: String::new(),
+            reason: error.to_string(),
+        },
     })
 }
 
@@ -298,6 +301,31 @@ mod tests {
                 found: MAX_DEFINITION_BYTES + 1
             })
         );
+    }
+
+    #[test]
+    fn rejects_parts_that_nest_too_deep() {
+        let schema = |levels: usize| {
+            let flat = json!({"type": "object"});
+            // Two levels each: the schema and its `properties`.
+            let nested = |inner, _| json!({"type": "object", "properties": {"a": inner}});
+            (0..levels).fold(flat, nested)
+        };
+        let arrays = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+        let with = |input: Value, annotation: Value| ToolDefinition {
+            description: "Adds".into(),
+            input_schema: Some(input),
+            output_schema: None,
+            annotations: Some(json!({ "x": annotation })),
+        };
+        assert!(with(schema(31), arrays(63)).checked_hash("add").is_ok());
+        for (definition, field) in [
+            (with(schema(32), json!(1)), "input_schema"),
+            (with(schema(0), arrays(64)), "annotations"),
+        ] {
+            let refused = definition.checked_hash("add");
+            assert_eq!(refused, Err(ToolError::TooDeep { field }));
+        }
     }
 
     #[test]

@@ -4,11 +4,14 @@ use super::ToolError;
 use super::reference::ToolReference;
 use crate::id::TenantId;
 use crate::text::is_clean;
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// Longest message, in characters.
 const MAX_MESSAGE: usize = 1_000;
+/// The years of a sunset: what every calendar and every reader of ISO 8601 has.
+const YEARS: RangeInclusive<i32> = 1970..=9999;
 
 /// What those who still use it are told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +67,9 @@ impl Deprecation {
         }
         if !is_clean(&self.message) {
             return Err(ToolError::HiddenCharacters { field: "message" });
+        }
+        if self.sunset.is_some_and(|day| !YEARS.contains(&day.year())) {
+            return Err(ToolError::SunsetOutOfRange);
         }
         let Some(successor) = &self.successor else {
             return Ok(());

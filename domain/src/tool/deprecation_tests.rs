@@ -41,6 +41,10 @@ fn a_deprecation_is_checked() {
         message: message.into(),
         ..deprecation()
     };
+    let sunset = |year| Deprecation {
+        sunset: NaiveDate::from_ymd_opt(year, 1, 1),
+        ..deprecation()
+    };
     for (deprecation, error) in [
         (message(" "), ToolError::Missing { field: "message" }),
         (
@@ -50,6 +54,8 @@ fn a_deprecation_is_checked() {
         (successor("git_history"), ToolError::InvalidSuccessor),
         (successor("git/git_log"), ToolError::InvalidSuccessor),
         (successor("git/git_log@2.0.0"), ToolError::InvalidSuccessor),
+        (sunset(1969), ToolError::SunsetOutOfRange),
+        (sunset(10_000), ToolError::SunsetOutOfRange),
     ] {
         rejects(two(), deprecate(None, deprecation), error);
     }

@@ -4,6 +4,7 @@ use super::Alias;
 use super::definition::{MAX_ANNOTATIONS_BYTES, MAX_DEFINITION_BYTES, MAX_SCHEMA_BYTES};
 use super::versions::{MAX_VERSION, MAX_VERSION_NUMBER, MAX_VERSIONS};
 use crate::aggregate::Rejection;
+use crate::canonical::MAX_PART_DEPTH;
 use crate::compatibility::Change;
 use crate::server::MAX_TAGS;
 use semver::Version;
@@ -77,6 +78,14 @@ pub enum ToolError {
         field: &'static str,
         /// The reference.
         reference: String,
+    },
+    /// Make it flatter, a schema by `$defs` and references.
+    #[error(
+        "the {field} nests deeper than {MAX_PART_DEPTH} levels; make it flatter, a schema by `$defs` and references"
+    )]
+    TooDeep {
+        /// Which part.
+        field: &'static str,
     },
     /// Make the schema smaller.
     #[error("the {field} has {found} bytes; the most is {MAX_SCHEMA_BYTES}")]
@@ -154,7 +163,7 @@ pub enum ToolError {
         version: Version,
     },
     /// Choose a version that is in use, or unyank it.
-    #[error("version {version} is yanked")]
+    #[error("version {version} is yanked; choose a version in use, or unyank it")]
     VersionYanked {
         /// The version.
         version: Version,
@@ -216,6 +225,9 @@ pub enum ToolError {
         "a successor is written `server/name` or `server/name@reference`, and a tool does not succeed itself"
     )]
     InvalidSuccessor,
+    /// Name a day within these years.
+    #[error("the sunset is a day from 1970-01-01 to 9999-12-31")]
+    SunsetOutOfRange,
     /// There is no deprecation to take back.
     #[error("this is not deprecated")]
     NotDeprecated,
@@ -240,6 +252,10 @@ impl Rejection for ToolError {
             Self::TooManyTags { .. } => "TOO_MANY_TAGS",
             Self::InvalidSchema { .. } => "INVALID_SCHEMA",
             Self::RemoteReference { .. } => "REMOTE_REFERENCE",
+            Self::TooDeep {
+                field: "annotations",
+            } => "ANNOTATIONS_TOO_DEEP",
+            Self::TooDeep { .. } => "SCHEMA_TOO_DEEP",
             Self::SchemaTooLarge { .. } => "SCHEMA_TOO_LARGE",
             Self::DefinitionTooLarge { .. } => "DEFINITION_TOO_LARGE",
             Self::InvalidAnnotations => "INVALID_ANNOTATIONS",
@@ -262,6 +278,7 @@ impl Rejection for ToolError {
             Self::NothingBefore { .. } => "NOTHING_TO_ROLL_BACK",
             Self::InvalidReference => "INVALID_REFERENCE",
             Self::InvalidSuccessor => "INVALID_SUCCESSOR",
+            Self::SunsetOutOfRange => "SUNSET_OUT_OF_RANGE",
             Self::NotDeprecated => "NOT_DEPRECATED",
             Self::NotRetired => "NOT_RETIRED",
             Self::Unchanged => "UNCHANGED",

@@ -9,6 +9,7 @@ use super::event::{COLUMNS, LoggedEvent, Place};
 use crate::catalog::contains;
 use crate::checkpoint::{to_i64, to_u64};
 use crate::error::QueryError;
+use crate::moment::comparable;
 use crate::page::Page;
 use crate::store::TenantConnection;
 use chrono::{DateTime, Utc};
@@ -89,10 +90,12 @@ impl AuditFilter {
             }
         }
         if let Some(from) = self.from {
-            query.push(" AND recorded_at >= ").push_bind(from);
+            query
+                .push(" AND recorded_at >= ")
+                .push_bind(comparable(from));
         }
         if let Some(to) = self.to {
-            query.push(" AND recorded_at < ").push_bind(to);
+            query.push(" AND recorded_at < ").push_bind(comparable(to));
         }
         if let Some(until) = range.until {
             query

@@ -4,6 +4,7 @@
 //! pass holds one state of the object and one page of entries, however many events there are.
 
 use super::event::{COLUMNS, LoggedEvent, Place};
+use crate::checkpoint::to_i64;
 use crate::error::{QueryError, corrupt};
 use crate::page::Page;
 use crate::store::TenantConnection;
@@ -29,6 +30,8 @@ pub struct HistoryRange {
     pub first: usize,
     /// After which cursor.
     pub after: Option<String>,
+    /// No commit beyond this position.
+    pub until: Option<u64>,
     /// Newest first.
     pub descending: bool,
 }
@@ -46,11 +49,12 @@ pub async fn histories(
     let after = range.after.as_deref().map(Place::of_cursor).transpose()?;
     let statement = format!(
         "SELECT {COLUMNS} FROM archive.events WHERE aggregate_type = $1 AND aggregate_id = ANY ($2)
-         ORDER BY aggregate_id, sequence, event_index"
+         AND stream_sequence <= $3 ORDER BY aggregate_id, sequence, event_index"
     );
     let mut rows = sqlx::query(&statement)
         .bind(aggregate)
         .bind(ids)
+        .bind(range.until.map_or(i64::MAX, to_i64))
         .fetch(&mut **connection);
     let mut pages = HashMap::new();
     let mut fold = Fold::new(String::new(), range, after);

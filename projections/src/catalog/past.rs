@@ -2,6 +2,7 @@
 
 use crate::checkpoint::{to_i64, to_u64};
 use crate::error::{ProjectionError, QueryError};
+use crate::moment::comparable;
 use crate::projector::Recorded;
 use crate::store::TenantConnection;
 use chrono::{DateTime, Utc};
@@ -124,7 +125,7 @@ pub async fn position_at(
         "SELECT stream_sequence FROM catalog.moments WHERE recorded_at > $1
          ORDER BY recorded_at LIMIT 1",
     )
-    .bind(time)
+    .bind(comparable(time))
     .fetch_optional(&mut **connection)
     .await?;
     Ok(later.map(|later| to_u64(later - 1)))
@@ -147,7 +148,7 @@ pub async fn changed_after(
          ) AS changes WHERE tool_id = $1 AND updated_at > $2",
     )
     .bind(tool.as_str())
-    .bind(time)
+    .bind(comparable(time))
     .fetch_one(&mut **connection)
     .await?;
     Ok(first.map(to_u64))

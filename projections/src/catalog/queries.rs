@@ -1,6 +1,7 @@
 //! Queries over tools.
 
 use super::rows::{READ_COLUMNS as COLUMNS, Sortable, Status, Tool, read_tool};
+use super::successors::{keep_visible, told};
 use super::{Order, Sort, contains};
 use crate::error::{QueryError, corrupt};
 use crate::moment::Moment;
@@ -109,7 +110,10 @@ pub async fn tools(
     let query = query.build().persistent(moment.is_now());
     let rows = query.fetch_all(&mut **connection).await?;
     let rows: Result<Vec<_>, _> = rows.iter().map(|row| read_tool(row, moment)).collect();
-    Ok(Page::cut(rows?, page.first, cursor(sort.by)))
+    let mut rows = rows?;
+    let said = rows.iter_mut().flat_map(told).collect();
+    keep_visible(connection, &filter.visibilities, said).await?;
+    Ok(Page::cut(rows, page.first, cursor(sort.by)))
 }
 
 /// How many tools.
@@ -152,9 +156,14 @@ pub async fn tools_by_id(
         .bind(names(visibilities))
         .fetch_all(&mut **connection)
         .await?;
-    rows.iter()
+    let tools: Result<HashMap<_, _>, _> = rows
+        .iter()
         .map(|row| read_tool(row, moment).map(|tool| (tool.id.clone(), tool)))
-        .collect()
+        .collect();
+    let mut tools = tools?;
+    let said = tools.values_mut().flat_map(told).collect();
+    keep_visible(connection, visibilities, said).await?;
+    Ok(tools)
 }
 
 /// The first tools of several servers by name, in one statement.
@@ -193,6 +202,8 @@ pub async fn tools_by_server(
             .or_default()
             .push(tool);
     }
+    let said = by_server.values_mut().flatten().flat_map(told).collect();
+    keep_visible(connection, visibilities, said).await?;
     let page = |tools| Page::cut(tools, first, cursor(Order::Name));
     Ok(by_server
         .into_iter()

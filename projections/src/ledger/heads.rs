@@ -2,6 +2,7 @@
 
 use super::note::SignedHead;
 use super::signer::SignError;
+use super::tree;
 use crate::checkpoint::{to_i64, to_u64};
 use crate::error::QueryError;
 use bus::{StoredHead, TreeHeads};
@@ -29,7 +30,8 @@ pub async fn latest(
     notes.iter().map(|note| parsed(note)).collect()
 }
 
-/// The first head that covers `size` commits or more; none when the log's end is not signed yet.
+/// The first head that covers `size` commits or more and agrees with the present tree; none when the log's end is
+/// not signed yet. A log that was restored with a loss keeps the heads over what was lost: they are of another tree.
 ///
 /// # Errors
 /// [`QueryError`].
@@ -37,13 +39,45 @@ pub async fn covering(
     connection: &mut PgConnection,
     size: u64,
 ) -> Result<Option<SignedHead>, QueryError> {
-    let note: Option<String> = sqlx::query_scalar(
-        "SELECT note FROM metamcp.tree_heads WHERE size >= $1 ORDER BY size, sequence LIMIT 1",
+    let mut after = (to_i64(size), 0);
+    loop {
+        let next: Option<(i64, i64, String)> = sqlx::query_as(
+            "SELECT size, sequence, note FROM metamcp.tree_heads
+             WHERE (size, sequence) > ($1, $2) ORDER BY size, sequence LIMIT 1",
+        )
+        .bind(after.0)
+        .bind(after.1)
+        .fetch_optional(&mut *connection)
+        .await?;
+        let Some((size, sequence, note)) = next else {
+            return Ok(None);
+        };
+        after = (size, sequence);
+        // Where the tree ends, nothing that follows can be compared.
+        let Some(present) = tree::frontier(connection, to_u64(size)).await? else {
+            return Ok(None);
+        };
+        let signed = parsed(&note)?;
+        if signed.head().root == present.root() {
+            return Ok(Some(signed));
+        }
+    }
+}
+
+/// The last head that was copied, by its position in the stream.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn last(connection: &mut PgConnection) -> Result<Option<StoredHead>, QueryError> {
+    let row: Option<(i64, String)> = sqlx::query_as(
+        "SELECT sequence, note FROM metamcp.tree_heads ORDER BY sequence DESC LIMIT 1",
     )
-    .bind(to_i64(size))
     .fetch_optional(connection)
     .await?;
-    note.as_deref().map(parsed).transpose()
+    Ok(row.map(|(sequence, note)| StoredHead {
+        sequence: to_u64(sequence),
+        note,
+    }))
 }
 
 /// Up to `most` kept heads from a position of their stream on.
@@ -77,17 +111,11 @@ pub async fn page(
 /// # Errors
 /// [`SignError::HeadsLost`], or what the log or the database says.
 pub async fn copy(connection: &mut PgConnection, heads: &TreeHeads) -> Result<(), SignError> {
-    let kept: Option<(i64, String)> = sqlx::query_as(
-        "SELECT sequence, note FROM metamcp.tree_heads ORDER BY sequence DESC LIMIT 1",
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
     let mut next = 1;
-    if let Some((sequence, note)) = kept {
-        next = to_u64(sequence) + 1;
-        let there = heads.page(to_u64(sequence), 1).await?;
-        if there.first().is_none_or(|there| there.note != note) {
-            return Err(SignError::HeadsLost(to_u64(sequence)));
+    if let Some(kept) = last(connection).await? {
+        next = kept.sequence + 1;
+        if heads.page(kept.sequence, 1).await?.first() != Some(&kept) {
+            return Err(SignError::HeadsLost(kept.sequence));
         }
     }
     loop {

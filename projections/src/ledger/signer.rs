@@ -54,7 +54,7 @@ pub enum SignError {
     Forked(u64),
     /// The stream of heads is not the one that was copied.
     #[error(
-        "the stream of tree heads has lost head {0}: `metamcp restore --from archive` brings the kept ones back"
+        "the stream of tree heads has lost head {0}: stop all processes, and `metamcp restore --from archive` brings the kept ones back; with `--accept-loss`, if a loss of commits was accepted before"
     )]
     HeadsLost(u64),
     /// The last stored head is none.

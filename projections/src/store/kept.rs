@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Bound {
     pub(super) connection: PoolConnection<Postgres>,
-    tenant: TenantId,
+    pub(super) tenant: TenantId,
     taken: Instant,
     used: Instant,
 }

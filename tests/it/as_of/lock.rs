@@ -99,8 +99,16 @@ async fn what_cannot_be_found_out_is_not_a_difference() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("broken"), "{ \"metamcpLock\": 1 }").unwrap();
     std::fs::write(folder.path().join("newer"), "{ \"metamcpLock\": 9 }").unwrap();
+    let ahead = json!({ "metamcpLock": 1, "tenant": "acme", "sequence": 999_999, "servers": [], "tools": {} });
+    std::fs::write(folder.path().join("ahead"), ahead.to_string()).unwrap();
+    let elsewhere =
+        json!({ "metamcpLock": 1, "tenant": "nope", "sequence": 0, "servers": [], "tools": {} });
+    std::fs::write(folder.path().join("elsewhere"), elsewhere.to_string()).unwrap();
     for (arguments, expected) in [
         (vec!["--check"], "metamcp.lock"),
+        (vec!["--check", "ahead"], "the log ends at"),
+        (vec!["--check", "elsewhere"], "no tenant `nope`"),
+        (vec!["--tenant", "nope"], "metamcp tenant register"),
         (vec!["--check", "broken"], "no lockfile"),
         (vec!["--check", "newer"], "format 9"),
         (

@@ -2,6 +2,7 @@
 
 use super::{sequence, server, tool};
 use crate::support::{Client, Installation};
+use domain::id::{PrincipalId, TenantId};
 use domain::principal::Role;
 use serde_json::{Value, json};
 
@@ -71,6 +72,32 @@ async fn grants_are_listed_as_they_were_with_who_gave_them() {
             vec![auditor]
         ]
     );
+}
+
+#[tokio::test]
+async fn an_erased_person_is_asked_about_by_the_name_that_is_shown() {
+    let installation = Installation::start().await;
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    let ada = installation.client("acme", "ada", &[Role::Publisher]).await;
+    server(&ada, "git").await;
+    let made = tool(&ada, "git", "commit").await;
+    change(&owner, "erasePrincipal(input: { handle: \"ada\" })").await;
+    installation.settle().await;
+    let id = PrincipalId::derive(&TenantId::new("acme").unwrap(), "ada");
+    let shown = format!("erased:{id}");
+
+    let then = json!({ "principal": shown, "at": { "sequence": made } });
+    let then = access(&owner, then).await;
+    assert_eq!(then["allowed"], true, "{then:#}");
+    assert_eq!(then["principal"]["handle"], json!(shown));
+    let now = access(&owner, json!({ "principal": shown })).await;
+    assert_eq!(now["allowed"], false, "{now:#}");
+    let query = "query($name: String!) { principal(handle: $name) { handle }
+        auditLog(filter: { actor: $name, type: \"tool.registered\" }) { nodes { sequence } } }";
+    let found = owner.data(query, json!({ "name": shown })).await;
+    assert_eq!(found["principal"]["handle"], json!(shown));
+    let done = json!([{ "sequence": made }]);
+    assert_eq!(found["auditLog"]["nodes"], done);
 }
 
 #[tokio::test]

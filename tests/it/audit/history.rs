@@ -93,6 +93,46 @@ async fn each_event_of_a_tool_tells_what_it_changed_by_whom() {
 }
 
 #[tokio::test]
+async fn a_history_as_of_a_moment_ends_there() {
+    let installation = Installation::start().await;
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    let at = tool_with_a_life(&owner).await;
+    let later = "mutation {
+        describeServer(input: { slug: \"git\", name: \"Git!\" }) { sequence }
+        grantRole(input: { handle: \"owner\", role: AUDITOR }) { sequence } }";
+    owner.data(later, json!({})).await;
+    let query = "query($at: AsOf) {
+        tool(server: \"git\", name: \"log\", asOf: $at) { history(direction: ASC) { nodes { type } }
+            server { history { nodes { type } } } }
+        principal(handle: \"owner\", asOf: $at) { history { nodes { type } } } }";
+    let then = json!({ "at": { "sequence": at - 1 } });
+    let mut then = owner.data(query, then).await;
+    let types = |mut of: Value| {
+        let nodes = of["history"]["nodes"].take();
+        super::all(nodes.as_array().unwrap(), "type")
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let server = types(then["tool"]["server"].take());
+    assert_eq!(server, ["server.registered"]);
+    let principal = types(then["principal"].take());
+    assert!(
+        !principal.contains(&"principal.role_granted".to_owned()),
+        "{principal:?}"
+    );
+    let tool = types(then["tool"].take());
+    let until = [
+        "tool.registered",
+        "tool.described",
+        "tool.version_published",
+    ];
+    assert_eq!(tool, until);
+    let now = owner.data(query, json!({ "at": null })).await["tool"].take();
+    assert_eq!(types(now).len(), 4);
+}
+
+#[tokio::test]
 async fn pages_of_a_history_tell_the_same_in_both_directions() {
     let installation = Installation::start().await;
     let publisher = installation.client("acme", "pub", &[Role::Publisher]).await;

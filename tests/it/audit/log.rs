@@ -65,6 +65,11 @@ async fn filters_find_events_by_actor_object_type_time_and_text() {
     )
     .await;
     assert_eq!(until.len(), 1);
+    let before_all = "-5000-01-01T00:00:00Z";
+    let none = audit(&auditor, json!({ "to": before_all }), at).await;
+    assert!(none.is_empty(), "{none:#?}");
+    let ever = json!({ "from": before_all, "aggregate": "server" });
+    assert_eq!(audit(&auditor, ever, at).await, servers);
     let both = json!({ "filter": { "actor": "ben", "actorId": "x" } });
     assert_eq!(auditor.code(AUDIT_LOG, both).await, "INVALID_FILTER");
 }

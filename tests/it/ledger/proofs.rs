@@ -114,6 +114,8 @@ async fn a_proof_is_for_auditors_and_for_commits_of_their_tenant() {
     for wrong in [json!({}), json!({ "sequence": mine, "size": mine - 1 })] {
         assert_eq!(auditor.code(PROOF, wrong).await, "INVALID_PROOF_REQUEST");
     }
+    let beyond = json!({ "sequence": mine, "size": 1_000_000 });
+    assert_eq!(auditor.code(PROOF, beyond).await, "INVALID_ARGUMENT");
     for role in [Role::Publisher, Role::Agent] {
         let client = installation.client("acme", role.as_str(), &[role]).await;
         for query in [PROOF, SIGN] {

@@ -1,7 +1,8 @@
 //! An export verifies with the file and a public key alone, for us and for a verifier that shares no code.
 
 use super::{Export, fill, installation, sign};
-use crate::support::python;
+use crate::support::{python, said};
+use crate::up::run;
 use metamcp::audit::{Bounds, Fault};
 use projections::ledger::{LedgerKeys, SignedHead};
 use serde_json::json;
@@ -202,6 +203,82 @@ async fn a_head_kept_elsewhere_catches_a_log_that_was_cut_off_or_rewritten() {
         export.verify_with(vec![kept]),
         Err(Fault::Root { .. })
     ));
+}
+
+#[tokio::test]
+async fn a_kept_head_beyond_a_part_is_not_compared_and_no_fault() {
+    let installation = installation().await;
+    fill(&installation, "acme").await;
+    let early = sign(&installation).await;
+    fill(&installation, "other").await;
+    let late = sign(&installation).await;
+    fill(&installation, "third").await;
+    let last = sign(&installation).await;
+    let to = Some(late.head().size - 1);
+    // A part that begins later lies behind the first head.
+    for (from, agree, before) in [(None, 2, 0), (Some(early.head().size + 2), 1, 1)] {
+        let export = Export::of(&installation, Bounds { from, to }).await;
+        let kept = vec![early.clone(), late.clone(), last.clone()];
+        let kept = export.verify_with(kept).unwrap().kept;
+        assert_eq!((kept.heads, kept.before, kept.beyond), (agree, before, 1));
+        assert_eq!(kept.largest_beyond, Some(last.head().size));
+        assert_eq!(kept.keys, early.signers());
+    }
+}
+
+#[tokio::test]
+async fn the_program_says_how_kept_heads_compare_and_where_an_export_ends() {
+    let installation = installation().await;
+    fill(&installation, "acme").await;
+    let first = sign(&installation).await;
+    fill(&installation, "other").await;
+    let second = sign(&installation).await;
+    let export = Export::of(&installation, Bounds::default()).await;
+    let mut lines = export.lines();
+    lines.retain(|line| line.get("tree_head").is_none());
+    let end = lines.len() - 1;
+    lines[end]["end"]["tree_heads"] = json!(0);
+    export.write(&lines);
+    // As `metamcp audit head` prints them, one behind the other.
+    let folder = export.folder.path();
+    let kept = folder.join("kept.txt");
+    std::fs::write(&kept, format!("{}{}", first.note(), second.note())).unwrap();
+    assert_eq!(
+        metamcp::audit::heads(&kept).unwrap(),
+        [first.clone(), second.clone()]
+    );
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (log, key, heads) = (file("log.jsonl"), file("ledger.pub"), file("kept.txt"));
+    let verify = ["audit", "verify", &log, "--key", &key, "--heads", &heads];
+    let (text, code) = said(&run(folder, &verify).await);
+    assert_eq!(code, Some(0), "{text}");
+    let signer = first.signers().remove(0);
+    let agree = format!("kept heads    2 agree, signed by {signer}\n");
+    assert!(text.contains(&agree), "{text}");
+    assert!(text.contains("tree heads    0 agree\n"), "{text}");
+
+    std::fs::write(&kept, "").unwrap();
+    let (text, code) = said(&run(folder, &verify).await);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("holds no tree head"), "{text}");
+
+    // Without its last line, an export names no commit that was never there.
+    let last = lines[end - 1]["commit"]["stream_sequence"]
+        .as_u64()
+        .unwrap();
+    export.write(&lines[..end]);
+    let fault = export.verify().unwrap_err();
+    assert_eq!(
+        fault,
+        Fault::NotWhole {
+            end: last,
+            to: last
+        }
+    );
+    assert_eq!(fault.commits(), None);
+    export.write(&lines[..end - 1]);
+    let fault = export.verify().unwrap_err();
+    assert_eq!(fault.commits(), Some(last..=last));
 }
 
 #[tokio::test]

@@ -93,6 +93,14 @@ impl World {
         call(&self.agent, "describe_tool", tool).await
     }
 
+    /// The publisher changes something, and goes on as soon as it is answered.
+    async fn says(&self, mutation: &str) -> u64 {
+        let mutation = format!("mutation {{ said: {mutation} {{ sequence notice }} }}");
+        let said = self.acme.data(&mutation, json!({})).await;
+        assert_eq!(said["said"]["notice"], Value::Null);
+        said["said"]["sequence"].as_u64().unwrap()
+    }
+
     async fn undo(&self, sequence: &Value) {
         let undo = format!("mutation {{ undo(commit: \"{sequence}\") {{ event }} }}");
         self.beta.data(&undo, json!({})).await;
@@ -329,4 +337,46 @@ async fn a_rebuilt_marketplace_is_the_same_and_as_well_protected() {
     }
     let servers = sqlx::query(&count("servers")).fetch_one(&mut *reads).await;
     assert!(servers.is_err(), "nobody asks for these");
+}
+
+#[tokio::test]
+async fn who_takes_a_tool_away_is_answered_when_no_other_tenant_reads_it_any_more() {
+    let world = world().await;
+    world
+        .done("installTool", &format!("{ROUTE}, range: \"*\""))
+        .await;
+    let route = "server: \"maps\", name: \"route\"";
+    let maps = "slug: \"maps\"";
+    for (away, back) in [
+        (
+            format!("describeTool(input: {{ {route}, visibility: PRIVATE }})"),
+            format!("describeTool(input: {{ {route}, visibility: PUBLIC }})"),
+        ),
+        (
+            format!("retireTool(input: {{ {route} }})"),
+            format!("restoreTool(input: {{ {route} }})"),
+        ),
+        (
+            format!("retireServer(input: {{ {maps} }})"),
+            format!("restoreServer(input: {{ {maps} }})"),
+        ),
+    ] {
+        // Nothing is waited for but the answers.
+        let listing = format!("{{ listing({ROUTE}) {{ name }} }}");
+        world.says(&away).await;
+        assert_eq!(
+            world.beta.code(&listing, json!({})).await,
+            "NOT_FOUND",
+            "{away}"
+        );
+        assert_eq!(code(&world.described().await), "NOT_FOUND", "{away}");
+        world.says(&back).await;
+        assert_eq!(
+            world.beta.data(&listing, json!({})).await["listing"]["name"],
+            "route"
+        );
+        let sequence = world.says(&away).await;
+        world.says(&format!("undo(commit: \"{sequence}\")")).await;
+        assert_ne!(world.described().await["isError"], true, "{away}");
+    }
 }

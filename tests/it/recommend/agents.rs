@@ -119,3 +119,42 @@ async fn kinds_lengths_and_the_budget_are_kept_to_and_wrong_arguments_refused() 
     let refused = recommended(&nobody, json!({ "tools": ["shop/find"] })).await;
     assert_ne!(code(&refused), "INTERNAL");
 }
+
+#[tokio::test]
+async fn what_is_deprecated_is_marked_and_what_is_refused_after_its_sunset_is_left_out() {
+    let installation = Installation::start().await;
+    fill(&installation, "acme").await;
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    let today = chrono::Utc::now().date_naive();
+    for (name, sunset) in [("cart", today + chrono::Days::new(30)), ("pay", today)] {
+        let deprecate = format!(
+            "mutation {{ deprecateTool(input: {{ server: \"shop\", name: \"{name}\",
+                message: \"It moves\", sunset: \"{sunset}\" }}) {{ sequence }} }}"
+        );
+        owner.data(&deprecate, json!({})).await;
+    }
+    installation.settle().await;
+    let agent = installation.client("acme", "reader", &[Role::Agent]).await;
+    let similar = json!({ "tools": ["shop/find"], "kinds": ["similar"] });
+    let answer = recommended(&agent, similar.clone()).await;
+    let find = &answer["structuredContent"]["tools"][0];
+    assert_eq!(names(find, "similar"), ["shop/cart"], "{answer:#}");
+    let warning = find["similar"][0]["warning"].as_str().unwrap();
+    assert!(warning.contains("It moves"), "{warning}");
+    assert!(text(&answer).contains(warning), "{answer:#}");
+    let query = "{ tool(server: \"shop\", name: \"find\") { similar { reference } } }";
+    let seen = agent.data(query, json!({})).await;
+    assert_eq!(
+        seen["tool"]["similar"],
+        json!([{ "reference": "shop/cart" }])
+    );
+
+    let warn = "mutation { setAfterSunset(input: { afterSunset: WARN }) { sequence } }";
+    owner.data(warn, json!({})).await;
+    installation.settle().await;
+    let answer = recommended(&agent, similar).await;
+    let find = &answer["structuredContent"]["tools"][0];
+    let mut all = names(find, "similar");
+    all.sort_unstable();
+    assert_eq!(all, ["shop/cart", "shop/pay"]);
+}

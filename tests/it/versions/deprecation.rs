@@ -1,6 +1,7 @@
 //! Who uses what is on its way out is told so, and after the sunset refused.
 
 use super::{begin, change, log, on_log, publish, refused, resolve, unresolved};
+use crate::mcp::call;
 use chrono::{Days, Utc};
 use domain::principal::Role;
 use serde_json::json;
@@ -68,15 +69,60 @@ async fn a_deprecation_that_helps_nobody_is_refused() {
         ("successor: \"history\"", "INVALID_SUCCESSOR"),
         ("successor: \"git/log\"", "INVALID_SUCCESSOR"),
         ("sunset: \"soon\"", "INVALID_ARGUMENT"),
+        ("sunset: \"0001-01-01\"", "SUNSET_OUT_OF_RANGE"),
+        ("sunset: \"+10000-01-01\"", "SUNSET_OUT_OF_RANGE"),
     ] {
         assert_eq!(refused(&publisher, &deprecate(more)).await, code, "{more}");
     }
+    let soon = deprecate("sunset: \"yesterday\"");
+    let soon = format!("mutation {{ {soon} {{ sequence }} }}");
+    let (_, answer) = publisher.graphql(&soon, json!({})).await;
+    let message = answer["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("YYYY-MM-DD"), "{message}");
     for (message, code) in [(" ", "FIELD_MISSING"), ("a\u{200b}b", "HIDDEN_CHARACTERS")] {
         let mutation = on_log("deprecateTool", &format!("message: \"{message}\""));
         assert_eq!(refused(&publisher, &mutation).await, code);
     }
     let nothing = refused(&publisher, &on_log("undeprecateTool", "")).await;
     assert_eq!(nothing, "NOT_DEPRECATED");
+}
+
+#[tokio::test]
+async fn a_successor_is_told_to_those_who_may_see_it() {
+    let (installation, publisher) = begin().await;
+    let register =
+        "registerTool(input: { server: \"git\", name: \"secret\", description: \"Keeps it\",
+        visibility: PRIVATE })";
+    change(&publisher, register).await;
+    let successor = "successor: \"git/secret@^1\"";
+    let of_version = format!("version: \"1.0.0\", {successor}");
+    for more in [successor, &of_version] {
+        change(&publisher, &deprecate(more)).await;
+    }
+    installation.settle().await;
+    let agent = installation.client("acme", "bot", &[Role::Agent]).await;
+    let search = "{ searchTools(query: \"shows\") { hits { deprecation { message successor } } } }";
+    let fields = "deprecation { message successor }
+        versions { nodes { deprecation { message successor } } }";
+    for (client, told) in [(&publisher, json!("git/secret@^1")), (&agent, json!(null))] {
+        let told = json!({ "message": "It moves", "successor": told });
+        let hits = client.data(search, json!({})).await;
+        assert_eq!(hits["searchTools"]["hits"][0]["deprecation"], told);
+        let tool = log(client, fields).await;
+        assert_eq!(tool["deprecation"], told);
+        assert_eq!(tool["versions"]["nodes"][0]["deprecation"], told);
+        let resolved = resolve(client, "git/log").await;
+        assert_eq!(resolved["deprecation"]["message"], "It moves");
+        assert_eq!(resolved["deprecation"]["successor"], told["successor"]);
+    }
+    let resolved = resolve(&agent, "git/log").await;
+    let described = call(&agent, "describe_tool", json!({ "tool": "git/log" })).await;
+    let found = call(&agent, "search_tools", json!({ "query": "shows" })).await;
+    for answer in [&resolved, &described, &found] {
+        let answer = answer.to_string();
+        assert!(answer.contains("It moves"), "{answer}");
+        assert!(!answer.contains("secret"), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -104,3 +104,28 @@ async fn a_breaking_change_under_a_minor_number_is_refused_with_its_list() {
     let code = publisher.code(PUBLISH, with("2.4.0", &["path"])).await;
     assert_eq!(code, "BREAKING_CHANGE");
 }
+
+/// What is deeper than its readers follow would stop every projector of every tenant.
+#[tokio::test]
+async fn what_nests_too_deep_is_refused_and_nothing_of_it_is_logged() {
+    let (installation, publisher) = begin().await;
+    let head = installation.app.state.log.head().await.unwrap();
+    let schema = (0..61).fold(
+        json!({ "type": "object" }),
+        |inner, _| json!({ "type": "object", "properties": { "a": inner } }),
+    );
+    let annotations = (0..121).fold(json!([]), |inner, _| json!([inner]));
+    for (member, value, code) in [
+        ("inputSchema", schema, "SCHEMA_TOO_DEEP"),
+        (
+            "annotations",
+            json!({ "x": annotations }),
+            "ANNOTATIONS_TOO_DEEP",
+        ),
+    ] {
+        let mut input = publication("2.0.0", None);
+        input["input"][member] = value;
+        assert_eq!(publisher.code(PUBLISH, input).await, code);
+    }
+    assert_eq!(installation.app.state.log.head().await.unwrap(), head);
+}

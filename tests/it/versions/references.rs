@@ -1,6 +1,6 @@
 //! References lead to versions, for people and for agents.
 
-use super::{begin, change, log, on_log, publish, resolve, unresolved};
+use super::{RESOLVE, begin, change, log, on_log, publish, resolve, unresolved};
 use crate::support::{Client, Installation};
 use domain::principal::Role;
 use serde_json::{Value, json};
@@ -62,6 +62,11 @@ async fn a_reference_leads_to_one_version_and_says_which() {
         );
     }
     assert_eq!(unresolved(&publisher, "log").await, "INVALID_REFERENCE");
+    // Who names an alias that is not there is told those that are.
+    let unknown = json!({ "reference": "git/log@beta" });
+    let (_, answer) = publisher.graphql(RESOLVE, unknown).await;
+    let message = answer["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("; aliases: latest, stable"), "{message}");
 }
 
 /// What is done to a version is said of it under the name that it was published by.

@@ -11,11 +11,11 @@ use super::verify::{Verified, Verifier};
 use super::verify_file::verify_file;
 use crate::app::Backend;
 use crate::cli::Installation;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use api::config::Config;
 use bus::SignerAnswer;
 use indicatif::{ProgressBar, ProgressStyle};
-use projections::ledger::{LedgerKeys, heads, tree};
+use projections::ledger::{LedgerKeys, SignedHead, heads, tree};
 use serde_json::json;
 use std::io::{BufWriter, stdout};
 use std::path::{Path, PathBuf};
@@ -87,7 +87,7 @@ pub(crate) enum Command {
         /// Public keys that you trust, one a line.
         #[arg(long)]
         key: PathBuf,
-        /// Tree heads that you have kept: the file of `ledger.head_file`, or an earlier export.
+        /// Tree heads that you have kept: the file of `ledger.head_file`, what `head` printed, or an earlier export.
         #[arg(long)]
         heads: Option<PathBuf>,
     },
@@ -194,13 +194,14 @@ async fn proof(
         .await?
         .context(NOT_COVERED)?;
     let inclusion = tree::inclusion(&mut reads, sequence, size).await?;
+    let signed = signed.filter(|head| head.head().size == size && head.head().root == now.root());
     let mut proof = json!({
         "stream_sequence": sequence,
         "leaf_hash": leaf.to_string(),
         "tree_size": size,
         "root_hash": now.root().to_string(),
         "inclusion": hex(inclusion.context(NOT_COVERED)?),
-        "tree_head": signed.filter(|head| head.head().size == size).map(|head| head.note().to_owned()),
+        "tree_head": signed.map(|head| head.note().to_owned()),
     });
     if let Some(old) = consistent_with {
         let then = tree::frontier(&mut reads, old)
@@ -232,7 +233,7 @@ async fn write_export(config: &Config, bounds: Bounds) -> anyhow::Result<()> {
 
 fn verify(file: &Path, key: &Path, kept: Option<&Path>) -> anyhow::Result<ExitCode> {
     let keys = read::keys(key)?;
-    let kept = kept.map(read::heads).transpose()?.unwrap_or_default();
+    let kept = kept.map(kept_heads).transpose()?.unwrap_or_default();
     let length = std::fs::metadata(file)
         .with_context(|| file.display().to_string())?
         .len();
@@ -255,6 +256,13 @@ fn verify(file: &Path, key: &Path, kept: Option<&Path>) -> anyhow::Result<ExitCo
     })
 }
 
+/// The heads that somebody has kept: a file without any would compare nothing, and say nothing of it.
+fn kept_heads(file: &Path) -> anyhow::Result<Vec<SignedHead>> {
+    let heads = read::heads(file)?;
+    ensure!(!heads.is_empty(), "{} holds no tree head", file.display());
+    Ok(heads)
+}
+
 fn verdict(fault: &Fault) -> String {
     let commits = fault.commits().map_or_else(String::new, |commits| {
         match commits.start() == commits.end() {
@@ -272,13 +280,37 @@ fn summary(verified: &Verified) -> String {
     let mut text = format!(
         "Verified: commits {from} to {to}.\n  \
          objects       {}, each numbered and chained without a gap\n  \
-         tree heads    {} agree, signed by {}\n  \
-         signed        commits up to {}",
+         tree heads    {}",
         verified.objects,
-        verified.heads,
-        verified.keys.join(", "),
-        verified.signed_to,
+        agree(verified.heads, &verified.keys),
     );
+    let kept = &verified.kept;
+    if kept.any() {
+        let agree = agree(kept.heads, &kept.keys);
+        text.push_str(&format!("\n  kept heads    {agree}"));
+    }
+    if kept.before > 0 {
+        text.push_str(&format!(
+            "\n  not compared  {} kept heads over fewer commits than lie before this part",
+            kept.before
+        ));
+    }
+    if let Some(largest) = kept.largest_beyond {
+        text.push_str(&format!(
+            "\n  not compared  {} kept heads beyond this part, which ends at {to}: they cover up to {largest} commits",
+            kept.beyond
+        ));
+    }
+    if kept.unknown > 0 {
+        text.push_str(&format!(
+            "\n  not compared  {} kept heads are signed by keys that you did not give",
+            kept.unknown
+        ));
+    }
+    text.push_str(&format!(
+        "\n  signed        commits up to {}",
+        verified.signed_to
+    ));
     if verified.signed_to < *to {
         text.push_str(&format!(
             "\n  NOT SIGNED    commits {} to {to}: behind the last signed head, only their own chains hold them",
@@ -308,6 +340,14 @@ fn summary(verified: &Verified) -> String {
         verified.tree.root()
     ));
     text
+}
+
+/// How many heads agree, and whose they are.
+fn agree(heads: u64, keys: &[String]) -> String {
+    match heads {
+        0 => "0 agree".to_owned(),
+        heads => format!("{heads} agree, signed by {}", keys.join(", ")),
+    }
 }
 
 pub(crate) fn bar(template: &str) -> anyhow::Result<ProgressBar> {

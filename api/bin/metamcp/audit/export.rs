@@ -3,13 +3,13 @@
 //! writes them in order.
 
 use super::format::{CommitLine, End, FORMAT, HeadLine, Header, Line};
+use super::signed_heads::SignedHeads;
 use anyhow::{Context, bail, ensure};
-use bus::{Log, LogEntry, StoredHead, TreeHeads};
+use bus::{Log, LogEntry};
 use data_encoding::BASE64;
 use domain::merkle::{TreeHash, leaf_hash};
 use projections::Database;
-use projections::ledger::{SignedHead, tree};
-use std::collections::VecDeque;
+use projections::ledger::tree;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,13 +58,13 @@ pub async fn export(
         frontier: frontier(database, from - 1).await?,
     };
     write(out, &Line::Log(header))?;
-    let mut heads = Heads::open(log, from - 1).await?;
+    let mut heads = SignedHeads::open(log, database, from - 1).await?;
     let mut end = End {
         commits: 0,
         tree_heads: 0,
     };
     // A head over all that lies before the export vouches for its beginning.
-    end.tree_heads += heads.write_up_to(from - 1, out).await?;
+    end.tree_heads += write_heads(&mut heads, from - 1, out).await?;
     let mut position = from - 1;
     let spent = Spent::default();
     let mut batches = read_ahead(log, from, to, &spent).await?;
@@ -81,19 +81,14 @@ pub async fn export(
             lines = later;
             position += now.len() as u64;
             end.commits += now.len() as u64;
-            end.tree_heads += heads.write_up_to(position, out).await?;
+            end.tree_heads += write_heads(&mut heads, position, out).await?;
         }
         spent.put(rendered);
         progress(position, to);
     }
-    if let Some(next) = heads.next().await? {
-        // The export ends before a signed head: the proof that it leads there.
-        let consistency = consistency(database, to, next.head().size).await?;
-        if let Some(consistency) = consistency {
-            let note = next.note().to_owned();
-            write(out, &Line::TreeHead(HeadLine { note, consistency }))?;
-            end.tree_heads += 1;
-        }
+    if let Some(line) = beyond(database, &mut heads, to).await? {
+        write(out, &Line::TreeHead(line))?;
+        end.tree_heads += 1;
     }
     write(out, &Line::End(end.clone()))?;
     out.flush()?;
@@ -214,97 +209,50 @@ async fn frontier(database: &Database, size: u64) -> anyhow::Result<Vec<TreeHash
     Ok(frontier.peaks().to_vec())
 }
 
-async fn consistency(
+/// Writes the heads over no more than `size` commits. One that contradicts the log is written, too: whoever
+/// verifies the export has to learn of it.
+async fn write_heads(
+    heads: &mut SignedHeads,
+    size: u64,
+    out: &mut impl Write,
+) -> anyhow::Result<u64> {
+    let mut written = 0;
+    while let Some(head) = heads.next_up_to(size).await? {
+        let line = HeadLine {
+            note: head.note().to_owned(),
+            consistency: Vec::new(),
+        };
+        write(out, &Line::TreeHead(line))?;
+        written += 1;
+    }
+    Ok(written)
+}
+
+/// For an export that ends before a signed head: the first one of the present log, with the proof that the export
+/// leads there. Heads over commits that were lost are of no log that there is.
+async fn beyond(
     database: &Database,
-    old: u64,
-    new: u64,
-) -> anyhow::Result<Option<Vec<TreeHash>>> {
+    heads: &mut SignedHeads,
+    to: u64,
+) -> anyhow::Result<Option<HeadLine>> {
+    let Some(mut head) = heads.next().await? else {
+        return Ok(None);
+    };
     let mut connection = database.connect().await?;
-    Ok(tree::consistency(&mut connection, old, new).await?)
-}
-
-/// The signed heads of the present log in their order, from a size on.
-struct Heads {
-    heads: TreeHeads,
-    /// Names the present log: a log that was begun anew has left heads of another name.
-    origin: Option<String>,
-    least: u64,
-    next: u64,
-    page: VecDeque<StoredHead>,
-    ahead: Option<SignedHead>,
-    at_end: bool,
-}
-
-impl Heads {
-    async fn open(log: &Log, least: u64) -> anyhow::Result<Self> {
-        let heads = log.tree_heads().await?;
-        let last = heads.last().await?;
-        let last = last.and_then(|last| SignedHead::parse(&last.note).ok());
-        Ok(Self {
-            heads,
-            origin: last.map(|last| last.head().origin.clone()),
-            least: least.max(1),
-            next: 1,
-            page: VecDeque::new(),
-            ahead: None,
-            at_end: false,
-        })
-    }
-
-    /// Writes the heads over no more than `size` commits.
-    async fn write_up_to(&mut self, size: u64, out: &mut impl Write) -> anyhow::Result<u64> {
-        let mut written = 0;
-        while self
-            .peek()
-            .await?
-            .is_some_and(|head| head.head().size <= size)
-            && let Some(head) = self.ahead.take()
-        {
-            let line = HeadLine {
-                note: head.note().to_owned(),
-                consistency: Vec::new(),
-            };
-            write(out, &Line::TreeHead(line))?;
-            written += 1;
-        }
-        Ok(written)
-    }
-
-    /// The next head, which stays the next one.
-    async fn peek(&mut self) -> anyhow::Result<Option<&SignedHead>> {
-        if self.ahead.is_none() {
-            self.ahead = self.next().await?;
-        }
-        Ok(self.ahead.as_ref())
-    }
-
-    async fn next(&mut self) -> anyhow::Result<Option<SignedHead>> {
-        if let Some(head) = self.ahead.take() {
-            return Ok(Some(head));
-        }
-        while !self.at_end {
-            if self.page.is_empty() {
-                let page = self.heads.page(self.next, BATCH).await?;
-                self.next = page.last().map_or(self.next, |last| last.sequence + 1);
-                self.at_end = page.is_empty();
-                self.page = page.into();
+    loop {
+        let (size, root) = (head.head().size, head.head().root);
+        match tree::frontier(&mut connection, size).await? {
+            // Those that follow cover no fewer.
+            None => return Ok(None),
+            Some(tree) if tree.root() == root => {
+                let consistency = tree::consistency(&mut connection, to, size).await?;
+                let note = head.note().to_owned();
+                return Ok(consistency.map(|consistency| HeadLine { note, consistency }));
             }
-            let Some(stored) = self.page.pop_front() else {
-                break;
-            };
-            // What is no head is none in the export either; the log's own copy stays for whoever looks.
-            match SignedHead::parse(&stored.note) {
-                Ok(signed) => {
-                    let head = signed.head();
-                    if head.size >= self.least && Some(&head.origin) == self.origin.as_ref() {
-                        return Ok(Some(signed));
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(sequence = stored.sequence, %error, "left out of the export");
-                }
-            }
+            Some(_) => match heads.next().await? {
+                Some(next) => head = next,
+                None => return Ok(None),
+            },
         }
-        Ok(None)
     }
 }

@@ -100,8 +100,13 @@ pub enum Fault {
         end: u64,
     },
     /// The last line is missing, or has other counts.
-    #[error("the export is not whole: it was cut off behind commit {0}, or lines are missing")]
-    NotWhole(u64),
+    #[error("the export is not whole: {}", what_is_missing(*end, *to))]
+    NotWhole {
+        /// The last commit that is there.
+        end: u64,
+        /// The last one that the first line promises.
+        to: u64,
+    },
     /// No head is signed by a key that is trusted.
     #[error(
         "no tree head in the export is signed by the given key: nothing says that it is the log"
@@ -130,11 +135,21 @@ impl Fault {
             } => Some(*previous..=*stream_sequence),
             Self::Root { size, after } => Some(after + 1..=*size),
             Self::Shorter { signed, end } => Some(end + 1..=*signed),
-            Self::NotWhole(end) => Some(end + 1..=end + 1),
+            // Where the first line promises no more, no commit is missing that is known to exist.
+            Self::NotWhole { end, to } => (end < to).then(|| end + 1..=end + 1),
             Self::Format { .. }
             | Self::Signature { .. }
             | Self::Consistency { .. }
             | Self::Unsigned => None,
         }
+    }
+}
+
+fn what_is_missing(end: u64, to: u64) -> String {
+    match end < to {
+        true => format!("it was cut off behind commit {end}, and its first line promises {to}"),
+        false => format!(
+            "it was cut off behind commit {end}: its last line is missing, or lines that it counts"
+        ),
     }
 }

@@ -7,13 +7,14 @@ mod export;
 mod fault;
 pub mod format;
 mod read;
+mod signed_heads;
 mod verify;
 mod verify_file;
 
 pub use export::{Bounds, export};
 pub use fault::Fault;
 pub use read::{Lines, heads, keys};
-pub use verify::{Verified, Verifier};
+pub use verify::{Kept, Verified, Verifier};
 pub use verify_file::verify_file;
 
 pub(crate) use command::{Command, bar, first_key, run};

@@ -10,6 +10,9 @@ use std::path::Path;
 /// Longest line that is read. A commit is at most a NATS message of 2 MB, and less than six times that here.
 pub(super) const MAX_LINE: u64 = 16 << 20;
 
+/// What a line with a note's signature begins with.
+const SIGNATURE_LINE: &str = "\u{2014} ";
+
 /// The lines of a file, one at a time.
 pub struct Lines {
     reader: BufReader<File>,
@@ -61,18 +64,39 @@ pub fn keys(path: &Path) -> anyhow::Result<Vec<VerifyingKey>> {
     Ok(keys)
 }
 
-/// The tree heads of a file: what `ledger.head_file` keeps, or another export.
+/// The tree heads of a file: what `ledger.head_file` keeps, another export, or notes as `metamcp audit head` prints
+/// them, one after the other.
 ///
 /// # Errors
 /// When the file cannot be read, or holds something else.
 pub fn heads(path: &Path) -> anyhow::Result<Vec<SignedHead>> {
     let mut lines = Lines::open(path)?;
-    let mut heads = Vec::new();
+    let (mut heads, mut note) = (Vec::new(), String::new());
+    let named = || path.display().to_string();
     while let Some(line) = lines.next_line()? {
-        match serde_json::from_slice(line).with_context(|| path.display().to_string())? {
-            Line::TreeHead(head) => heads.push(SignedHead::parse(&head.note)?),
-            Line::Log(_) | Line::Commit(_) | Line::End(_) => {}
+        let text = std::str::from_utf8(line).with_context(named)?;
+        let is_signature = text.starts_with(SIGNATURE_LINE);
+        // Signatures are the last lines of a note.
+        if !is_signature && has_signature(&note) {
+            heads.push(SignedHead::parse(&std::mem::take(&mut note)).with_context(named)?);
+        }
+        if note.is_empty() && text.starts_with('{') {
+            match serde_json::from_str(text).with_context(named)? {
+                Line::TreeHead(head) => heads.push(SignedHead::parse(&head.note)?),
+                Line::Log(_) | Line::Commit(_) | Line::End(_) => {}
+            }
+        } else if !(note.is_empty() && text.trim().is_empty()) {
+            note.push_str(text);
+            note.push('\n');
         }
     }
+    if !note.is_empty() {
+        heads.push(SignedHead::parse(&note).with_context(named)?);
+    }
     Ok(heads)
+}
+
+fn has_signature(note: &str) -> bool {
+    let last = note.lines().last();
+    last.is_some_and(|last| last.starts_with(SIGNATURE_LINE))
 }

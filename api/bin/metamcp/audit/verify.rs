@@ -20,16 +20,43 @@ pub struct Verified {
     pub objects: u64,
     /// Bodies that are no commit: their bytes are covered by the tree, and nothing else of them was checked.
     pub unreadable: u64,
-    /// Heads that are signed by a trusted key, and agree.
+    /// Heads of the export that are signed by a trusted key, and agree.
     pub heads: u64,
     /// Heads that only others have signed: they say nothing here.
     pub unknown_heads: u64,
     /// Commits up to this position are covered by a signed head; those behind it are not.
     pub signed_to: u64,
-    /// The keys whose signatures were good, as `<name>+<key id>`.
+    /// The keys whose signatures in the export were good, as `<name>+<key id>`.
     pub keys: Vec<String>,
+    /// What the heads said that were kept elsewhere.
+    pub kept: Kept,
     /// The tree over everything up to `to`.
     pub tree: Frontier,
+}
+
+/// How the heads that were kept elsewhere compare.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Heads that are signed by a trusted key, and agree.
+    pub heads: u64,
+    /// Whose they are, as `<name>+<key id>`.
+    pub keys: Vec<String>,
+    /// Heads over fewer commits than lie before a part of the log: nothing here is to be compared with them.
+    pub before: u64,
+    /// Heads over more commits than a part of the log ends with, which are not proved to continue it.
+    pub beyond: u64,
+    /// How many commits the largest of those covers.
+    pub largest_beyond: Option<u64>,
+    /// Heads that only others have signed: they say nothing here.
+    pub unknown: u64,
+}
+
+impl Kept {
+    /// Whether any were given.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        self.heads + self.before + self.beyond + self.unknown > 0
+    }
 }
 
 /// An object's last commit.
@@ -46,6 +73,8 @@ pub struct Verifier {
     kept: VecDeque<SignedHead>,
     header: Option<Header>,
     ended: bool,
+    /// A trusted head says that the log goes on behind the export's end.
+    continues: bool,
     lines: u64,
     head_lines: u64,
     chains: HashMap<Box<str>, Link>,
@@ -59,9 +88,11 @@ impl Verifier {
     /// [`Fault::Signature`] when a kept head is not by the key that it names.
     pub fn new(keys: Vec<VerifyingKey>, kept: Vec<SignedHead>) -> Result<Self, Fault> {
         let mut trusted = Vec::new();
+        let mut unknown = 0;
         for head in kept {
-            if !signers(&head, &keys)?.is_empty() {
-                trusted.push(head);
+            match signers(&head, &keys)?.is_empty() {
+                true => unknown += 1,
+                false => trusted.push(head),
             }
         }
         trusted.sort_by_key(|head| head.head().size);
@@ -70,6 +101,7 @@ impl Verifier {
             kept: trusted.into(),
             header: None,
             ended: false,
+            continues: false,
             lines: 0,
             head_lines: 0,
             chains: HashMap::new(),
@@ -82,6 +114,10 @@ impl Verifier {
                 unknown_heads: 0,
                 signed_to: 0,
                 keys: Vec::new(),
+                kept: Kept {
+                    unknown,
+                    ..Kept::default()
+                },
                 tree: Frontier::default(),
             },
         })
@@ -105,7 +141,8 @@ impl Verifier {
                 let commits = last + 1 - from;
                 let whole =
                     end.commits == commits && end.tree_heads == self.head_lines && to == last;
-                whole.then_some(()).ok_or(Fault::NotWhole(last))
+                let fault = Fault::NotWhole { end: last, to };
+                whole.then_some(()).ok_or(fault)
             }
             (_, None, _) => Err(self.format("the first line must be `log`")),
             (_, Some(_), _) => Err(self.format("it stands where no such line belongs")),
@@ -119,13 +156,20 @@ impl Verifier {
     pub fn finish(mut self) -> Result<Verified, Fault> {
         let end = self.state.tree.size();
         if !self.ended {
-            return Err(Fault::NotWhole(end));
+            let to = self.header.map_or(end, |header| header.to);
+            return Err(Fault::NotWhole { end, to });
         }
+        // A part is known to be one: it begins later, or has the proof that the log goes on behind it.
+        let is_part = self.state.from > 1 || self.continues;
         if let Some(head) = self.kept.front() {
             let signed = head.head().size;
-            return Err(Fault::Shorter { signed, end });
+            if !is_part {
+                return Err(Fault::Shorter { signed, end });
+            }
+            self.state.kept.beyond = self.kept.len() as u64;
+            self.state.kept.largest_beyond = self.kept.back().map(|head| head.head().size);
         }
-        if self.state.heads == 0 {
+        if self.state.heads + self.state.kept.heads == 0 {
             return Err(Fault::Unsigned);
         }
         self.state.to = end;
@@ -147,7 +191,9 @@ impl Verifier {
         self.state.from = header.from;
         // What lies before is vouched for by the first head that agrees, and by nothing until then.
         self.state.signed_to = tree.size();
+        let given = self.kept.len();
         self.kept.retain(|head| head.head().size >= tree.size());
+        self.state.kept.before = (given - self.kept.len()) as u64;
         self.state.tree = tree;
         self.header = Some(header);
         self.compare_kept()
@@ -214,12 +260,12 @@ impl Verifier {
             self.state.unknown_heads += 1;
             return Ok(());
         }
-        self.state.keys.extend(good);
-        self.state.keys.sort();
-        self.state.keys.dedup();
+        add(&mut self.state.keys, good);
         let (size, end) = (head.head().size, self.state.tree.size());
         if size <= end {
-            return self.compare(&head);
+            self.compare(&head)?;
+            self.state.heads += 1;
+            return Ok(());
         }
         let (old, new) = ((end, self.state.tree.root()), (size, head.head().root));
         if line.consistency.is_empty() {
@@ -232,8 +278,13 @@ impl Verifier {
         }
         self.state.heads += 1;
         self.state.signed_to = end;
+        self.continues = true;
         // It vouches for no more than the export has: what lies between is not here to be verified.
-        self.kept.retain(|kept| kept.head() != head.head());
+        while let Some(at) = self.kept.iter().position(|kept| kept.head() == head.head()) {
+            if let Some(kept) = self.kept.remove(at) {
+                self.agrees(&kept)?;
+            }
+        }
         Ok(())
     }
 
@@ -246,8 +297,14 @@ impl Verifier {
                 after: self.state.signed_to.min(size),
             });
         }
-        self.state.heads += 1;
         self.state.signed_to = size;
+        Ok(())
+    }
+
+    /// Counts a kept head.
+    fn agrees(&mut self, head: &SignedHead) -> Result<(), Fault> {
+        self.state.kept.heads += 1;
+        add(&mut self.state.kept.keys, signers(head, &self.keys)?);
         Ok(())
     }
 
@@ -255,6 +312,7 @@ impl Verifier {
         let size = self.state.tree.size();
         while let Some(head) = self.kept.pop_front_if(|head| head.head().size <= size) {
             self.compare(&head)?;
+            self.agrees(&head)?;
         }
         Ok(())
     }
@@ -292,6 +350,13 @@ fn follows(
         });
     }
     Ok(())
+}
+
+/// Adds names that are not there yet.
+fn add(names: &mut Vec<String>, more: Vec<String>) {
+    names.extend(more);
+    names.sort();
+    names.dedup();
 }
 
 /// The trusted keys that signed a head.

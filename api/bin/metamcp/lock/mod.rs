@@ -17,6 +17,7 @@ use api::config::TelemetryConfig;
 use api::error::chain;
 use api::telemetry::Telemetry;
 use domain::id::TenantId;
+use domain::tenant::Tenant;
 use projections::catalog::{self, Pins};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -71,7 +72,7 @@ async fn quietly(args: &Args, telemetry: &TelemetryConfig) -> anyhow::Result<Exi
 
 async fn print(args: &Args) -> anyhow::Result<ExitCode> {
     let tenant = TenantId::new(args.tenant.as_str())?;
-    let pins = read(args, &tenant, &args.server).await?;
+    let pins = read(args, &tenant, &args.server, 0).await?;
     say(&Lockfile::of(&tenant, &args.server, pins).to_string());
     Ok(ExitCode::SUCCESS)
 }
@@ -81,7 +82,8 @@ async fn check(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{name} cannot be read"))?;
     let locked = Lockfile::parse(&text).with_context(|| name.to_string())?;
     let tenant = TenantId::new(locked.tenant.as_str()).with_context(|| name.to_string())?;
-    let pins = read(args, &tenant, &locked.servers).await?;
+    let read = read(args, &tenant, &locked.servers, locked.sequence).await;
+    let pins = read.with_context(|| name.to_string())?;
     let differences = compare(&locked, &pins);
     for difference in &differences {
         say(&format!("{difference}\n"));
@@ -96,10 +98,28 @@ async fn check(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(DIFFERS))
 }
 
-/// The tools of the registry, when the catalogue has come to the end of the log or to `--at`.
-async fn read(args: &Args, tenant: &TenantId, servers: &[String]) -> anyhow::Result<Pins> {
+/// The tools of the registry, when the catalogue has come to the end of the log or to `--at`. `pinned` is the position
+/// that a file names, which the log must have.
+async fn read(
+    args: &Args,
+    tenant: &TenantId,
+    servers: &[String],
+    pinned: u64,
+) -> anyhow::Result<Pins> {
     let config = args.installation.config()?;
     let backend = Backend::connect(&config).await?;
+    let registered = backend.dispatcher.load::<Tenant>(tenant, tenant.as_str());
+    if registered.await?.is_none() {
+        bail!(
+            "there is no tenant `{tenant}`: check --tenant, or register it with `metamcp tenant register`"
+        );
+    }
+    let head = backend.log.head().await?;
+    if pinned > head {
+        bail!(
+            "the file's `sequence` is {pinned}, and the log ends at {head}: the file is of another registry, or was changed"
+        );
+    }
     let reader = Reader::new(&backend);
     let (mut reads, _) = reader.at(tenant, args.at).await?;
     for slug in servers {

@@ -7,11 +7,11 @@ use domain::AnyEvent;
 use domain::envelope::{Actor, ActorKind, Commit, StoredEvent};
 use domain::id::{PrincipalId, TenantId};
 use domain::personal::{Personal, PersonalField};
-use domain::principal::{PrincipalDescribed, PrincipalEvent, PrincipalRegistered};
+use domain::principal::{PrincipalDescribed, PrincipalEvent, PrincipalRegistered, Role};
 use domain::review::ReviewEvent;
 use projections::Vault;
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 
 /// Commits read at once.
@@ -22,6 +22,8 @@ const BATCH: usize = 500;
 struct Summary {
     principal: Value,
     roles: Vec<Value>,
+    /// Those that it holds; none since its erasure.
+    held: BTreeSet<Role>,
     erased_at: Option<String>,
     unreadable: Vec<u64>,
     /// The ids of its reviews: what moderators did to them is about the person, too.
@@ -54,6 +56,9 @@ pub async fn export(
                 write!(out, "{comma}\n  {event}")?;
             }
         }
+    }
+    if summary.principal.is_object() {
+        summary.principal["roles"] = json!(summary.held);
     }
     writeln!(
         out,
@@ -210,24 +215,35 @@ impl Summary {
     }
 
     fn note(&mut self, event: &PrincipalEvent, commit: &Commit) {
-        let mut role = |role: &str, held: bool| {
-            self.roles.push(json!({
-                "role": role, "held": held, "at": commit.recorded_at, "by": commit.actor,
-            }));
-        };
         match event {
             PrincipalEvent::Registered(event) => {
                 for first in &event.roles {
-                    role(first.as_str(), true);
+                    self.role(*first, true, commit);
                 }
             }
-            PrincipalEvent::RoleGranted(event) => role(event.role.as_str(), true),
-            PrincipalEvent::RoleRevoked(event) => role(event.role.as_str(), false),
-            PrincipalEvent::Erased(_) => self.erased_at = Some(commit.recorded_at.to_rfc3339()),
+            PrincipalEvent::RoleGranted(event) => self.role(event.role, true, commit),
+            PrincipalEvent::RoleRevoked(event) => self.role(event.role, false, commit),
+            PrincipalEvent::Erased(_) => {
+                for last in self.held.clone() {
+                    self.role(last, false, commit);
+                }
+                self.erased_at = Some(commit.recorded_at.to_rfc3339());
+            }
             PrincipalEvent::Described(_)
             | PrincipalEvent::Deactivated(_)
             | PrincipalEvent::Reactivated(_)
             | PrincipalEvent::TokensRevoked(_) => {}
         }
+    }
+
+    /// A role that is held, or not any more, since a commit.
+    fn role(&mut self, role: Role, held: bool, commit: &Commit) {
+        match held {
+            true => self.held.insert(role),
+            false => self.held.remove(&role),
+        };
+        self.roles.push(json!({
+            "role": role, "held": held, "at": commit.recorded_at, "by": commit.actor,
+        }));
     }
 }

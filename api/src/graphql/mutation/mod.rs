@@ -4,6 +4,9 @@
 //! counts: when the read model does not follow within five seconds, the answer has the commit's `sequence`
 //! and, instead of the object, a `notice`. That is no error, because the command was accepted and a client
 //! that takes it for one would send it again.
+//!
+//! What other tenants may read is waited for as well ([`IN_BOTH`]): who hides or retires a tool is answered when
+//! nobody sees it any more.
 
 mod installation;
 mod manifest;
@@ -28,7 +31,7 @@ use self::server::ServerMutations;
 use self::taxonomy::{TaxonomyMutations, check_category};
 use self::tenant::TenantMutations;
 use self::tool::ToolMutations;
-pub(super) use self::tool::version;
+pub(super) use self::tool::version_of;
 use self::undo::UndoMutations;
 use self::version::VersionMutations;
 use super::ledger::LedgerMutations;
@@ -41,8 +44,10 @@ use async_graphql::{MaybeUndefined, MergedObject};
 use domain::AggregateRoot;
 use domain::id::{CommandId, ServerId};
 use domain::server::{Server, ServerError};
+use projections::{catalog, marketplace};
 use std::collections::BTreeSet;
 use std::hash::Hash;
+use std::time::Instant;
 
 /// What can be changed. Each mutation is decided and recorded before it answers, and takes a `commandId`:
 /// an id of your choice with which the same command, sent again, is answered as the first time.
@@ -62,6 +67,11 @@ pub(super) struct Mutation(
     ReviewMutations,
     InstallationMutations,
 );
+
+/// The read models that show what only its own tenant sees.
+const IN_CATALOG: &[&str] = &[catalog::NAME];
+/// The read models that show what other tenants see, too, or saw until now.
+const IN_BOTH: &[&str] = &[catalog::NAME, marketplace::NAME];
 
 /// Sends a command and answers the position of its commit.
 async fn dispatch<A>(
@@ -97,12 +107,28 @@ where
     V: Send + Sync + Clone + 'static,
     Loaders: Loader<K, Value = V, Error = ApiError>,
 {
+    read_back_when_in(session, &[projector], sequence, key).await
+}
+
+/// The same once each of several read models shows the change; within [`WAIT`], all together.
+async fn read_back_when_in<K, V>(
+    session: &Session,
+    projectors: &[&'static str],
+    sequence: Sequence,
+    key: K,
+) -> Result<(Option<V>, Option<String>), ApiError>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    V: Send + Sync + Clone + 'static,
+    Loaders: Loader<K, Value = V, Error = ApiError>,
+{
     let read = async {
-        session
-            .state
-            .positions
-            .wait_for(projector, sequence.0, WAIT)
-            .await?;
+        let begun = Instant::now();
+        for projector in projectors.iter().copied() {
+            let left = WAIT.saturating_sub(begun.elapsed());
+            let positions = &session.state.positions;
+            positions.wait_for(projector, sequence.0, left).await?;
+        }
         session.loaders.load_one(key).await
     };
     match read.await {

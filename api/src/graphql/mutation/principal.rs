@@ -16,7 +16,7 @@ use domain::personal::PersonalField;
 use domain::principal::{
     DescribePrincipal, FieldChange, PrincipalCommand, RegisterPrincipal, SealedFields,
 };
-use projections::access;
+use projections::{Moment, access};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Held from the count of a tenant's owners until the command that may take one away is committed, so that
@@ -96,7 +96,7 @@ impl PrincipalPayload {
         let key = PrincipalKey(id);
         let (principal, notice) = read_back(session, access::NAME, sequence, key).await?;
         Ok(Self {
-            principal: principal.map(Principal),
+            principal: principal.map(|principal| Principal(principal, Moment::Now)),
             sequence,
             notice,
         })
@@ -311,7 +311,7 @@ impl Target {
         role: Option<domain::principal::Role>,
     ) -> Result<Self, ApiError> {
         let tenant = &session.caller.tenant;
-        let id = PrincipalId::derive(tenant, handle.trim());
+        let id = PrincipalId::named(tenant, handle.trim());
         let principal = session
             .state
             .dispatcher

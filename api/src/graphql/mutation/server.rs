@@ -1,6 +1,9 @@
 //! Changes of servers.
 
-use super::{change, check_category, dispatch, optional, read_back, tag_set, trimmed};
+use super::{
+    IN_BOTH, IN_CATALOG, change, check_category, dispatch, optional, read_back_when_in, tag_set,
+    trimmed,
+};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::enums::Transport;
@@ -11,7 +14,6 @@ use crate::graphql::session::Session;
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use domain::id::ServerId;
 use domain::server::{RegisterServer, ServerCommand, ServerProfile};
-use projections::catalog;
 
 /// A server to register.
 #[derive(Debug, InputObject)]
@@ -90,9 +92,14 @@ struct ServerPayload {
 }
 
 impl ServerPayload {
-    async fn of(session: &Session, id: ServerId, sequence: Sequence) -> Result<Self, ApiError> {
+    async fn of(
+        session: &Session,
+        id: ServerId,
+        shown_in: &[&'static str],
+        sequence: Sequence,
+    ) -> Result<Self, ApiError> {
         let key = ServerKey(id);
-        let (server, notice) = read_back(session, catalog::NAME, sequence, key).await?;
+        let (server, notice) = read_back_when_in(session, shown_in, sequence, key).await?;
         Ok(Self {
             server: server.map(Server),
             sequence,
@@ -134,7 +141,10 @@ impl ServerMutations {
         };
         let command = ServerCommand::Register(RegisterServer { slug, profile });
         let sequence = send(session, &id, command, command_id).await?;
-        ServerPayload::of(session, id, sequence).await.map(Some)
+        // It has no tools yet.
+        ServerPayload::of(session, id, IN_CATALOG, sequence)
+            .await
+            .map(Some)
     }
 
     /// Changes what is said of a server, field by field.
@@ -162,7 +172,9 @@ impl ServerMutations {
         describe(&mut profile, input);
         check_category(session, category.as_deref(), profile.category.as_deref()).await?;
         let sequence = send(session, &id, ServerCommand::Describe(profile), command_id).await?;
-        ServerPayload::of(session, id, sequence).await.map(Some)
+        ServerPayload::of(session, id, IN_BOTH, sequence)
+            .await
+            .map(Some)
     }
 
     /// Takes a server and its tools out of use. `restoreServer` takes it back.
@@ -182,7 +194,9 @@ impl ServerMutations {
             reason: trimmed(&input.reason),
         };
         let sequence = send(session, &id, command, command_id).await?;
-        ServerPayload::of(session, id, sequence).await.map(Some)
+        ServerPayload::of(session, id, IN_BOTH, sequence)
+            .await
+            .map(Some)
     }
 
     /// Takes a retired server into use again, and with it the tools that went out of use with it. A tool that
@@ -200,7 +214,9 @@ impl ServerMutations {
         let resource = Resource::server().named(id.as_str());
         session.authorize(Action::RestoreServer, &resource)?;
         let sequence = send(session, &id, ServerCommand::Restore, command_id).await?;
-        ServerPayload::of(session, id, sequence).await.map(Some)
+        ServerPayload::of(session, id, IN_BOTH, sequence)
+            .await
+            .map(Some)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Changes of tools.
 
 use super::{
-    change, check_category, check_server, dispatch, optional, read_back, tag_set, trimmed,
+    IN_BOTH, IN_CATALOG, change, check_category, check_server, dispatch, optional,
+    read_back_when_in, tag_set, trimmed,
 };
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
@@ -11,9 +12,11 @@ use crate::graphql::scalars::{Sequence, UuidScalar};
 use crate::graphql::session::Session;
 use crate::graphql::tool::Tool;
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+use domain::Rejection;
 use domain::id::{ServerId, ToolId};
-use domain::tool::{PublishToolVersion, RegisterTool, ToolCommand, ToolDefinition, ToolProfile};
-use projections::catalog;
+use domain::tool::{
+    PublishToolVersion, RegisterTool, ToolCommand, ToolDefinition, ToolError, ToolProfile,
+};
 use semver::Version;
 use serde_json::Value;
 
@@ -111,10 +114,11 @@ impl ToolPayload {
     pub(super) async fn of(
         session: &Session,
         id: ToolId,
+        shown_in: &[&'static str],
         sequence: Sequence,
     ) -> Result<Self, ApiError> {
         let key = ToolKey(id);
-        let (tool, notice) = read_back(session, catalog::NAME, sequence, key).await?;
+        let (tool, notice) = read_back_when_in(session, shown_in, sequence, key).await?;
         Ok(Self {
             tool: tool.map(Tool),
             sequence,
@@ -155,6 +159,7 @@ impl ToolMutations {
             visibility,
             &Resource::any(ResourceKind::Tool),
         )?;
+        let shown_in = shown_in(visibility);
         let profile = ToolProfile {
             title: optional(input.title),
             category,
@@ -177,7 +182,9 @@ impl ToolMutations {
         };
         let command = ToolCommand::Register(Box::new(register));
         let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, sequence).await.map(Some)
+        ToolPayload::of(session, id, shown_in, sequence)
+            .await
+            .map(Some)
     }
 
     /// Changes what is said around a tool, field by field. What a model reads is changed by publishing
@@ -209,7 +216,10 @@ impl ToolMutations {
             profile.visibility = visibility;
         }
         let sequence = send(session, &id, ToolCommand::Describe(profile), command_id).await?;
-        ToolPayload::of(session, id, sequence).await.map(Some)
+        // It may have hidden the tool, the first time that it was sent if not this time.
+        ToolPayload::of(session, id, IN_BOTH, sequence)
+            .await
+            .map(Some)
     }
 
     /// Publishes a definition of a tool under a number of its own, which never changes afterwards.
@@ -222,7 +232,7 @@ impl ToolMutations {
         >,
     ) -> Result<Option<ToolPayload>, ApiError> {
         let session = Session::of(ctx);
-        let (id, _) = existing(
+        let (id, profile) = existing(
             session,
             Action::PublishToolVersion,
             &input.server,
@@ -245,7 +255,9 @@ impl ToolMutations {
         };
         let command = ToolCommand::PublishVersion(Box::new(publish));
         let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, sequence).await.map(Some)
+        ToolPayload::of(session, id, shown_in(profile.visibility), sequence)
+            .await
+            .map(Some)
     }
 
     /// Takes a tool out of use. `restoreTool` takes it back.
@@ -258,12 +270,23 @@ impl ToolMutations {
         >,
     ) -> Result<Option<ToolPayload>, ApiError> {
         let session = Session::of(ctx);
-        let (id, _) = existing(session, Action::RetireTool, &input.server, &input.name).await?;
+        let (id, profile) =
+            existing(session, Action::RetireTool, &input.server, &input.name).await?;
         let command = ToolCommand::Retire {
             reason: trimmed(&input.reason),
         };
         let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, sequence).await.map(Some)
+        ToolPayload::of(session, id, shown_in(profile.visibility), sequence)
+            .await
+            .map(Some)
+    }
+}
+
+/// The read models that show a tool: other tenants read a public one in the marketplace.
+pub(super) fn shown_in(visibility: domain::tool::Visibility) -> &'static [&'static str] {
+    match visibility {
+        domain::tool::Visibility::Public => IN_BOTH,
+        domain::tool::Visibility::Private | domain::tool::Visibility::Tenant => IN_CATALOG,
     }
 }
 
@@ -313,9 +336,74 @@ pub(super) async fn send(
     dispatch::<domain::tool::Tool>(session, id.as_str(), command, command_id).await
 }
 
-pub(in crate::graphql) fn version(text: &str) -> Result<Version, ApiError> {
-    Version::parse(text.trim()).map_err(|error| ApiError::Rejected {
-        code: "INVALID_VERSION",
-        message: format!("`version` is not a semantic version such as 1.2.0: {error}"),
+pub(super) fn version(text: &str) -> Result<Version, ApiError> {
+    version_of("version", text)
+}
+
+/// The version that an argument names.
+pub(in crate::graphql) fn version_of(argument: &str, text: &str) -> Result<Version, ApiError> {
+    let text = text.trim();
+    Version::parse(text).map_err(|error| {
+        if counts_too_high(text) {
+            let refused = ToolError::VersionNumberTooLarge;
+            return ApiError::Rejected {
+                code: refused.code(),
+                message: format!("`{argument}`: {refused}"),
+            };
+        }
+        ApiError::Rejected {
+            code: "INVALID_VERSION",
+            message: format!("`{argument}` is not a semantic version such as 1.2.0: {error}"),
+        }
     })
+}
+
+/// Whether a text is a semantic version, but for numbers that nobody reads any more.
+fn counts_too_high(text: &str) -> bool {
+    let (numbers, rest) = text.split_at(text.find(['-', '+']).unwrap_or(text.len()));
+    let is_number = |number: &str| {
+        let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        digits && (number == "0" || !number.starts_with('0'))
+    };
+    numbers.split('.').count() == 3
+        && numbers.split('.').all(is_number)
+        && numbers
+            .split('.')
+            .any(|number| number.parse::<u64>().is_err())
+        && Version::parse(&format!("0.0.0{rest}")).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_whose_numbers_are_too_large_is_told_from_one_that_is_none() {
+        let code = |text: &str| version(text).map_err(|error| error.code());
+        assert_eq!(code(" 1.2.0 "), Ok(Version::new(1, 2, 0)));
+        for large in [
+            "99999999999999999999.0.0",
+            "1.99999999999999999999.0-rc.1",
+            "0.0.99999999999999999999+b",
+        ] {
+            assert_eq!(code(large), Err("VERSION_NUMBER_TOO_LARGE"), "{large}");
+        }
+        for none in [
+            "one",
+            "1.2",
+            "099999999999999999999.0.0",
+            "99999999999999999999.0",
+            "99999999999999999999.0.0.0",
+            "99999999999999999999.0.0-",
+            "x.99999999999999999999.0",
+        ] {
+            assert_eq!(code(none), Err("INVALID_VERSION"), "{none}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_version_is_told_with_the_name_of_its_argument() {
+        let refused = version_of("from", "x").unwrap_err().to_string();
+        assert!(refused.starts_with("`from` is not"), "{refused}");
+    }
 }

@@ -2,8 +2,8 @@
 
 use super::principal::keep_an_owner;
 use super::review::{check_moderator, is_own};
-use super::tool::may_be_seen;
-use super::{check_category, check_server, read_back};
+use super::tool::{may_be_seen, shown_in};
+use super::{IN_BOTH, check_category, check_server, read_back, read_back_when_in};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::loaders::{OwnTenant, PrincipalKey, ServerKey, ToolKey};
@@ -27,7 +27,7 @@ use domain::taxonomy::Taxonomy;
 use domain::tenant::{Tenant, TenantCommand};
 use domain::tool::{Tool, ToolCommand};
 use domain::undo::{Undo, Undoing};
-use projections::{access, archive, catalog, marketplace, reviews, taxonomy as categories};
+use projections::{Moment, access, archive, marketplace, reviews, taxonomy as categories};
 use uuid::Uuid;
 
 /// What an undo did.
@@ -94,7 +94,10 @@ async fn find(session: &Session, commit: &ID) -> Result<Commit, ApiError> {
 }
 
 async fn position_of(session: &Session, commit: &ID) -> Result<u64, ApiError> {
-    let id = Uuid::try_parse(commit).map_err(|_| ApiError::NotFound)?;
+    let id = Uuid::try_parse(commit).map_err(|_| ApiError::Invalid {
+        code: "INVALID_ARGUMENT",
+        message: "`commit` is the `sequence` of a commit or its id, a UUID".to_owned(),
+    })?;
     let head = session.state.log.head().await?;
     let positions = &session.state.positions;
     positions.wait_for(archive::NAME, head, WAIT).await?;
@@ -166,7 +169,8 @@ async fn principal(
     };
     let (event, sequence) = undo::<Principal>(session, commit, command_id).await?;
     let (found, notice) = read_back(session, access::NAME, sequence, PrincipalKey(id)).await?;
-    let node = found.map(|found| Node::Principal(crate::graphql::principal::Principal(found)));
+    let shown = |found| crate::graphql::principal::Principal(found, Moment::Now);
+    let node = found.map(|found| Node::Principal(shown(found)));
     Ok(UndoPayload {
         event,
         node,
@@ -198,7 +202,7 @@ async fn server(
         check_category(session, now.category.as_deref(), category).await?;
     }
     let (event, sequence) = undo::<Server>(session, commit, command_id).await?;
-    let (found, notice) = read_back(session, catalog::NAME, sequence, ServerKey(id)).await?;
+    let (found, notice) = read_back_when_in(session, IN_BOTH, sequence, ServerKey(id)).await?;
     let node = found.map(|server| Node::Server(crate::graphql::server::Server(server)));
     Ok(UndoPayload {
         event,
@@ -244,6 +248,7 @@ async fn tool(
         check_server(session, &server_id, server).await?;
     }
 
+    let mut shown_in = shown_in(profile.visibility);
     if let ToolCommand::Describe(then) = &plan.command {
         may_be_seen(
             session,
@@ -251,9 +256,10 @@ async fn tool(
             then.visibility,
             &resource,
         )?;
+        shown_in = IN_BOTH;
     }
     let (event, sequence) = undo::<Tool>(session, commit, command_id).await?;
-    let (found, notice) = read_back(session, catalog::NAME, sequence, ToolKey(id)).await?;
+    let (found, notice) = read_back_when_in(session, shown_in, sequence, ToolKey(id)).await?;
     let node = found.map(|tool| Node::Tool(crate::graphql::tool::Tool(tool)));
     Ok(UndoPayload {
         event,

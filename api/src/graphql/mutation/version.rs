@@ -1,13 +1,12 @@
 //! Changes of what versions of a tool are called and whether they should be used.
 
-use super::tool::{ToolPayload, existing, send, version};
+use super::tool::{ToolPayload, existing, send, shown_in, version};
 use super::{check_server, optional, trimmed};
 use crate::authz::Action;
 use crate::error::ApiError;
-use crate::graphql::scalars::UuidScalar;
+use crate::graphql::scalars::{Day, UuidScalar};
 use crate::graphql::session::Session;
 use async_graphql::{Context, InputObject, Object};
-use chrono::NaiveDate;
 use domain::Rejection;
 use domain::id::ServerId;
 use domain::tool::{Alias, Deprecation, ToolCommand};
@@ -51,7 +50,7 @@ struct DeprecateToolInput {
     /// What to use instead: `server/name` or `server/name@reference`.
     successor: Option<String>,
     /// The first day, in UTC, on which it is no longer to be used.
-    sunset: Option<NaiveDate>,
+    sunset: Option<Day>,
 }
 
 /// A warning to take back.
@@ -174,7 +173,7 @@ impl VersionMutations {
                 deprecation: Deprecation {
                     message: trimmed(&input.message),
                     successor: optional(input.successor),
-                    sunset: input.sunset,
+                    sunset: input.sunset.map(|Day(day)| day),
                 },
             })
         };
@@ -247,13 +246,15 @@ impl VersionMutations {
     ) -> Result<Option<ToolPayload>, ApiError> {
         let session = Session::of(ctx);
         let (action, server, name) = (Action::RestoreTool, &input.server, &input.name);
-        let (id, _) = existing(session, action, server, name).await?;
+        let (id, profile) = existing(session, action, server, name).await?;
         let slug = input.server.trim();
         let server_id = ServerId::derive(&session.caller.tenant, slug);
         check_server(session, &server_id, slug).await?;
         let command = ToolCommand::Restore;
         let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, sequence).await.map(Some)
+        ToolPayload::of(session, id, shown_in(profile.visibility), sequence)
+            .await
+            .map(Some)
     }
 }
 
@@ -267,9 +268,11 @@ async fn change_tool(
     command_id: Option<UuidScalar>,
 ) -> Result<Option<ToolPayload>, ApiError> {
     let session = Session::of(ctx);
-    let (id, _) = existing(session, action, server, name).await?;
+    let (id, profile) = existing(session, action, server, name).await?;
     let sequence = send(session, &id, command()?, command_id).await?;
-    ToolPayload::of(session, id, sequence).await.map(Some)
+    ToolPayload::of(session, id, shown_in(profile.visibility), sequence)
+        .await
+        .map(Some)
 }
 
 fn alias(name: &str) -> Result<Alias, ApiError> {

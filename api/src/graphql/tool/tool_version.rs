@@ -155,7 +155,10 @@ impl Loader<VersionsOf> for Loaders {
         for ((first, after), tools) in parts {
             let after = after.clone();
             let part = PageRequest { first, after };
-            let found = catalog::version_pages(&mut reads, &tools, &part).await?;
+            let mut found = catalog::version_pages(&mut reads, &tools, &part).await?;
+            let versions = found.values_mut().flat_map(|page| &mut page.items);
+            let told = versions.filter_map(|version| version.node.mark.deprecation.as_mut());
+            catalog::keep_visible(&mut reads, &self.visibilities, told.collect()).await?;
             pages.extend(found.into_iter().map(|(tool, page)| {
                 let after = part.after.clone();
                 let key = VersionsOf { tool, first, after };

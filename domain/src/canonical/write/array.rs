@@ -23,7 +23,7 @@ impl Array<'_> {
 
     pub(super) fn finish(self) {
         let end: &[u8] = if self.wrapped { b"]}" } else { b"]" };
-        self.writer.out.extend_from_slice(end);
+        self.writer.close(end);
     }
 }
 

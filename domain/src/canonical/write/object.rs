@@ -48,7 +48,7 @@ impl Object<'_> {
 
     fn finish(self) -> Result<(), Error> {
         self.writer.sort(self.first, self.begin)?;
-        self.writer.out.push(b'}');
+        self.writer.close(b"}");
         Ok(())
     }
 }
@@ -105,7 +105,7 @@ impl SerializeStructVariant for Object<'_> {
 
     fn end(self) -> Result<(), Error> {
         self.writer.sort(self.first, self.begin)?;
-        self.writer.out.extend_from_slice(b"}}");
+        self.writer.close(b"}}");
         Ok(())
     }
 }

@@ -66,7 +66,7 @@ impl<'a> Serializer for &'a mut Writer {
     }
 
     fn serialize_bytes(self, bytes: &[u8]) -> Result<(), Error> {
-        let mut array = self.array();
+        let mut array = self.array()?;
         bytes.iter().try_for_each(|byte| array.item(byte))?;
         array.finish();
         Ok(())
@@ -113,22 +113,22 @@ impl<'a> Serializer for &'a mut Writer {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        self.variant(variant);
+        self.variant(variant)?;
         value.serialize(&mut *self)?;
-        self.out.push(b'}');
+        self.close(b"}");
         Ok(())
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Array<'a>, Error> {
-        Ok(self.array())
+        self.array()
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Array<'a>, Error> {
-        Ok(self.array())
+        self.array()
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Array<'a>, Error> {
-        Ok(self.array())
+        self.array()
     }
 
     fn serialize_tuple_variant(
@@ -138,8 +138,8 @@ impl<'a> Serializer for &'a mut Writer {
         variant: &'static str,
         _: usize,
     ) -> Result<Array<'a>, Error> {
-        self.variant(variant);
-        let array = self.array();
+        self.variant(variant)?;
+        let array = self.array()?;
         Ok(Array {
             wrapped: true,
             ..array
@@ -147,14 +147,14 @@ impl<'a> Serializer for &'a mut Writer {
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Object<'a>, Error> {
-        Ok(self.object())
+        self.object()
     }
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Object<'a>, Error> {
         if name.starts_with(PRIVATE) {
             return Err(Error::custom("raw JSON is not known to be canonical"));
         }
-        Ok(self.object())
+        self.object()
     }
 
     fn serialize_struct_variant(
@@ -164,7 +164,7 @@ impl<'a> Serializer for &'a mut Writer {
         variant: &'static str,
         _: usize,
     ) -> Result<Object<'a>, Error> {
-        self.variant(variant);
-        Ok(self.object())
+        self.variant(variant)?;
+        self.object()
     }
 }

@@ -1,0 +1,55 @@
+//! Which successors of what is deprecated a caller is told: those that it may see itself.
+
+use super::queries::names;
+use super::rows::Tool;
+use crate::error::QueryError;
+use crate::store::TenantConnection;
+use domain::id::ToolId;
+use domain::tool::reference::ToolReference;
+use domain::tool::{Deprecation, Visibility};
+
+/// A successor that the caller may not see is not told; message and sunset stay. As with all that is looked back
+/// at, today's visibility decides. Nothing is asked for those who see everything.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn keep_visible(
+    connection: &mut TenantConnection,
+    visibilities: &[Visibility],
+    told: Vec<&mut Deprecation>,
+) -> Result<(), QueryError> {
+    if Visibility::ALL.iter().all(|any| visibilities.contains(any)) {
+        return Ok(());
+    }
+    let tenant = connection.tenant().clone();
+    let successor = |told: &Deprecation| {
+        let named: ToolReference = told.successor.as_deref()?.parse().ok()?;
+        Some(ToolId::derive(&tenant, &named.server, &named.name))
+    };
+    let ids: Vec<ToolId> = told.iter().filter_map(|told| successor(told)).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = ids.iter().map(ToolId::as_str).collect();
+    let statement = "SELECT tool_id FROM catalog.tools
+                     WHERE tool_id = ANY ($1) AND visibility = ANY ($2)";
+    let visible: Vec<String> = sqlx::query_scalar(statement)
+        .bind(ids)
+        .bind(names(visibilities))
+        .fetch_all(&mut **connection)
+        .await?;
+    for told in told {
+        let is_visible = |id: ToolId| visible.iter().any(|one| one == id.as_str());
+        if !successor(told).is_some_and(is_visible) {
+            told.successor = None;
+        }
+    }
+    Ok(())
+}
+
+/// What is said of a tool, and of its versions.
+pub(super) fn told(tool: &mut Tool) -> impl Iterator<Item = &mut Deprecation> {
+    let marks = tool.version_marks.values_mut();
+    let of_versions = marks.filter_map(|mark| mark.deprecation.as_mut());
+    tool.deprecation.iter_mut().chain(of_versions)
+}
