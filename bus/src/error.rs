@@ -62,7 +62,9 @@ pub enum BusError {
     #[error("the commit is larger than one NATS message may be")]
     TooLarge,
     /// The commit has no canonical form, or nests deeper than its readers follow.
-    #[error("the commit has no canonical JSON form that its readers can read: a number that is not finite, or values nested too deep")]
+    #[error(
+        "the commit has no canonical JSON form that its readers can read: a number that is not finite, or values nested too deep"
+    )]
     NotCanonical(#[source] domain::envelope::NotACommit),
 }
 
