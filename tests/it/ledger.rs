@@ -1,5 +1,6 @@
 //! The ledger: tree heads, proofs, exports that others verify, and restoring a lost log.
 
+mod accepted_loss;
 mod drill;
 mod proofs;
 mod restore;
