@@ -62,10 +62,22 @@ async fn auditor(installation: &Installation) -> Client {
         .await
 }
 
-/// Has the log as it is signed, as an auditor does.
+/// Has the log as it is signed, as an auditor does: again, as the answer says, while the signer of a process that
+/// has only just begun does not lead yet.
 async fn sign(installation: &Installation) -> SignedHead {
-    let answer = auditor(installation).await.data(SIGN, json!({})).await;
-    SignedHead::parse(answer["signTreeHead"]["note"].as_str().unwrap()).unwrap()
+    let auditor = auditor(installation).await;
+    let begun = std::time::Instant::now();
+    loop {
+        let (_, answer) = auditor.graphql(SIGN, json!({})).await;
+        if let Some(note) = answer["data"]["signTreeHead"]["note"].as_str() {
+            return SignedHead::parse(note).unwrap();
+        }
+        let code = &answer["errors"][0]["extensions"]["code"];
+        assert!(
+            code == "UNAVAILABLE" && begun.elapsed() < PATIENCE,
+            "{answer:#}"
+        );
+    }
 }
 
 /// An export, and the public keys beside it.
