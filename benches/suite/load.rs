@@ -18,7 +18,7 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     let dispatcher = Dispatcher::new(log_of(&config).await?);
     let id: String = ServerId::derive(&tenant, "long").into();
     let mut written = 0;
-    for commits in [1, 10, 16, 17, 100, settings.size(1_000, 200)] {
+    for commits in [1, 4, 5, 10, 100, settings.size(1_000, 200)] {
         while written < commits {
             dispatch::<Server>(&dispatcher, &tenant, &id, command(written)).await?;
             written += 1;

@@ -42,19 +42,28 @@ impl Installation {
     /// # Errors
     /// When there is none, or it cannot be used.
     pub fn config(&self) -> anyhow::Result<Config> {
-        let kept = up::config_file(&self.data_dir);
-        let file = match &self.config {
-            Some(file) => Some(file.as_path()),
-            None if kept.is_file() => Some(kept.as_path()),
-            None => None,
-        };
+        let file = self.file();
         if file.is_none() && std::env::var_os("METAMCP__NATS__URL").is_none() {
             anyhow::bail!(
                 "there is no installation at {}: start one with `metamcp up`, or name one with --config",
                 self.data_dir.display()
             );
         }
-        Ok(Config::load(file)?)
+        Ok(Config::load(file.as_deref())?)
+    }
+
+    /// Reads the configuration; that of a new installation where there is none yet. For who starts its private
+    /// servers himself.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn config_or_new(&self) -> anyhow::Result<Config> {
+        Ok(Config::load(self.file().as_deref())?)
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        let kept = || Some(up::config_file(&self.data_dir)).filter(|file| file.is_file());
+        self.config.clone().or_else(kept)
     }
 }
 

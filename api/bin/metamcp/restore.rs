@@ -58,7 +58,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let mut config = args.installation.config()?;
+    let mut config = match args.private_servers {
+        true => args.installation.config_or_new()?,
+        false => args.installation.config()?,
+    };
     let private = match args.private_servers {
         true => {
             let dir = DataDir::open(args.installation.data_dir())?;

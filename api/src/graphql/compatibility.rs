@@ -6,6 +6,7 @@
 
 use super::scalars::Sequence;
 use super::session::Session;
+use super::version;
 use crate::error::ApiError;
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use bus::DispatchError;
@@ -158,7 +159,7 @@ impl CompatibilityQueries {
         let known = Known::of(session, &server, &tool, min_sequence).await?;
         let from = from.map(|from| known.named("from", &from)).transpose()?;
         let number = version.as_deref();
-        let number = number.map(|number| super::mutation::version_of("version", number));
+        let number = number.map(|number| version::parsed("version", number));
         let number = number.transpose()?;
         let proposed = ToolDefinition {
             description: proposed.description.trim().to_owned(),
@@ -210,7 +211,7 @@ impl Known {
 
     /// The published version that an argument names.
     fn named(&self, argument: &str, text: &str) -> Result<&Version, ApiError> {
-        let wanted = super::mutation::version_of(argument, text)?;
+        let wanted = version::parsed(argument, text)?;
         let found = numbered(self.numbers(), &wanted);
         found.ok_or_else(|| ApiError::Rejected {
             code: "VERSION_NOT_FOUND",

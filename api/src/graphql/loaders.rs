@@ -8,7 +8,7 @@ use domain::id::{PrincipalId, PublisherId, ServerId, TenantId, ToolId};
 use domain::tool::Visibility;
 use projections::archive::history::{HistoryEntry, HistoryRange, histories};
 use projections::{
-    Moment, Page, QueryError, ReadPool, TenantConnection, access, catalog, publishers,
+    Moment, Page, PageRequest, QueryError, ReadPool, TenantConnection, access, catalog, publishers,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -28,6 +28,21 @@ impl Loaders {
     pub(super) async fn reads(&self) -> Result<TenantConnection, QueryError> {
         Ok(self.reads.tenant(&self.tenant).await?.at(self.moment))
     }
+}
+
+/// Tools of which the same part of a list is asked for, with that part: one statement each.
+pub(super) fn by_part<'a>(
+    asked: impl Iterator<Item = (&'a ToolId, usize, &'a Option<String>)>,
+) -> Vec<(Vec<ToolId>, PageRequest)> {
+    let mut parts: HashMap<(usize, &Option<String>), Vec<ToolId>> = HashMap::new();
+    for (tool, first, after) in asked {
+        parts.entry((first, after)).or_default().push(tool.clone());
+    }
+    let part = |((first, after), tools): ((usize, &Option<String>), Vec<ToolId>)| {
+        let after = after.clone();
+        (tools, PageRequest { first, after })
+    };
+    parts.into_iter().map(part).collect()
 }
 
 /// A server by id.

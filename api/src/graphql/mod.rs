@@ -8,7 +8,7 @@
 //! 1. [`schema`], [`query`] and [`mutation`]: the roots. The committed `api/schema.graphql` shows it all.
 //! 2. [`server`], [`tool`], [`principal`], [`publisher`], [`tenant`], [`search`], [`recommend`], [`registry`], [`ledger`], [`node`], [`grant`],
 //!    [`taxonomy`], [`review`], [`rating`], [`facets`],
-//!    [`access_at`], [`actor`], [`policy`], [`compatibility`]: one file for each type, with its entries. [`as_of`]: the moment that an entry looks at.
+//!    [`access_at`], [`actor`], [`policy`], [`definition`], [`compatibility`]: one file for each type, with its entries. [`as_of`]: the moment that an entry looks at.
 //!    [`marketplace`]: what other tenants offer, and who has installed it. [`connection`] makes pages, [`loaders`] gathers what nested fields need.
 //! 3. [`event`], [`history`] and [`audit`]: what has happened; [`live`]: the same as it happens, over WebSocket.
 //! 4. [`handler`], [`documents`], [`limits`], [`error`] and [`nulls`]: what a request passes on its way in and out; [`session`]: what
@@ -20,6 +20,7 @@ mod as_of;
 mod audit;
 mod compatibility;
 mod connection;
+mod definition;
 mod documents;
 mod enums;
 mod error;

@@ -9,11 +9,14 @@ use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::resolution::{Rules, malformed, resolve, resolve_installed};
 use async_graphql::{Context, Object, SimpleObject};
+use domain::Rejection;
 use domain::id::ToolId;
 use domain::installation::ForeignReference;
+use domain::tool::ToolError;
 use domain::tool::reference::ToolReference;
 use projections::catalog::{self, Status};
 use projections::marketplace;
+use semver::Version;
 use std::collections::BTreeMap;
 
 /// The warning that a tool or a version is on its way out.
@@ -50,7 +53,7 @@ pub(super) struct Alias {
 /// All aliases of a tool, `latest` first, which stands at the current version.
 pub(super) fn aliases(
     current: String,
-    moved: &BTreeMap<domain::tool::Alias, semver::Version>,
+    moved: &BTreeMap<domain::tool::Alias, Version>,
 ) -> Vec<Alias> {
     let latest = Alias {
         name: domain::tool::Alias::LATEST.to_owned(),
@@ -60,12 +63,45 @@ pub(super) fn aliases(
 }
 
 /// The aliases that people move.
-pub(super) fn moved(aliases: &BTreeMap<domain::tool::Alias, semver::Version>) -> Vec<Alias> {
-    let alias = |(alias, version): (&domain::tool::Alias, &semver::Version)| Alias {
+pub(super) fn moved(aliases: &BTreeMap<domain::tool::Alias, Version>) -> Vec<Alias> {
+    let alias = |(alias, version): (&domain::tool::Alias, &Version)| Alias {
         name: alias.to_string(),
         version: version.to_string(),
     };
     aliases.iter().map(alias).collect()
+}
+
+/// The version that an argument names.
+pub(super) fn parsed(argument: &str, text: &str) -> Result<Version, ApiError> {
+    let text = text.trim();
+    Version::parse(text).map_err(|error| {
+        if counts_too_high(text) {
+            let refused = ToolError::VersionNumberTooLarge;
+            return ApiError::Rejected {
+                code: refused.code(),
+                message: format!("`{argument}`: {refused}"),
+            };
+        }
+        ApiError::Rejected {
+            code: "INVALID_VERSION",
+            message: format!("`{argument}` is not a semantic version such as 1.2.0: {error}"),
+        }
+    })
+}
+
+/// Whether a text is a semantic version, but for numbers that nobody reads any more.
+fn counts_too_high(text: &str) -> bool {
+    let (numbers, rest) = text.split_at(text.find(['-', '+']).unwrap_or(text.len()));
+    let is_number = |number: &str| {
+        let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        digits && (number == "0" || !number.starts_with('0'))
+    };
+    numbers.split('.').count() == 3
+        && numbers.split('.').all(is_number)
+        && numbers
+            .split('.')
+            .any(|number| number.parse::<u64>().is_err())
+        && Version::parse(&format!("0.0.0{rest}")).is_ok()
 }
 
 /// What a reference leads to.
@@ -170,4 +206,39 @@ async fn installed(
         warnings: found.warnings,
         listing: Some(Listing(found.listing)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_whose_numbers_are_too_large_is_told_from_one_that_is_none() {
+        let code = |text: &str| parsed("version", text).map_err(|error| error.code());
+        assert_eq!(code(" 1.2.0 "), Ok(Version::new(1, 2, 0)));
+        for large in [
+            "99999999999999999999.0.0",
+            "1.99999999999999999999.0-rc.1",
+            "0.0.99999999999999999999+b",
+        ] {
+            assert_eq!(code(large), Err("VERSION_NUMBER_TOO_LARGE"), "{large}");
+        }
+        for none in [
+            "one",
+            "1.2",
+            "099999999999999999999.0.0",
+            "99999999999999999999.0",
+            "99999999999999999999.0.0.0",
+            "99999999999999999999.0.0-",
+            "x.99999999999999999999.0",
+        ] {
+            assert_eq!(code(none), Err("INVALID_VERSION"), "{none}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_version_is_told_with_the_name_of_its_argument() {
+        let refused = parsed("from", "x").unwrap_err().to_string();
+        assert!(refused.starts_with("`from` is not"), "{refused}");
+    }
 }

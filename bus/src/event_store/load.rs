@@ -16,7 +16,7 @@ use std::collections::HashMap;
 const READ: &str = "read an aggregate";
 
 /// So many commits are read with a get each. To set up a consumer takes about as long; from there on it is faster.
-const FEW: u64 = 16;
+const FEW: u64 = 4;
 
 impl<A: AggregateRoot> JetStreamEventStore<A> {
     /// Folds an aggregate; an empty one when it has no commit.

@@ -58,6 +58,42 @@ async fn nats_is_lost_and_everything_comes_back() {
     assert!(again.ended().await.success());
 }
 
+#[tokio::test]
+async fn an_export_and_the_keys_make_the_same_log_on_a_new_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("old");
+    let first = up(&old, free_port(), &[]).await;
+    let head = printed(&old, &["audit", "head", "--sign"]).await;
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (log, key) = (file("log.jsonl"), file("ledger.pub"));
+    std::fs::write(&log, printed(&old, &["audit", "export"]).await).unwrap();
+    std::fs::write(&key, printed(&old, &["audit", "keys"]).await).unwrap();
+    stop(first).await;
+
+    let new = folder.path().join("new");
+    let restore = [
+        "restore",
+        "--from",
+        &log,
+        "--key",
+        &key,
+        "--private-servers",
+    ];
+    let restored = printed(&new, &restore).await;
+    assert!(
+        restored.starts_with("before  0 commits")
+            && restored.contains("are those that were signed"),
+        "{restored}"
+    );
+    for kept in std::fs::read_dir(old.join("ledger-keys")).unwrap() {
+        let kept = kept.unwrap();
+        std::fs::copy(kept.path(), new.join("ledger-keys").join(kept.file_name())).unwrap();
+    }
+    let second = up(&new, free_port(), &[]).await;
+    assert_eq!(printed(&new, &["audit", "head", "--sign"]).await, head);
+    stop(second).await;
+}
+
 /// What a rebuild finds in each table, live and rebuilt.
 async fn checksums(data: &Path) -> Vec<String> {
     let printed = printed(data, &["rebuild", "--check"]).await;

@@ -1,17 +1,16 @@
-//! A version of a listing: what was said of it since it was published, and the definition for whom asks.
+//! A version of a listing, and what was said of it since it was published.
 
-use super::loaders::{ListedDefinitionOf, ListedVersionsOf};
+use super::loaders::ListedVersionsOf;
 use crate::error::ApiError;
 use crate::graphql::connection::{PageOf, connection, page_request};
+use crate::graphql::definition::{Defined, ListedDefinitionOf};
 use crate::graphql::session::Session;
 use crate::graphql::version::Deprecation;
+use async_graphql::Object;
 use async_graphql::connection::EmptyFields;
-use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
 use domain::id::ToolId;
-use domain::tool::ToolDefinition;
 use projections::{Page, marketplace};
-use serde_json::Value;
 use std::sync::Arc;
 
 /// One published version of a tool.
@@ -28,31 +27,10 @@ impl ListedVersion {
         self.version.tool_version.to_string()
     }
 
-    /// What the tool does, as a model reads it.
-    async fn description(&self, ctx: &Context<'_>) -> Result<String, ApiError> {
-        let definition = self.definition(Session::of(ctx)).await?;
-        Ok(definition.description.clone())
-    }
-
-    /// JSON Schema of the arguments; null when the source gave none.
-    async fn input_schema(&self, ctx: &Context<'_>) -> Option<Result<Value, ApiError>> {
-        let definition = self.definition(Session::of(ctx)).await;
-        let schema = definition.map(|definition| definition.input_schema.clone());
-        schema.transpose()
-    }
-
-    /// JSON Schema of the structured result, when the tool declares one.
-    async fn output_schema(&self, ctx: &Context<'_>) -> Option<Result<Value, ApiError>> {
-        let definition = self.definition(Session::of(ctx)).await;
-        let schema = definition.map(|definition| definition.output_schema.clone());
-        schema.transpose()
-    }
-
-    /// Hints about its behaviour, as its maker gives them (MCP specification, "ToolAnnotations").
-    async fn annotations(&self, ctx: &Context<'_>) -> Option<Result<Value, ApiError>> {
-        let definition = self.definition(Session::of(ctx)).await;
-        let hints = definition.map(|definition| definition.annotations.clone());
-        hints.transpose()
+    #[graphql(flatten)]
+    async fn defined(&self) -> Defined {
+        let (tool, version) = (self.tool.clone(), self.version.tool_version.clone());
+        Defined::Listed(ListedDefinitionOf(tool, version))
     }
 
     /// What identifies the definition: hex SHA-256 of the canonical JSON of name, description, schemas
@@ -80,15 +58,6 @@ impl ListedVersion {
     /// What those are told who use this version, when more is said of it than of the whole tool.
     async fn deprecation(&self) -> Option<Deprecation> {
         self.version.deprecation.as_ref().map(Deprecation::from)
-    }
-}
-
-impl ListedVersion {
-    /// A list has many versions and a definition is large: it is read when a field of it is asked for.
-    async fn definition(&self, session: &Session) -> Result<Arc<ToolDefinition>, ApiError> {
-        let key = ListedDefinitionOf(self.tool.clone(), self.version.tool_version.clone());
-        let found = session.loaders.load_one(key).await?;
-        found.ok_or(ApiError::NotFound)
     }
 }
 

@@ -1,16 +1,15 @@
 //! What nested fields of the marketplace need, gathered.
 
 use crate::error::ApiError;
-use crate::graphql::loaders::Loaders;
+use crate::graphql::loaders::{Loaders, by_part};
 use async_graphql::dataloader::Loader;
 use domain::id::{InstallationId, ToolId};
-use domain::tool::ToolDefinition;
+use projections::Page;
 use projections::marketplace::{
-    Dependent, Installation, ListedVersion, Listing, definitions, dependents_by_tool,
-    installations_by_id, listings_at, listings_by_id, version_pages,
+    Dependent, Installation, ListedVersion, Listing, dependents_by_tool, installations_by_id,
+    listings_at, listings_by_id, version_pages,
 };
 use projections::publishers::{self, VerifiedPublisher};
-use projections::{Page, PageRequest};
 use semver::Version;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,10 +33,6 @@ pub(super) struct ListedVersionsOf {
     pub(super) first: usize,
     pub(super) after: Option<String>,
 }
-
-/// The definition of a version of a listing.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct ListedDefinitionOf(pub(super) ToolId, pub(super) Version);
 
 /// An installation of the caller's tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -106,46 +101,18 @@ impl Loader<ListedVersionsOf> for Loaders {
         &self,
         keys: &[ListedVersionsOf],
     ) -> Result<HashMap<ListedVersionsOf, Self::Value>, ApiError> {
-        let mut parts: HashMap<(usize, &Option<String>), Vec<ToolId>> = HashMap::new();
-        for key in keys {
-            let part = parts.entry((key.first, &key.after)).or_default();
-            part.push(key.tool.clone());
-        }
         let mut reads = self.reads().await?;
         let mut pages = HashMap::with_capacity(keys.len());
-        for ((first, after), tools) in parts {
-            let after = after.clone();
-            let part = PageRequest { first, after };
+        let asked = keys.iter().map(|key| (&key.tool, key.first, &key.after));
+        for (tools, part) in by_part(asked) {
             let found = version_pages(&mut reads, &tools, &part).await?;
             pages.extend(found.into_iter().map(|(tool, page)| {
-                let after = part.after.clone();
+                let (first, after) = (part.first, part.after.clone());
                 let key = ListedVersionsOf { tool, first, after };
                 (key, Arc::new(page))
             }));
         }
         Ok(pages)
-    }
-}
-
-impl Loader<ListedDefinitionOf> for Loaders {
-    type Value = Arc<ToolDefinition>;
-    type Error = ApiError;
-
-    async fn load(
-        &self,
-        keys: &[ListedDefinitionOf],
-    ) -> Result<HashMap<ListedDefinitionOf, Self::Value>, ApiError> {
-        let wanted: Vec<_> = keys
-            .iter()
-            .map(|key| (key.0.clone(), key.1.clone()))
-            .collect();
-        let found = definitions(&mut self.reads().await?, &wanted).await?;
-        Ok(found
-            .into_iter()
-            .map(|((id, version), definition)| {
-                (ListedDefinitionOf(id, version), Arc::new(definition))
-            })
-            .collect())
     }
 }
 
@@ -175,19 +142,13 @@ impl Loader<DependentsOf> for Loaders {
         &self,
         keys: &[DependentsOf],
     ) -> Result<HashMap<DependentsOf, Self::Value>, ApiError> {
-        let mut parts: HashMap<(usize, &Option<String>), Vec<ToolId>> = HashMap::new();
-        for key in keys {
-            let part = parts.entry((key.first, &key.after)).or_default();
-            part.push(key.tool.clone());
-        }
         let mut reads = self.reads().await?;
         let mut pages = HashMap::with_capacity(keys.len());
-        for ((first, after), tools) in parts {
-            let after = after.clone();
-            let part = PageRequest { first, after };
+        let asked = keys.iter().map(|key| (&key.tool, key.first, &key.after));
+        for (tools, part) in by_part(asked) {
             let found = dependents_by_tool(&mut reads, &tools, &part).await?;
             pages.extend(found.into_iter().map(|(tool, page)| {
-                let after = part.after.clone();
+                let (first, after) = (part.first, part.after.clone());
                 let key = DependentsOf { tool, first, after };
                 (key, Arc::new(page))
             }));

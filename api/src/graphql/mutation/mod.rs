@@ -31,7 +31,6 @@ use self::server::ServerMutations;
 use self::taxonomy::{TaxonomyMutations, check_category};
 use self::tenant::TenantMutations;
 use self::tool::ToolMutations;
-pub(super) use self::tool::version_of;
 use self::undo::UndoMutations;
 use self::version::VersionMutations;
 use super::ledger::LedgerMutations;

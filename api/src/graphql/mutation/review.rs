@@ -10,6 +10,7 @@ use crate::graphql::node::NodeId;
 use crate::graphql::review::{Review, ReviewKey};
 use crate::graphql::scalars::{Sequence, UuidScalar};
 use crate::graphql::session::Session;
+use crate::graphql::version;
 use crate::resolution::{Rules, resolve, resolve_installed};
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use bus::DispatchError;
@@ -286,7 +287,9 @@ async fn version_of_installed(
 
 /// The version that an author names, or the latest.
 fn named(version: Option<&str>) -> Result<Reference, ApiError> {
-    let version = version.map(super::tool::version).transpose()?;
+    let version = version
+        .map(|text| version::parsed("version", text))
+        .transpose()?;
     Ok(version.map_or(Reference::Latest, Reference::Exact))
 }
 

@@ -11,13 +11,10 @@ use crate::graphql::loaders::ToolKey;
 use crate::graphql::scalars::{Sequence, UuidScalar};
 use crate::graphql::session::Session;
 use crate::graphql::tool::Tool;
+use crate::graphql::version;
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
-use domain::Rejection;
 use domain::id::{ServerId, ToolId};
-use domain::tool::{
-    PublishToolVersion, RegisterTool, ToolCommand, ToolDefinition, ToolError, ToolProfile,
-};
-use semver::Version;
+use domain::tool::{PublishToolVersion, RegisterTool, ToolCommand, ToolDefinition, ToolProfile};
 use serde_json::Value;
 
 /// A tool to register, with its first version.
@@ -148,7 +145,7 @@ impl ToolMutations {
         let tenant = &session.caller.tenant;
         let server_id = ServerId::derive(tenant, &server);
         let id = ToolId::derive(tenant, &server, &name);
-        let tool_version = version(&input.version)?;
+        let tool_version = version::parsed("version", &input.version)?;
         check_server(session, &server_id, &server).await?;
         let category = optional(input.category);
         check_category(session, None, category.as_deref()).await?;
@@ -239,7 +236,7 @@ impl ToolMutations {
             &input.name,
         )
         .await?;
-        let tool_version = version(&input.version)?;
+        let tool_version = version::parsed("version", &input.version)?;
         let server = trimmed(&input.server);
         let server_id = ServerId::derive(&session.caller.tenant, &server);
         check_server(session, &server_id, &server).await?;
@@ -334,76 +331,4 @@ pub(super) async fn send(
     command_id: Option<UuidScalar>,
 ) -> Result<Sequence, ApiError> {
     dispatch::<domain::tool::Tool>(session, id.as_str(), command, command_id).await
-}
-
-pub(super) fn version(text: &str) -> Result<Version, ApiError> {
-    version_of("version", text)
-}
-
-/// The version that an argument names.
-pub(in crate::graphql) fn version_of(argument: &str, text: &str) -> Result<Version, ApiError> {
-    let text = text.trim();
-    Version::parse(text).map_err(|error| {
-        if counts_too_high(text) {
-            let refused = ToolError::VersionNumberTooLarge;
-            return ApiError::Rejected {
-                code: refused.code(),
-                message: format!("`{argument}`: {refused}"),
-            };
-        }
-        ApiError::Rejected {
-            code: "INVALID_VERSION",
-            message: format!("`{argument}` is not a semantic version such as 1.2.0: {error}"),
-        }
-    })
-}
-
-/// Whether a text is a semantic version, but for numbers that nobody reads any more.
-fn counts_too_high(text: &str) -> bool {
-    let (numbers, rest) = text.split_at(text.find(['-', '+']).unwrap_or(text.len()));
-    let is_number = |number: &str| {
-        let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        digits && (number == "0" || !number.starts_with('0'))
-    };
-    numbers.split('.').count() == 3
-        && numbers.split('.').all(is_number)
-        && numbers
-            .split('.')
-            .any(|number| number.parse::<u64>().is_err())
-        && Version::parse(&format!("0.0.0{rest}")).is_ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_version_whose_numbers_are_too_large_is_told_from_one_that_is_none() {
-        let code = |text: &str| version(text).map_err(|error| error.code());
-        assert_eq!(code(" 1.2.0 "), Ok(Version::new(1, 2, 0)));
-        for large in [
-            "99999999999999999999.0.0",
-            "1.99999999999999999999.0-rc.1",
-            "0.0.99999999999999999999+b",
-        ] {
-            assert_eq!(code(large), Err("VERSION_NUMBER_TOO_LARGE"), "{large}");
-        }
-        for none in [
-            "one",
-            "1.2",
-            "099999999999999999999.0.0",
-            "99999999999999999999.0",
-            "99999999999999999999.0.0.0",
-            "99999999999999999999.0.0-",
-            "x.99999999999999999999.0",
-        ] {
-            assert_eq!(code(none), Err("INVALID_VERSION"), "{none}");
-        }
-    }
-
-    #[test]
-    fn a_text_that_is_no_version_is_told_with_the_name_of_its_argument() {
-        let refused = version_of("from", "x").unwrap_err().to_string();
-        assert!(refused.starts_with("`from` is not"), "{refused}");
-    }
 }

@@ -1,11 +1,12 @@
 //! Changes of what versions of a tool are called and whether they should be used.
 
-use super::tool::{ToolPayload, existing, send, shown_in, version};
+use super::tool::{ToolPayload, existing, send, shown_in};
 use super::{check_server, optional, trimmed};
 use crate::authz::Action;
 use crate::error::ApiError;
 use crate::graphql::scalars::{Day, UuidScalar};
 use crate::graphql::session::Session;
+use crate::graphql::version;
 use async_graphql::{Context, InputObject, Object};
 use domain::Rejection;
 use domain::id::ServerId;
@@ -116,7 +117,7 @@ impl VersionMutations {
         let change = || {
             Ok(ToolCommand::MoveAlias {
                 alias: alias(&input.alias)?,
-                to: version(&input.version)?,
+                to: version::parsed("version", &input.version)?,
             })
         };
         let tool = (input.server.as_str(), input.name.as_str());
@@ -210,7 +211,7 @@ impl VersionMutations {
     ) -> Result<Option<ToolPayload>, ApiError> {
         let change = || {
             Ok(ToolCommand::YankVersion {
-                tool_version: version(&input.version)?,
+                tool_version: version::parsed("version", &input.version)?,
                 reason: trimmed(&input.reason),
             })
         };
@@ -228,7 +229,7 @@ impl VersionMutations {
         >,
     ) -> Result<Option<ToolPayload>, ApiError> {
         let change = || {
-            let tool_version = version(&input.version)?;
+            let tool_version = version::parsed("version", &input.version)?;
             Ok(ToolCommand::UnyankVersion { tool_version })
         };
         let tool = (input.server.as_str(), input.name.as_str());
@@ -283,5 +284,6 @@ fn alias(name: &str) -> Result<Alias, ApiError> {
 }
 
 fn optional_version(text: Option<&str>) -> Result<Option<Version>, ApiError> {
-    text.map(version).transpose()
+    text.map(|text| version::parsed("version", text))
+        .transpose()
 }

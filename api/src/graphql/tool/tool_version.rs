@@ -1,19 +1,18 @@
-//! A version of a tool: what was said of it since it was published, and the definition for whom asks.
+//! A version of a tool, and what was said of it since it was published.
 
 use crate::error::ApiError;
 use crate::graphql::actor::Actor;
 use crate::graphql::connection::{PageOf, connection, page_request};
-use crate::graphql::loaders::Loaders;
+use crate::graphql::definition::{Defined, DefinitionOf};
+use crate::graphql::loaders::{Loaders, by_part};
 use crate::graphql::session::Session;
 use crate::graphql::version::Deprecation;
+use async_graphql::Object;
 use async_graphql::connection::EmptyFields;
 use async_graphql::dataloader::Loader;
-use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
 use domain::id::ToolId;
-use domain::tool::ToolDefinition;
-use projections::{Page, PageRequest, catalog};
-use serde_json::Value;
+use projections::{Page, catalog};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -28,31 +27,10 @@ impl ToolVersion {
         &self.0.tool_version
     }
 
-    /// What the tool does, as a model reads it.
-    async fn description(&self, ctx: &Context<'_>) -> Result<String, ApiError> {
-        let definition = self.definition(Session::of(ctx)).await?;
-        Ok(definition.description.clone())
-    }
-
-    /// JSON Schema of the arguments; null when the source gave none.
-    async fn input_schema(&self, ctx: &Context<'_>) -> Option<Result<Value, ApiError>> {
-        let definition = self.definition(Session::of(ctx)).await;
-        let schema = definition.map(|definition| definition.input_schema.clone());
-        schema.transpose()
-    }
-
-    /// JSON Schema of the structured result, when the tool declares one.
-    async fn output_schema(&self, ctx: &Context<'_>) -> Option<Result<Value, ApiError>> {
-        let definition = self.definition(Session::of(ctx)).await;
-        let schema = definition.map(|definition| definition.output_schema.clone());
-        schema.transpose()
-    }
-
-    /// Hints about its behaviour, as its maker gives them (MCP specification, "ToolAnnotations").
-    async fn annotations(&self, ctx: &Context<'_>) -> Option<Result<Value, ApiError>> {
-        let definition = self.definition(Session::of(ctx)).await;
-        let hints = definition.map(|definition| definition.annotations.clone());
-        hints.transpose()
+    #[graphql(flatten)]
+    async fn defined(&self) -> Defined {
+        let (tool, version) = (self.0.tool_id.clone(), self.0.tool_version.clone());
+        Defined::Own(DefinitionOf(tool, version))
     }
 
     /// What identifies the definition: hex SHA-256 of the canonical JSON of name, description, schemas
@@ -90,16 +68,6 @@ impl ToolVersion {
     /// What those are told who use this version, apart from what is said of the whole tool.
     async fn deprecation(&self) -> Option<Deprecation> {
         self.0.mark.deprecation.as_ref().map(Deprecation::from)
-    }
-}
-
-impl ToolVersion {
-    /// A list has many versions and a definition is large: it is read when a field of it is asked for. It never
-    /// changes, so it is that of any moment.
-    async fn definition(&self, session: &Session) -> Result<Arc<ToolDefinition>, ApiError> {
-        let key = DefinitionOf(self.0.tool_id.clone(), self.0.tool_version.clone());
-        let found = session.loaders.load_one(key).await?;
-        found.ok_or(ApiError::NotFound)
     }
 }
 
@@ -145,55 +113,21 @@ impl Loader<VersionsOf> for Loaders {
         &self,
         keys: &[VersionsOf],
     ) -> Result<HashMap<VersionsOf, Self::Value>, ApiError> {
-        let mut parts: HashMap<(usize, &Option<String>), Vec<ToolId>> = HashMap::new();
-        for key in keys {
-            let part = parts.entry((key.first, &key.after)).or_default();
-            part.push(key.tool.clone());
-        }
         let mut reads = self.reads().await?;
         let mut pages = HashMap::with_capacity(keys.len());
-        for ((first, after), tools) in parts {
-            let after = after.clone();
-            let part = PageRequest { first, after };
+        let asked = keys.iter().map(|key| (&key.tool, key.first, &key.after));
+        for (tools, part) in by_part(asked) {
             let mut found = catalog::version_pages(&mut reads, &tools, &part).await?;
             let versions = found.values_mut().flat_map(|page| &mut page.items);
             let told = versions.filter_map(|version| version.node.mark.deprecation.as_mut());
             catalog::keep_visible(&mut reads, &self.visibilities, told.collect()).await?;
             pages.extend(found.into_iter().map(|(tool, page)| {
-                let after = part.after.clone();
+                let (first, after) = (part.first, part.after.clone());
                 let key = VersionsOf { tool, first, after };
                 (key, Arc::new(page))
             }));
         }
         reads.keep();
         Ok(pages)
-    }
-}
-
-/// The definition of a version of a tool.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct DefinitionOf(ToolId, String);
-
-impl Loader<DefinitionOf> for Loaders {
-    type Value = Arc<ToolDefinition>;
-    type Error = ApiError;
-
-    async fn load(
-        &self,
-        keys: &[DefinitionOf],
-    ) -> Result<HashMap<DefinitionOf, Self::Value>, ApiError> {
-        let wanted: Vec<_> = keys
-            .iter()
-            .map(|key| (key.0.clone(), key.1.clone()))
-            .collect();
-        let mut reads = self.reads().await?;
-        let found = catalog::definitions(&mut reads, &wanted).await?;
-        reads.keep();
-        Ok(found
-            .into_iter()
-            .map(|((tool, version), definition)| {
-                (DefinitionOf(tool, version), Arc::new(definition))
-            })
-            .collect())
     }
 }

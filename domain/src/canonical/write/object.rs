@@ -46,9 +46,9 @@ impl Object<'_> {
         Ok(())
     }
 
-    fn finish(self) -> Result<(), Error> {
+    fn finish(self, end: &[u8]) -> Result<(), Error> {
         self.writer.sort(self.first, self.begin)?;
-        self.writer.close(b"}");
+        self.writer.close(end);
         Ok(())
     }
 }
@@ -66,7 +66,7 @@ impl SerializeMap for Object<'_> {
     }
 
     fn end(self) -> Result<(), Error> {
-        self.finish()
+        self.finish(b"}")
     }
 }
 
@@ -87,7 +87,7 @@ impl SerializeStruct for Object<'_> {
     }
 
     fn end(self) -> Result<(), Error> {
-        self.finish()
+        self.finish(b"}")
     }
 }
 
@@ -104,8 +104,6 @@ impl SerializeStructVariant for Object<'_> {
     }
 
     fn end(self) -> Result<(), Error> {
-        self.writer.sort(self.first, self.begin)?;
-        self.writer.close(b"}}");
-        Ok(())
+        self.finish(b"}}")
     }
 }

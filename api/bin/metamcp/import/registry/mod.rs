@@ -57,7 +57,7 @@ pub enum MirrorError {
     UnknownTenant(TenantId),
     /// The registry does not answer, or not as one does.
     #[error(
-        "the registry cannot be read further; run the same command again: it goes on where it stopped"
+        "the registry cannot be read further; what was mirrored stays, and the next run goes on from there"
     )]
     Fetch(#[from] FetchError),
     /// The log stayed away.
