@@ -189,7 +189,7 @@ impl<'a> Document<'a> {
             .into_iter()
             .flatten()
         {
-            self.anchors.insert(anchor, schema);
+            self.anchors.entry(anchor).or_insert(schema);
         }
         if let Some(Value::Object(properties)) = members.get("properties") {
             self.properties

@@ -14,8 +14,8 @@ impl Types {
     pub(super) const STRING: Self = Self(1 << 2);
     pub(super) const NUMBER: Self = Self(1 << 3 | 1 << 4);
     const INTEGER: Self = Self(1 << 3);
-    const BOOLEAN: Self = Self(1 << 5);
-    const NULL: Self = Self(1 << 6);
+    pub(super) const BOOLEAN: Self = Self(1 << 5);
+    pub(super) const NULL: Self = Self(1 << 6);
     const NONE: Self = Self(0);
 
     /// The types that `type`, `enum` and `const` leave open, or more.
@@ -42,6 +42,11 @@ impl Types {
 
     pub(super) fn is_empty(self) -> bool {
         self == Self::NONE
+    }
+
+    /// Whether all numbers in it are whole.
+    pub(super) fn has_whole_numbers_only(self) -> bool {
+        (self & Self::NUMBER).without(Self::INTEGER).is_empty()
     }
 
     /// What is in this set and not in the other.

@@ -2,6 +2,7 @@
 
 use super::change::Reason;
 use super::place::{Place, Sides};
+use super::types::Types;
 use super::walk::{Effect, Walk, quoted};
 use serde_json::{Map, Number, Value};
 use std::cmp::Ordering;
@@ -19,7 +20,13 @@ impl Walk<'_> {
         } else {
             "enum"
         };
-        match (accepted(sides.old), accepted(sides.new)) {
+        let (old, new) = (accepted(sides.old), accepted(sides.new));
+        let (old, new) = match (old, new) {
+            (None, Some(new)) => (all_of_few(sides.old), Some(new)),
+            (Some(old), None) => (Some(old), all_of_few(sides.new)),
+            both => both,
+        };
+        match (old, new) {
             (None, None) => {}
             (None, Some(_)) => {
                 let message = "only listed values are accepted now";
@@ -74,6 +81,11 @@ impl Walk<'_> {
         ] {
             let old = bound(sides.old, inclusive, exclusive, larger_is);
             let new = bound(sides.new, inclusive, exclusive, larger_is);
+            let whole_only = [sides.old_types, sides.new_types].map(Types::has_whole_numbers_only);
+            if whole_only == [true; 2] && first_whole(old, larger_is) == first_whole(new, larger_is)
+            {
+                continue;
+            }
             let keyword = if new.or(old).is_some_and(|(_, is_exclusive)| is_exclusive) {
                 exclusive
             } else {
@@ -255,6 +267,21 @@ fn bound<'s>(
     }
 }
 
+/// The first whole number that a bound lets in: `exclusiveMinimum` 0 is `minimum` 1 for whole numbers. The bound as
+/// it is where it is none; none where there is no bound.
+fn first_whole(bound: Bound<'_>, larger_is: Effect) -> Option<(Option<i128>, String, bool)> {
+    let (number, is_exclusive) = bound?;
+    let inward = match larger_is {
+        Effect::Narrower => 1,
+        _ => -1,
+    };
+    match whole_number(number) {
+        Some(whole) if is_exclusive => Some((Some(whole + inward), String::new(), false)),
+        Some(whole) => Some((Some(whole), String::new(), false)),
+        None => Some((None, number.to_string(), is_exclusive)),
+    }
+}
+
 /// The order of two numbers, exact also between whole numbers and others.
 fn compare(a: &Number, b: &Number) -> Ordering {
     match (whole_number(a), whole_number(b)) {
@@ -298,6 +325,21 @@ fn accepted(schema: &Map<String, Value>) -> Option<BTreeMap<String, &Value>> {
         }
         (listed, constant) => listed.or(constant),
     }
+}
+
+/// Every value that a schema without a list accepts, listed, where its types have so few.
+fn all_of_few(schema: &Map<String, Value>) -> Option<BTreeMap<String, &'static Value>> {
+    static FEW: [(Types, Value); 3] = [
+        (Types::NULL, Value::Null),
+        (Types::BOOLEAN, Value::Bool(false)),
+        (Types::BOOLEAN, Value::Bool(true)),
+    ];
+    let types = Types::of(schema);
+    let others = FEW.iter().fold(types, |left, (few, _)| left.without(*few));
+    let of_types = FEW.iter().filter(|(few, _)| !(types & *few).is_empty());
+    others
+        .is_empty()
+        .then(|| of_types.map(|(_, value)| (key(value), value)).collect())
 }
 
 /// A text that is the same for values that JSON Schema calls equal: 1 and 1.0, members in any order.

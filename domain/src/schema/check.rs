@@ -8,6 +8,7 @@ use super::pattern::Patterns;
 use super::plain::is_plain;
 use jsonschema::ValidationError;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// Longest reason, in characters: it quotes what a stranger wrote.
 const MAX_REASON: usize = 200;
@@ -29,6 +30,19 @@ pub enum SchemaFault {
     },
 }
 
+impl SchemaFault {
+    /// The fault of a part, told as one of the whole.
+    fn below(self, place: &str) -> Self {
+        match self {
+            Self::Invalid { path, reason } => Self::Invalid {
+                path: format!("{place}{path}"),
+                reason,
+            },
+            Self::RemoteReference { .. } => self,
+        }
+    }
+}
+
 /// The draft by which the document is a JSON Schema.
 ///
 /// # Errors
@@ -43,8 +57,18 @@ pub fn check(schema: &Value) -> Result<Dialect, SchemaFault> {
         links: &links,
         patterns: Patterns::default(),
         referring: Vec::new(),
+        seen: BTreeSet::new(),
+        ahead: Vec::new(),
     };
     walk.see(schema)?;
+    // A reference may lead to where no keyword says that there is a schema. A list and no recursion: a chain of
+    // them may be long.
+    while let Some(target) = walk.ahead.pop() {
+        if !walk.seen.contains(&std::ptr::from_ref(target)) {
+            validate(target, dialect).map_err(|fault| fault.below(&links.place(target, &[])))?;
+            walk.see(target)?;
+        }
+    }
     match endless(&links, dialect, &walk.referring) {
         Some((schema, keyword)) => Err(SchemaFault::Invalid {
             path: links.place(schema, &[keyword]),
@@ -99,16 +123,22 @@ struct Walk<'a> {
     patterns: Patterns,
     /// The schemas that refer to others.
     referring: Vec<&'a Value>,
+    /// The schemas that were looked at, by their addresses.
+    seen: BTreeSet<*const Value>,
+    /// Those that are referred to.
+    ahead: Vec<&'a Value>,
 }
 
 impl<'a> Walk<'a> {
     fn see(&mut self, schema: &'a Value) -> Result<(), SchemaFault> {
+        self.seen.insert(schema);
         let Value::Object(members) = schema else {
             return Ok(());
         };
+        let links = self.links;
         for keyword in ["$ref", "$dynamicRef"] {
             if let Some(reference) = members.get(keyword).and_then(Value::as_str) {
-                self.check_reference(reference, || self.links.place(schema, &[keyword]))?;
+                self.check_reference(reference, || links.place(schema, &[keyword]))?;
             }
         }
         self.check_patterns(schema, members)?;
@@ -128,13 +158,16 @@ impl<'a> Walk<'a> {
     }
 
     fn check_reference(
-        &self,
+        &mut self,
         reference: &str,
         place: impl Fn() -> String,
     ) -> Result<(), SchemaFault> {
         let short = || reference.chars().take(MAX_REASON).collect::<String>();
         match self.links.target(reference) {
-            Target::Schema(_) => Ok(()),
+            Target::Schema(schema) => {
+                self.ahead.push(schema);
+                Ok(())
+            }
             Target::Elsewhere => Err(SchemaFault::RemoteReference { reference: short() }),
             Target::Nowhere => Err(SchemaFault::Invalid {
                 path: place(),

@@ -132,10 +132,10 @@ fn refers(dialect: Dialect, keyword: &str) -> bool {
 /// Whether what stands under the keyword is about the same part of an instance as the schema around it.
 fn applies_here(dialect: Dialect, keyword: &str, around: &Map<String, Value>) -> bool {
     match keyword {
-        "allOf" | "anyOf" | "oneOf" | "not" => true,
+        // Validators apply `dependencies` in every draft, though the newer ones do not have it any more.
+        "allOf" | "anyOf" | "oneOf" | "not" | "dependencies" => true,
         "if" | "dependentSchemas" => dialect.knows(keyword),
         "then" | "else" => dialect.knows(keyword) && around.contains_key("if"),
-        "dependencies" => dialect <= Dialect::Draft7,
         _ => false,
     }
 }

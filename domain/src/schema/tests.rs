@@ -191,3 +191,29 @@ fn a_long_chain_of_references_is_followed_to_its_end() {
     let endless = check(&chain(json!({"$ref": "#/$defs/d0"})));
     assert!(matches!(endless, Err(SchemaFault::Invalid { .. })));
 }
+
+#[test]
+fn what_is_referred_to_is_looked_at_wherever_it_stands() {
+    let with = |definition| {
+        json!({
+            "type": "object",
+            "properties": { "a": { "$ref": "#/x-parts/a" } },
+            "x-parts": { "a": definition, "b": { "type": "string" } }
+        })
+    };
+    assert!(check(&with(json!({ "$ref": "#/x-parts/b" }))).is_ok());
+    for (definition, place) in [
+        (json!({ "pattern": "[" }), "/x-parts/a/pattern"),
+        (json!({ "type": "text" }), "/x-parts/a/type"),
+        (json!({ "$ref": "#/x-parts/c" }), "/x-parts/a/$ref"),
+        (json!({ "$ref": "#/x-parts/a" }), "/x-parts/a/$ref"),
+    ] {
+        match check(&with(definition)) {
+            Err(SchemaFault::Invalid { path, .. }) => assert_eq!(path, place),
+            other => panic!("{place}: {other:?}"),
+        }
+    }
+    let elsewhere = with(json!({ "items": { "$ref": "https://elsewhere.example/a" } }));
+    let refused = check(&elsewhere);
+    assert!(matches!(refused, Err(SchemaFault::RemoteReference { .. })));
+}
