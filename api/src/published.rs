@@ -5,7 +5,6 @@ use domain::installation::VersionReq;
 use projections::catalog::{Tool, ToolVersion};
 use projections::marketplace::{ListedVersion, Listing};
 use semver::Version;
-use std::cmp::Reverse;
 
 /// A published version, in short.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +37,7 @@ impl Published {
         versions.iter().map(published).collect()
     }
 
-    /// Those of an installed tool, newest first.
+    /// Those of an installed tool, as the marketplace lists them: newest first.
     pub(crate) fn installed(
         listing: &Listing,
         versions: &[ListedVersion],
@@ -52,9 +51,7 @@ impl Published {
             deprecated: listing.deprecation_of(version).is_some(),
             outside_range: !range.matches(&version.tool_version),
         };
-        let mut newest: Vec<&ListedVersion> = versions.iter().collect();
-        newest.sort_by_key(|version| Reverse(version.published_at));
-        newest.into_iter().map(published).collect()
+        versions.iter().map(published).collect()
     }
 }
 

@@ -180,11 +180,8 @@ pub(crate) async fn resolve(
     let Some(tool) = tools.remove(id) else {
         return Ok(None);
     };
-    let mut versions = catalog::versions_by_tool(connection, ids).await?;
-    let mut versions = versions.remove(id).unwrap_or_default();
-    let marks = versions.iter_mut().map(|version| &mut version.mark);
-    let told = marks.filter_map(|mark| mark.deprecation.as_mut()).collect();
-    catalog::keep_visible(connection, visibilities, told).await?;
+    let mut versions = catalog::versions_by_tool(connection, ids, visibilities).await?;
+    let versions = versions.remove(id).unwrap_or_default();
     let published = Published::of(&tool, &versions);
     let (number, version) = choose(&tool, versions, reference)?;
     let deprecation = tool.deprecation_of(&number).cloned();

@@ -93,6 +93,18 @@ impl<T> Page<T> {
             .collect();
         Self { items, has_next }
     }
+
+    /// The same page of what is made of its rows.
+    pub(crate) fn map<U>(self, make: impl Fn(T) -> U) -> Page<U> {
+        let item = |Item { cursor, node }| Item {
+            cursor,
+            node: make(node),
+        };
+        Page {
+            items: self.items.into_iter().map(item).collect(),
+            has_next: self.has_next,
+        }
+    }
 }
 
 #[cfg(test)]

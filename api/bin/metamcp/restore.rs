@@ -27,14 +27,11 @@ use domain::merkle::Frontier;
 use projections::ledger::{SignedHead, VerifyingKey};
 use projections::{Database, archive};
 use signed::SignedTree;
-use sqlx::PgConnection;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Commits sent at once.
 const BATCH: usize = 1_000;
-/// Heads read at once.
-const PAGE: u32 = 1_000;
 /// Silence of the log after which a restore gives up.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -173,7 +170,7 @@ pub async fn from_archive(
     loss: Loss,
 ) -> anyhow::Result<Restored> {
     let mut connection = backend.database.connect().await?;
-    let heads = kept_heads(&mut connection).await?;
+    let heads = heads::kept(&backend.database).await?;
     let tree = SignedTree::new(&heads, keys)?;
     let end = backend.database.position_of(archive::NAME).await?;
     let beyond = loss.check(&heads, &[last_head(&backend.log).await?], end)?;
@@ -212,21 +209,6 @@ pub async fn from_file(
     restored.tree_heads = all.last().map_or(0, |(sequence, _)| *sequence);
     restored.ahead = check::ahead(database, restored.after.size()).await;
     Ok(restored)
-}
-
-/// The heads of which PostgreSQL has a copy.
-async fn kept_heads(connection: &mut PgConnection) -> anyhow::Result<Heads> {
-    let mut heads = Heads::new();
-    loop {
-        let next = heads.last().map_or(1, |(sequence, _)| sequence + 1);
-        let page = projections::ledger::heads::page(connection, next, PAGE).await?;
-        if page.is_empty() {
-            return Ok(heads);
-        }
-        for head in page {
-            heads.push((head.sequence, SignedHead::parse(&head.note)?));
-        }
-    }
 }
 
 /// The last head of the log's own stream, which may have outlived its commits.

@@ -12,10 +12,13 @@ use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use bus::DispatchError;
 use domain::compatibility::{self, Comparison, compare};
 use domain::id::ToolId;
+use domain::server::ServerError;
 use domain::tool::reference::{Offer, current, neighbours, numbered};
-use domain::tool::{ToolDefinition, ToolError};
+use domain::tool::{
+    Publication, ToolDefinition, ToolError, Visibility, check_publication, check_version,
+};
 use projections::QueryError;
-use projections::catalog::{self, ToolVersion};
+use projections::catalog::{self, Status, ToolVersion};
 use semver::Version;
 use serde_json::Value;
 
@@ -161,15 +164,21 @@ impl CompatibilityQueries {
         let number = version.as_deref();
         let number = number.map(|number| version::parsed("version", number));
         let number = number.transpose()?;
+        known.check_in_use()?;
         let proposed = ToolDefinition {
             description: proposed.description.trim().to_owned(),
             input_schema: proposed.input_schema,
             output_schema: proposed.output_schema,
             annotations: proposed.annotations,
         };
+        if let Some(number) = &number {
+            check_version(number).map_err(refused)?;
+        }
         let hash = proposed.checked_hash(tool.trim()).map_err(refused)?;
+        if let Some(number) = &number {
+            known.check_publication(number, &hash)?;
+        }
         let Some(from) = from else {
-            known.check_free(number.as_ref(), &hash)?;
             return known.publication(session, number.as_ref(), proposed).await;
         };
         let comparison = compared(known.definition(session, from).await?, proposed).await?;
@@ -180,7 +189,7 @@ impl CompatibilityQueries {
 
 /// The versions of a tool that the caller may see.
 struct Known {
-    tool: ToolId,
+    tool: catalog::Tool,
     versions: Vec<(Version, ToolVersion)>,
 }
 
@@ -193,9 +202,11 @@ impl Known {
     ) -> Result<Self, ApiError> {
         session.caught_up(catalog::NAME, min_sequence).await?;
         let id = ToolId::derive(&session.caller.tenant, server.trim(), tool.trim());
-        let tool = session.tool(id).await?.ok_or(ApiError::NotFound)?.0.id;
+        let tool = session.tool(id).await?.ok_or(ApiError::NotFound)?.0;
         let mut reads = session.reads().await?;
-        let found = catalog::versions_by_tool(&mut reads, std::slice::from_ref(&tool)).await?;
+        let ids = std::slice::from_ref(&tool.id);
+        // What is said of versions is not told here.
+        let found = catalog::versions_by_tool(&mut reads, ids, Visibility::ALL).await?;
         let mut versions = Vec::new();
         for version in found.into_values().flatten() {
             let number = Version::parse(&version.tool_version);
@@ -224,26 +235,31 @@ impl Known {
         session: &Session,
         version: &Version,
     ) -> Result<ToolDefinition, ApiError> {
-        let key = (self.tool.clone(), version.to_string());
+        let key = (self.tool.id.clone(), version.to_string());
         let mut reads = session.reads().await?;
         let mut found = catalog::definitions(&mut reads, std::slice::from_ref(&key)).await?;
         found.remove(&key).ok_or(ApiError::NotFound)
     }
 
-    /// That a number is not taken by another definition.
-    fn check_free(&self, number: Option<&Version>, hash: &str) -> Result<(), ApiError> {
-        let same = |number: &Version| {
-            let mut versions = self.versions.iter();
-            versions.find(|(known, _)| known.cmp_precedence(number).is_eq())
-        };
-        match number.and_then(|number| Some((number, same(number)?))) {
-            Some((number, (known, version)))
-                if known != number || version.definition_hash != hash =>
-            {
-                let version = known.clone();
-                Err(refused(ToolError::VersionTaken { version }))
+    /// That the tool takes versions: nothing is published to one that is out of use, or whose server is.
+    fn check_in_use(&self) -> Result<(), ApiError> {
+        match self.tool.status {
+            Status::Active => Ok(()),
+            Status::Retired if self.tool.retired_with_server => {
+                Err(DispatchError::Rejected(ServerError::Retired).into())
             }
-            Some(_) | None => Ok(()),
+            Status::Retired => Err(refused(ToolError::Retired)),
+        }
+    }
+
+    /// That a number is free, or its own already, and that there is something to publish under it.
+    fn check_publication(&self, number: &Version, hash: &str) -> Result<(), ApiError> {
+        let hashes = self.versions.iter();
+        let hashes = hashes.map(|(_, row)| row.definition_hash.as_str());
+        let known = self.offers().into_iter().zip(hashes);
+        match check_publication(known, number, hash) {
+            Ok(Publication::New | Publication::Already) => Ok(()),
+            Err(error) => Err(refused(error)),
         }
     }
 

@@ -93,8 +93,8 @@ enum ChangeKind {
 /// The history of an object. Its one field is a field of the object, whatever that is.
 pub(super) struct Historied {
     of: ParkedOf,
-    /// The position of the moment that the object is shown as of.
-    until: Option<u64>,
+    /// The moment that the object is shown as of.
+    moment: Moment,
     action: Action,
     resource: Resource,
 }
@@ -117,10 +117,8 @@ impl Historied {
         let session = Session::of(ctx);
         let read = async {
             session.authorize(self.action, &self.resource)?;
-            let least = min_sequence.max(self.until.map(Sequence));
-            session.caught_up(archive::NAME, least).await?;
-            self.read(session, page_request(session, first, after)?, direction)
-                .await
+            let request = page_request(session, first, after)?;
+            self.read(session, request, direction, min_sequence).await
         };
         Some(read.boxed().await)
     }
@@ -131,28 +129,26 @@ impl Historied {
         let resource = Resource::tool(tool.visibility).named(tool.id.as_str());
         Self {
             of: ParkedOf::new::<domain::tool::Tool>(tool.id.as_str()),
-            until: None,
+            moment: tool.moment,
             action: Action::ReadToolHistory,
             resource,
         }
-        .at(tool.moment)
     }
 
     pub(super) fn of_server(id: &ServerId, moment: Moment) -> Self {
         Self {
             of: ParkedOf::new::<domain::server::Server>(id.as_str()),
-            until: None,
+            moment,
             action: Action::ReadServerHistory,
             resource: Resource::server().named(id.as_str()),
         }
-        .at(moment)
     }
 
     /// Of any other object of the caller's tenant.
     pub(super) fn of<A: AggregateRoot>(id: &str) -> Self {
         Self {
             of: ParkedOf::new::<A>(id),
-            until: None,
+            moment: Moment::Now,
             action: Action::ReadAudit,
             resource: Resource::tenant(),
         }
@@ -160,11 +156,7 @@ impl Historied {
 
     /// Of an object that is shown as it was: what had happened by then.
     pub(super) fn at(self, moment: Moment) -> Self {
-        let until = match moment {
-            Moment::Now => None,
-            Moment::At(position) => Some(position),
-        };
-        Self { until, ..self }
+        Self { moment, ..self }
     }
 
     async fn read(
@@ -172,7 +164,14 @@ impl Historied {
         session: &Session,
         request: PageRequest,
         direction: Direction,
+        min_sequence: Option<Sequence>,
     ) -> Result<HistoryConnection, ApiError> {
+        let until = match self.moment {
+            Moment::Now => None,
+            Moment::At(position) => Some(position),
+        };
+        let least = min_sequence.max(until.map(Sequence));
+        session.caught_up(archive::NAME, least).await?;
         let continues = request.after.is_some();
         let key = HistoryOf {
             aggregate: self.of.aggregate,
@@ -180,7 +179,7 @@ impl Historied {
             range: HistoryRange {
                 first: request.first,
                 after: request.after,
-                until: self.until,
+                until,
                 descending: direction == Direction::Desc,
             },
         };
@@ -191,7 +190,7 @@ impl Historied {
         });
         let completeness = Completeness {
             of: self.of.clone(),
-            until: self.until,
+            until,
         };
         Ok(connection(
             page,

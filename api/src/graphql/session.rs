@@ -107,8 +107,11 @@ impl Session {
         Ok(())
     }
 
-    /// Waits, at most so long, until a read model has come to the end of the log: before something is said not to
-    /// be there that another caller may just have made.
+    /// Waits, at most so long, until a read model has come to the end of the log: before something is counted, or
+    /// said not to be there, that another caller may just have made.
+    ///
+    /// # Errors
+    /// [`ApiError::Unavailable`] when the log is away, or the read model still behind: what it lacks is not known.
     pub(super) async fn reached_the_end(
         &self,
         projector: &'static str,

@@ -63,7 +63,11 @@ pub(super) struct Arguments {
     #[schemars(with = "Vec<String>", length(max = MAX_FILTER_VALUES))]
     categories: Option<Vec<String>>,
     /// Only tools with at least one of these tags.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "several",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Vec<String>", length(max = MAX_FILTER_VALUES))]
     tags: Option<Vec<String>>,
     /// Only tools of servers whose publisher has proved this namespace, such as "io.github.acme".

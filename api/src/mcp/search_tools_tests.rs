@@ -41,7 +41,7 @@ fn arguments_become_a_request_of_the_callers_tenant() {
 }
 
 #[test]
-fn several_categories_mean_any_of_them_and_one_needs_no_list() {
+fn several_categories_or_tags_mean_any_of_them_and_one_needs_no_list() {
     for (given, expected) in [
         (
             json!({ "query": "log", "categories": ["a", "b c"] }),
@@ -50,6 +50,9 @@ fn several_categories_mean_any_of_them_and_one_needs_no_list() {
         (json!({ "query": "log", "category": "a" }), "category:a"),
         (json!({ "query": "log", "categories": "a" }), "category:a"),
         (json!({ "query": "log", "category": "" }), ""),
+        (json!({ "query": "log", "tags": ["a", "b"] }), "tag:a tag:b"),
+        (json!({ "query": "log", "tags": "a" }), "tag:a"),
+        (json!({ "query": "log", "tags": "" }), ""),
     ] {
         assert_eq!(request(given).unwrap().filter.to_string(), expected);
     }

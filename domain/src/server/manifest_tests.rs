@@ -117,6 +117,18 @@ fn hidden_characters_and_floods_are_refused_wherever_they_are() {
 }
 
 #[test]
+fn a_document_that_nests_too_deep_is_refused() {
+    let with = |arrays: usize| {
+        let nested = (0..arrays).fold(json!(1), |inner, _| json!([inner]));
+        let provided = "io.modelcontextprotocol.registry/publisher-provided";
+        changed("/_meta", json!({ provided: { "x": nested } }))
+    };
+    // The document, `_meta` and what stands in it are three levels.
+    assert!(Manifest::new(with(MAX_PART_DEPTH - 3)).is_ok());
+    assert_eq!(code(with(MAX_PART_DEPTH - 2)), "MANIFEST_TOO_DEEP");
+}
+
+#[test]
 fn any_profile_makes_a_valid_document() {
     let tenant = TenantId::new("acme").unwrap();
     let profile = |name: &str, description: &str, homepage: Option<&str>| ServerProfile {

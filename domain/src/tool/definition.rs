@@ -48,17 +48,16 @@ impl ToolDefinition {
         let mut whole = Whole::default();
         whole.add(b"{");
         if let Some(annotations) = &self.annotations {
-            check_annotations(annotations)?;
             whole.add(b"\"annotations\":");
-            whole.add(&canonical("annotations", annotations)?);
+            whole.add(&canonical_annotations(annotations)?);
             whole.add(b",");
         }
         whole.add(b"\"description\":");
-        whole.add(&canonical("description", &self.description)?);
+        whole.add(&canonical_text("description", &self.description)?);
         whole.add(b",\"input_schema\":");
         whole.add(&input);
         whole.add(b",\"name\":");
-        whole.add(&canonical("name", &name)?);
+        whole.add(&canonical_text("name", name)?);
         whole.add(b",\"output_schema\":");
         whole.add(&output);
         whole.add(b"}");
@@ -113,7 +112,8 @@ const HINTS: [&str; 4] = [
     "openWorldHint",
 ];
 
-fn check_annotations(annotations: &Value) -> Result<(), ToolError> {
+/// The canonical form of sound annotations.
+fn canonical_annotations(annotations: &Value) -> Result<Vec<u8>, ToolError> {
     let Value::Object(members) = annotations else {
         return Err(ToolError::InvalidAnnotations);
     };
@@ -124,12 +124,13 @@ fn check_annotations(annotations: &Value) -> Result<(), ToolError> {
     if !sound || !members.get("title").is_none_or(Value::is_string) {
         return Err(ToolError::InvalidAnnotations);
     }
-    let found = canonical("annotations", annotations)?.len();
+    let written = canonical("annotations", annotations, ToolError::AnnotationsTooDeep)?;
+    let found = written.len();
     if found > MAX_ANNOTATIONS_BYTES {
         return Err(ToolError::AnnotationsTooLarge { found });
     }
     if texts_are_clean(annotations) {
-        Ok(())
+        Ok(written)
     } else {
         Err(ToolError::HiddenCharacters {
             field: "annotations",
@@ -149,7 +150,7 @@ fn canonical_schema(field: &'static str, schema: Option<&Value>) -> Result<Vec<u
             reason: "give an object with \"type\": \"object\"".to_owned(),
         });
     }
-    let written = canonical(field, schema)?;
+    let written = canonical(field, schema, ToolError::SchemaTooDeep { field })?;
     if written.len() > MAX_SCHEMA_BYTES {
         return Err(ToolError::SchemaTooLarge {
             field,
@@ -164,9 +165,18 @@ fn canonical_schema(field: &'static str, schema: Option<&Value>) -> Result<Vec<u
     Ok(written)
 }
 
-fn canonical<T: Serialize>(field: &'static str, value: &T) -> Result<Vec<u8>, ToolError> {
+/// The canonical form of a text, which nests nothing.
+fn canonical_text(field: &'static str, text: &str) -> Result<Vec<u8>, ToolError> {
+    canonical(field, text, ToolError::SchemaTooDeep { field })
+}
+
+fn canonical<T: Serialize + ?Sized>(
+    field: &'static str,
+    value: &T,
+    too_deep: ToolError,
+) -> Result<Vec<u8>, ToolError> {
     canonical::to_vec_within(value, MAX_PART_DEPTH).map_err(|fault| match fault {
-        Fault::TooDeep => ToolError::TooDeep { field },
+        Fault::TooDeep => too_deep,
         Fault::NoForm(error) => ToolError::InvalidSchema {
             field,
             path: String::new(),
@@ -319,12 +329,15 @@ mod tests {
             annotations: Some(json!({ "x": annotation })),
         };
         assert!(with(schema(31), arrays(63)).checked_hash("add").is_ok());
-        for (definition, field) in [
-            (with(schema(32), json!(1)), "input_schema"),
-            (with(schema(0), arrays(64)), "annotations"),
+        let field = "input_schema";
+        for (definition, refusal) in [
+            (
+                with(schema(32), json!(1)),
+                ToolError::SchemaTooDeep { field },
+            ),
+            (with(schema(0), arrays(64)), ToolError::AnnotationsTooDeep),
         ] {
-            let refused = definition.checked_hash("add");
-            assert_eq!(refused, Err(ToolError::TooDeep { field }));
+            assert_eq!(definition.checked_hash("add"), Err(refusal));
         }
     }
 

@@ -79,12 +79,12 @@ pub enum ToolError {
         /// The reference.
         reference: String,
     },
-    /// Make it flatter, a schema by `$defs` and references.
+    /// Make the schema flatter, by `$defs` and references.
     #[error(
-        "the {field} nests deeper than {MAX_PART_DEPTH} levels; make it flatter, a schema by `$defs` and references"
+        "the {field} nests deeper than {MAX_PART_DEPTH} levels; make it flatter by `$defs` and references"
     )]
-    TooDeep {
-        /// Which part.
+    SchemaTooDeep {
+        /// Which schema.
         field: &'static str,
     },
     /// Make the schema smaller.
@@ -108,6 +108,9 @@ pub enum ToolError {
         "the annotations must be an object; readOnlyHint, destructiveHint, idempotentHint and openWorldHint are booleans, title is a string"
     )]
     InvalidAnnotations,
+    /// Make the annotations flatter.
+    #[error("the annotations nest deeper than {MAX_PART_DEPTH} levels; make them flatter")]
+    AnnotationsTooDeep,
     /// Make the annotations smaller.
     #[error("the annotations have {found} bytes; the most is {MAX_ANNOTATIONS_BYTES}")]
     AnnotationsTooLarge {
@@ -252,13 +255,11 @@ impl Rejection for ToolError {
             Self::TooManyTags { .. } => "TOO_MANY_TAGS",
             Self::InvalidSchema { .. } => "INVALID_SCHEMA",
             Self::RemoteReference { .. } => "REMOTE_REFERENCE",
-            Self::TooDeep {
-                field: "annotations",
-            } => "ANNOTATIONS_TOO_DEEP",
-            Self::TooDeep { .. } => "SCHEMA_TOO_DEEP",
+            Self::SchemaTooDeep { .. } => "SCHEMA_TOO_DEEP",
             Self::SchemaTooLarge { .. } => "SCHEMA_TOO_LARGE",
             Self::DefinitionTooLarge { .. } => "DEFINITION_TOO_LARGE",
             Self::InvalidAnnotations => "INVALID_ANNOTATIONS",
+            Self::AnnotationsTooDeep => "ANNOTATIONS_TOO_DEEP",
             Self::AnnotationsTooLarge { .. } => "ANNOTATIONS_TOO_LARGE",
             Self::VersionTooLong { .. } => "VERSION_TOO_LONG",
             Self::VersionNumberTooLarge => "VERSION_NUMBER_TOO_LARGE",

@@ -44,3 +44,4 @@ pub use event::{
     ToolVersionYanked,
 };
 pub use profile::{ToolProfile, Visibility};
+pub use versions::{Publication, check_publication, check_version};

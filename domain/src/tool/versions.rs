@@ -49,7 +49,8 @@ pub(super) struct Versions {
 type Neighbour<'a> = (&'a Version, &'a Published);
 
 /// Whether a version can be published.
-pub(super) enum Publication {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Publication {
     /// It was, with this definition: nothing is to be done.
     Already,
     /// It can.
@@ -103,34 +104,14 @@ impl Versions {
         Some(&published.definition_hash)
     }
 
-    /// Immutability: a number is used once. Build metadata makes no other number, because it decides
-    /// nothing about which version is higher (Semantic Versioning 2.0.0, item 10).
     pub(super) fn check_publication(
         &self,
         version: &Version,
         definition_hash: &str,
     ) -> Result<Publication, ToolError> {
-        if let Ok((known, published)) = self.find(version) {
-            return if known == version && published.definition_hash == definition_hash {
-                Ok(Publication::Already)
-            } else {
-                Err(ToolError::VersionTaken {
-                    version: known.clone(),
-                })
-            };
-        }
-        if self.published.len() >= MAX_VERSIONS {
-            return Err(ToolError::TooManyVersions);
-        }
-        let (below, _) = self.neighbours(version);
-        match below {
-            Some((below, published)) if published.definition_hash == definition_hash => {
-                Err(ToolError::DefinitionUnchanged {
-                    latest: below.clone(),
-                })
-            }
-            Some(_) | None => Ok(Publication::New),
-        }
+        let hashes = self.published.values();
+        let hashes = hashes.map(|published| published.definition_hash.as_str());
+        check_publication(self.offers().zip(hashes), version, definition_hash)
     }
 
     /// Compatibility is computed, not promised: what separates a release from the ones next below and next
@@ -250,8 +231,47 @@ impl Versions {
     }
 }
 
+/// Immutability: a number is used once. Build metadata makes no other number, because it decides
+/// nothing about which version is higher (Semantic Versioning 2.0.0, item 10). `known` are all versions of the
+/// tool, each with its definition's hash; what the definitions say to each other is compared apart from this.
+///
+/// # Errors
+/// [`ToolError::VersionTaken`], [`ToolError::TooManyVersions`], [`ToolError::DefinitionUnchanged`].
+pub fn check_publication<'a>(
+    known: impl Iterator<Item = (Offer<'a>, &'a str)>,
+    version: &Version,
+    definition_hash: &str,
+) -> Result<Publication, ToolError> {
+    let (offers, hashes): (Vec<Offer>, Vec<&str>) = known.unzip();
+    let holds = |known: &Version| {
+        let mut known_hashes = offers.iter().zip(&hashes);
+        known_hashes.any(|(offer, hash)| offer.version == known && *hash == definition_hash)
+    };
+    if let Some(known) = numbered(offers.iter().map(|offer| offer.version), version) {
+        return if known == version && holds(known) {
+            Ok(Publication::Already)
+        } else {
+            Err(ToolError::VersionTaken {
+                version: known.clone(),
+            })
+        };
+    }
+    if offers.len() >= MAX_VERSIONS {
+        return Err(ToolError::TooManyVersions);
+    }
+    match neighbours(&offers, version).0 {
+        Some(below) if holds(below) => Err(ToolError::DefinitionUnchanged {
+            latest: below.clone(),
+        }),
+        Some(_) | None => Ok(Publication::New),
+    }
+}
+
 /// What Semantic Versioning leaves open: how long a version is, and how high it counts.
-pub(super) fn check_version(version: &Version) -> Result<(), ToolError> {
+///
+/// # Errors
+/// [`ToolError::VersionTooLong`], [`ToolError::VersionNumberTooLarge`].
+pub fn check_version(version: &Version) -> Result<(), ToolError> {
     let found = version.to_string().len();
     if found > MAX_VERSION {
         return Err(ToolError::VersionTooLong { found });

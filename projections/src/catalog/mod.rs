@@ -27,7 +27,6 @@ pub use rows::{Server, Status, Tool};
 pub(crate) use save::save;
 pub use server_queries::{ServerFilter, count_servers, server_by_slug, servers, servers_by_id};
 pub use stored::StoredJson;
-pub use successors::keep_visible;
 pub use tool_row::VersionMark;
 pub(crate) use versions::read_definition;
 pub use versions::{ToolVersion, definitions, version_pages, versions_by_tool};

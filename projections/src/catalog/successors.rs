@@ -13,7 +13,7 @@ use domain::tool::{Deprecation, Visibility};
 ///
 /// # Errors
 /// [`QueryError`].
-pub async fn keep_visible(
+pub(super) async fn keep_visible(
     connection: &mut TenantConnection,
     visibilities: &[Visibility],
     told: Vec<&mut Deprecation>,

@@ -3,14 +3,15 @@
 //!
 //! That the caller may see the tools is checked where they were read.
 
+use super::successors::keep_visible;
 use super::tool_row::VersionMark;
 use crate::error::{QueryError, corrupt};
-use crate::page::{Item, Keyset, Page, PageRequest};
+use crate::page::{Keyset, Page, PageRequest};
 use crate::store::TenantConnection;
 use chrono::{DateTime, Utc};
 use domain::envelope::{Actor, ActorKind};
 use domain::id::ToolId;
-use domain::tool::ToolDefinition;
+use domain::tool::{ToolDefinition, Visibility};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -36,15 +37,18 @@ pub struct ToolVersion {
     pub mark: VersionMark,
 }
 
-/// All versions of several tools, newest first, in one statement.
+/// All versions of several tools, newest first, in one statement; successors that the caller may not see are not
+/// told.
 ///
 /// # Errors
 /// [`QueryError`].
 pub async fn versions_by_tool(
     connection: &mut TenantConnection,
     tools: &[ToolId],
+    visibilities: &[Visibility],
 ) -> Result<HashMap<ToolId, Vec<ToolVersion>>, QueryError> {
-    let found = select(connection, tools, &PageRequest::first(usize::MAX)).await?;
+    let all = PageRequest::first(usize::MAX);
+    let found = select(connection, tools, visibilities, &all).await?;
     let versions = |rows: Vec<(i64, ToolVersion)>| rows.into_iter().map(|(_, row)| row).collect();
     Ok(found
         .into_iter()
@@ -52,26 +56,22 @@ pub async fn versions_by_tool(
         .collect())
 }
 
-/// The same part of the versions of several tools, newest first, in one statement.
+/// The same part of the versions of several tools, newest first, in one statement; successors that the caller may
+/// not see are not told.
 ///
 /// # Errors
 /// [`QueryError`].
 pub async fn version_pages(
     connection: &mut TenantConnection,
     tools: &[ToolId],
+    visibilities: &[Visibility],
     page: &PageRequest,
 ) -> Result<HashMap<ToolId, Page<ToolVersion>>, QueryError> {
-    let found = select(connection, tools, page).await?;
-    let cut = |rows| {
+    let found = select(connection, tools, visibilities, page).await?;
+    let cut = |rows: Vec<(i64, ToolVersion)>| {
         let cursor =
             |(at, row): &(i64, ToolVersion)| Keyset::encode(&at.to_string(), &row.tool_version);
-        let Page { items, has_next } = Page::cut(rows, page.first, cursor);
-        let item = |Item { cursor, node }: Item<(i64, ToolVersion)>| Item {
-            cursor,
-            node: node.1,
-        };
-        let items = items.into_iter().map(item).collect();
-        Page { items, has_next }
+        Page::cut(rows, page.first, cursor).map(|(_, row)| row)
     };
     Ok(found
         .into_iter()
@@ -110,6 +110,7 @@ pub async fn definitions(
 async fn select(
     connection: &mut TenantConnection,
     tools: &[ToolId],
+    visibilities: &[Visibility],
     page: &PageRequest,
 ) -> Result<HashMap<ToolId, Vec<(i64, ToolVersion)>>, QueryError> {
     let ids: Vec<&str> = tools.iter().map(ToolId::as_str).collect();
@@ -148,6 +149,9 @@ async fn select(
         let versions = by_tool.entry(version.tool_id.clone()).or_default();
         versions.push((row.try_get("stream_sequence")?, version));
     }
+    let versions = by_tool.values_mut().flatten();
+    let told = versions.filter_map(|(_, version)| version.mark.deprecation.as_mut());
+    keep_visible(connection, visibilities, told.collect()).await?;
     Ok(by_tool)
 }
 

@@ -53,15 +53,28 @@ pub async fn covering(
             return Ok(None);
         };
         after = (size, sequence);
-        // Where the tree ends, nothing that follows can be compared.
-        let Some(present) = tree::frontier(connection, to_u64(size)).await? else {
-            return Ok(None);
-        };
         let signed = parsed(&note)?;
-        if signed.head().root == present.root() {
-            return Ok(Some(signed));
+        match agrees(connection, &signed).await? {
+            Some(true) => return Ok(Some(signed)),
+            Some(false) => {}
+            // Those that follow cover no fewer.
+            None => return Ok(None),
         }
     }
+}
+
+/// Whether a head is one of the present tree; none when it lies beyond the tree's end, where nothing is there to
+/// compare it with.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn agrees(
+    connection: &mut PgConnection,
+    signed: &SignedHead,
+) -> Result<Option<bool>, QueryError> {
+    let head = signed.head();
+    let present = tree::frontier(connection, head.size).await?;
+    Ok(present.map(|present| present.root() == head.root))
 }
 
 /// The last head that was copied, by its position in the stream.

@@ -338,6 +338,13 @@ impl SignedHead {
     }
 }
 
+/// Whether a note, or a part of one, ends with the line of a signature: then only signatures can follow.
+#[must_use]
+pub fn ends(note: &str) -> bool {
+    let last = note.lines().last();
+    last.is_some_and(|last| last.starts_with(SIGNATURE_MARK))
+}
+
 fn signature(line: &str) -> Option<Signature> {
     let (name, encoded) = line.strip_prefix(SIGNATURE_MARK)?.split_once(' ')?;
     let decoded = BASE64.decode(encoded.as_bytes()).ok()?;

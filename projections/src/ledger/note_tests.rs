@@ -80,3 +80,13 @@ fn what_is_not_in_the_one_form_is_refused() {
         assert!(SignedHead::parse(&bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_note_ends_with_its_signatures() {
+    let key = SigningKey::from_secret_text(&PRIVATE.into()).unwrap();
+    let signed = SignedHead::sign(head(17), &[&key]);
+    assert!(ends(signed.note()));
+    for unfinished in ["", "\n", &head(17).text(), "- PeterNeumann x\n"] {
+        assert!(!ends(unfinished), "{unfinished}");
+    }
+}

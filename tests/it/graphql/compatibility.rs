@@ -152,6 +152,50 @@ async fn a_proposal_is_compared_with_what_publishing_compares_with() {
     }
     let taken = json!({ "version": "2.0.0", "proposed": { "description": "Another" } });
     assert_eq!(client.code(dry_run, taken).await, "VERSION_TAKEN");
+    // Exactly this is published: to publish it again does nothing.
+    assert_eq!(publish("1.0.1", "Lists all", &["repo"]).await, Value::Null);
+    let same = json!({ "description": "Lists all", "inputSchema": schema(&["repo"]) });
+    let again = json!({ "version": "1.0.1", "proposed": same });
+    let again = client.data(dry_run, again).await["proposedCompatibility"].take();
+    assert_eq!(
+        (&again["verdict"], &again["permitted"]),
+        (&json!("IDENTICAL"), &json!(true))
+    );
+
+    // Whatever it is compared with, what publishing refuses is refused.
+    let refused = async |version: &str, description: &str, code: &str| {
+        let proposed = json!({ "description": description, "inputSchema": schema(&["repo"]) });
+        for from in [None, Some("1.0.0")] {
+            let variables = json!({ "version": version, "from": from, "proposed": proposed });
+            let told = client.code(dry_run, variables).await;
+            assert_eq!(told, code, "{version} beside {from:?}");
+        }
+        let answer = publish(version, description, &["repo"]).await;
+        assert_eq!(answer["code"], code, "{version}");
+    };
+    let long = format!("9.0.0-{}", "a".repeat(128));
+    for (version, description, code) in [
+        ("1.0.1", "Lists another", "VERSION_TAKEN"),
+        ("1.0.1+other", "Lists all", "VERSION_TAKEN"),
+        ("1.0.2", "Lists all", "DEFINITION_UNCHANGED"),
+        (long.as_str(), "Lists another", "VERSION_TOO_LONG"),
+        (
+            "9007199254740992.0.0",
+            "Lists another",
+            "VERSION_NUMBER_TOO_LARGE",
+        ),
+    ] {
+        refused(version, description, code).await;
+    }
+    let retire = "mutation { retireTool(input: { server: \"git\", name: \"log\" }) { sequence } }";
+    client.data(retire, json!({})).await;
+    refused("9.0.0", "Lists another", "TOOL_RETIRED").await;
+    let restore =
+        "mutation { restoreTool(input: { server: \"git\", name: \"log\" }) { sequence } }";
+    client.data(restore, json!({})).await;
+    let retire = "mutation { retireServer(input: { slug: \"git\" }) { sequence } }";
+    client.data(retire, json!({})).await;
+    refused("9.0.0", "Lists another", "SERVER_RETIRED").await;
 }
 
 #[tokio::test]

@@ -85,10 +85,11 @@ async fn an_export_and_the_keys_make_the_same_log_on_a_new_machine() {
             && restored.contains("are those that were signed"),
         "{restored}"
     );
-    for kept in std::fs::read_dir(old.join("ledger-keys")).unwrap() {
-        let kept = kept.unwrap();
-        std::fs::copy(kept.path(), new.join("ledger-keys").join(kept.file_name())).unwrap();
-    }
+    let copied = Command::new("cp")
+        .arg("-a")
+        .args([&old.join("ledger-keys"), &new])
+        .status();
+    assert!(copied.unwrap().success());
     let second = up(&new, free_port(), &[]).await;
     assert_eq!(printed(&new, &["audit", "head", "--sign"]).await, head);
     stop(second).await;

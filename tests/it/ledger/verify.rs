@@ -4,7 +4,7 @@ use super::{Export, fill, installation, sign};
 use crate::support::{python, said};
 use crate::up::run;
 use metamcp::audit::{Bounds, Fault};
-use projections::ledger::{LedgerKeys, SignedHead};
+use projections::ledger::{LedgerKeys, SignedHead, SigningKey, TreeHead};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -223,6 +223,48 @@ async fn a_kept_head_beyond_a_part_is_not_compared_and_no_fault() {
         assert_eq!((kept.heads, kept.before, kept.beyond), (agree, before, 1));
         assert_eq!(kept.largest_beyond, Some(last.head().size));
         assert_eq!(kept.keys, early.signers());
+    }
+}
+
+#[tokio::test]
+async fn two_signed_heads_over_one_size_beyond_a_part_have_one_root() {
+    let installation = installation().await;
+    fill(&installation, "acme").await;
+    let early = sign(&installation).await;
+    fill(&installation, "other").await;
+    let late = sign(&installation).await;
+    let signed = late.head().size;
+    let bounds = Bounds {
+        from: None,
+        to: Some(signed - 1),
+    };
+    let export = Export::of(&installation, bounds).await;
+    let own = LedgerKeys::new(&installation.config.ledger.keys_dir);
+    let own = own.all().unwrap();
+    // The log had another name before, under a key that is trusted still.
+    let former = SigningKey::generate("test/former").unwrap();
+    let keys = format!("{}{}\n", export.key_text(), former.verifying());
+    std::fs::write(export.key(), keys).unwrap();
+    for key in [&own[0], &former] {
+        let head = |root| TreeHead {
+            origin: key.verifying().name().to_owned(),
+            size: signed,
+            root,
+        };
+        let same = SignedHead::sign(head(late.head().root), &[key]);
+        let kept = export.verify_with(vec![same]).unwrap().kept;
+        assert_eq!((kept.heads, kept.beyond), (1, 0));
+        let other = SignedHead::sign(head(early.head().root), &[key]);
+        // Whether the true one is kept beside it or not.
+        for kept in [vec![other.clone()], vec![late.clone(), other]] {
+            assert_eq!(
+                export.verify_with(kept),
+                Err(Fault::Root {
+                    size: signed,
+                    after: signed - 1
+                })
+            );
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use bus::{Log, LogEntry};
 use data_encoding::BASE64;
 use domain::merkle::{TreeHash, leaf_hash};
 use projections::Database;
+use projections::ledger::heads::agrees;
 use projections::ledger::tree;
 use std::io::Write;
 use std::ops::Range;
@@ -74,7 +75,7 @@ pub async fn export(
         let mut lines = rendered.lines.as_slice();
         while !lines.is_empty() {
             // As many as stand before the next head, in one piece.
-            let size = heads.peek().await?.map_or(to, |head| head.head().size);
+            let size = heads.next_size().await?.unwrap_or(to);
             let before = usize::try_from(size.saturating_sub(position))?;
             let (now, later) = lines.split_at(before.clamp(1, lines.len()));
             out.write_all(rendered.text_of(now))?;
@@ -235,24 +236,23 @@ async fn beyond(
     heads: &mut SignedHeads,
     to: u64,
 ) -> anyhow::Result<Option<HeadLine>> {
-    let Some(mut head) = heads.next().await? else {
+    // The whole log is exported without a database.
+    if heads.next_size().await?.is_none() {
         return Ok(None);
-    };
+    }
     let mut connection = database.connect().await?;
-    loop {
-        let (size, root) = (head.head().size, head.head().root);
-        match tree::frontier(&mut connection, size).await? {
-            // Those that follow cover no fewer.
-            None => return Ok(None),
-            Some(tree) if tree.root() == root => {
+    while let Some(head) = heads.next().await? {
+        match agrees(&mut connection, &head).await? {
+            Some(true) => {
+                let size = head.head().size;
                 let consistency = tree::consistency(&mut connection, to, size).await?;
                 let note = head.note().to_owned();
                 return Ok(consistency.map(|consistency| HeadLine { note, consistency }));
             }
-            Some(_) => match heads.next().await? {
-                Some(next) => head = next,
-                None => return Ok(None),
-            },
+            Some(false) => {}
+            // Those that follow cover no fewer.
+            None => break,
         }
     }
+    Ok(None)
 }

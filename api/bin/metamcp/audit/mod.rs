@@ -18,3 +18,4 @@ pub use verify::{Kept, Verified, Verifier};
 pub use verify_file::verify_file;
 
 pub(crate) use command::{Command, bar, first_key, run};
+pub(crate) use signed_heads::Shelf;

@@ -2,16 +2,13 @@
 
 use super::format::Line;
 use anyhow::{Context, bail, ensure};
-use projections::ledger::{SignedHead, VerifyingKey};
+use projections::ledger::{SignedHead, VerifyingKey, note::ends};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 /// Longest line that is read. A commit is at most a NATS message of 2 MB, and less than six times that here.
 pub(super) const MAX_LINE: u64 = 16 << 20;
-
-/// What a line with a note's signature begins with.
-const SIGNATURE_LINE: &str = "\u{2014} ";
 
 /// The lines of a file, one at a time.
 pub struct Lines {
@@ -75,9 +72,8 @@ pub fn heads(path: &Path) -> anyhow::Result<Vec<SignedHead>> {
     let named = || path.display().to_string();
     while let Some(line) = lines.next_line()? {
         let text = std::str::from_utf8(line).with_context(named)?;
-        let is_signature = text.starts_with(SIGNATURE_LINE);
         // Signatures are the last lines of a note.
-        if !is_signature && has_signature(&note) {
+        if ends(&note) && !ends(text) {
             heads.push(SignedHead::parse(&std::mem::take(&mut note)).with_context(named)?);
         }
         if note.is_empty() && text.starts_with('{') {
@@ -94,9 +90,4 @@ pub fn heads(path: &Path) -> anyhow::Result<Vec<SignedHead>> {
         heads.push(SignedHead::parse(&note).with_context(named)?);
     }
     Ok(heads)
-}
-
-fn has_signature(note: &str) -> bool {
-    let last = note.lines().last();
-    last.is_some_and(|last| last.starts_with(SIGNATURE_LINE))
 }

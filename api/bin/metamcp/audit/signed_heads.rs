@@ -1,4 +1,4 @@
-//! The signed tree heads that go into an export, smallest first, whatever name they have.
+//! The signed tree heads where they lie, and those that go into an export, smallest first, whatever name they have.
 //!
 //! The heads of one name never become smaller, so their stream consists of a few runs: a log that was begun anew
 //! under another name, after a loss, begins another one. The runs are merged, with one page of each in memory. If the
@@ -16,12 +16,42 @@ const PAGE: u16 = 1_000;
 
 /// Where heads lie.
 #[derive(Clone)]
-enum Shelf {
+pub(crate) enum Shelf {
+    /// The log's own stream.
     Stream(Box<TreeHeads>),
+    /// The copy in PostgreSQL.
     Kept(Box<Database>),
 }
 
 impl Shelf {
+    pub(crate) fn stream(heads: TreeHeads) -> Self {
+        Self::Stream(Box::new(heads))
+    }
+
+    pub(crate) fn kept(database: &Database) -> Self {
+        Self::Kept(Box::new(database.clone()))
+    }
+
+    /// All that lies here, in the order of the stream, and be it no head.
+    pub(crate) async fn all(&self) -> anyhow::Result<Vec<StoredHead>> {
+        let mut all = Vec::new();
+        self.each(|stored| all.push(stored)).await?;
+        Ok(all)
+    }
+
+    /// Hands out all, page by page, and answers the position behind the last one.
+    async fn each(&self, mut take: impl FnMut(StoredHead)) -> anyhow::Result<u64> {
+        let mut next = 1;
+        loop {
+            let page = self.page(next).await?;
+            let Some(last) = page.last() else {
+                return Ok(next);
+            };
+            next = last.sequence + 1;
+            page.into_iter().for_each(&mut take);
+        }
+    }
+
     async fn page(&self, from: u64) -> anyhow::Result<Vec<StoredHead>> {
         match self {
             Self::Stream(heads) => Ok(heads.page(from, PAGE.into()).await?),
@@ -34,21 +64,17 @@ impl Shelf {
 
     /// The runs of heads that lie here.
     async fn runs(&self) -> anyhow::Result<Vec<Run>> {
-        let (mut begins, mut next, mut before) = (Vec::new(), 1, None);
-        loop {
-            let page = self.page(next).await?;
-            let Some(last) = page.last() else { break };
-            next = last.sequence + 1;
-            for stored in &page {
-                if let Ok(signed) = SignedHead::parse(&stored.note) {
-                    let size = signed.head().size;
-                    if before.is_none_or(|before| size < before) {
-                        begins.push(stored.sequence);
-                    }
-                    before = Some(size);
+        let (mut begins, mut before) = (Vec::new(), None);
+        let look = |stored: StoredHead| {
+            if let Ok(signed) = SignedHead::parse(&stored.note) {
+                let size = signed.head().size;
+                if before.is_none_or(|before| size < before) {
+                    begins.push(stored.sequence);
                 }
+                before = Some(size);
             }
-        }
+        };
+        let next = self.each(look).await?;
         let ends = begins.iter().skip(1).copied().chain([next]);
         let run = |(begin, end): (&u64, u64)| Run {
             shelf: self.clone(),
@@ -103,7 +129,7 @@ pub(super) struct SignedHeads {
 impl SignedHeads {
     pub(super) async fn open(log: &Log, database: &Database, least: u64) -> anyhow::Result<Self> {
         let stream = log.tree_heads().await?;
-        let mut runs = Shelf::Stream(Box::new(stream.clone())).runs().await?;
+        let mut runs = Shelf::stream(stream.clone()).runs().await?;
         match kept_runs(database, &stream).await {
             Ok(kept) => runs.extend(kept),
             // The stream has all there are, unless it was lost.
@@ -120,12 +146,9 @@ impl SignedHeads {
         })
     }
 
-    /// The next head, which stays the next one.
-    pub(super) async fn peek(&mut self) -> anyhow::Result<Option<&SignedHead>> {
-        if self.ahead.is_none() {
-            self.ahead = self.read().await?;
-        }
-        Ok(self.ahead.as_ref())
+    /// How many commits the next head covers; none at the end.
+    pub(super) async fn next_size(&mut self) -> anyhow::Result<Option<u64>> {
+        Ok(self.peek().await?.map(|head| head.head().size))
     }
 
     pub(super) async fn next(&mut self) -> anyhow::Result<Option<SignedHead>> {
@@ -137,11 +160,18 @@ impl SignedHeads {
 
     /// The next one, if it covers no more than `size` commits.
     pub(super) async fn next_up_to(&mut self, size: u64) -> anyhow::Result<Option<SignedHead>> {
-        let next = self.peek().await?;
-        match next.is_some_and(|head| head.head().size <= size) {
+        match self.next_size().await?.is_some_and(|next| next <= size) {
             true => self.next().await,
             false => Ok(None),
         }
+    }
+
+    /// The next head, which stays the next one.
+    async fn peek(&mut self) -> anyhow::Result<Option<&SignedHead>> {
+        if self.ahead.is_none() {
+            self.ahead = self.read().await?;
+        }
+        Ok(self.ahead.as_ref())
     }
 
     async fn read(&mut self) -> anyhow::Result<Option<SignedHead>> {
@@ -177,6 +207,6 @@ async fn kept_runs(database: &Database, stream: &TreeHeads) -> anyhow::Result<Ve
     let there = stream.page(kept.sequence, 1).await?;
     match there.first() == Some(&kept) {
         true => Ok(Vec::new()),
-        false => Shelf::Kept(Box::new(database.clone())).runs().await,
+        false => Shelf::kept(database).runs().await,
     }
 }

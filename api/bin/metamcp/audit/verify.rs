@@ -261,13 +261,14 @@ impl Verifier {
             return Ok(());
         }
         add(&mut self.state.keys, good);
-        let (size, end) = (head.head().size, self.state.tree.size());
+        let (size, root) = (head.head().size, head.head().root);
+        let end = self.state.tree.size();
         if size <= end {
             self.compare(&head)?;
             self.state.heads += 1;
             return Ok(());
         }
-        let (old, new) = ((end, self.state.tree.root()), (size, head.head().root));
+        let (old, new) = ((end, self.state.tree.root()), (size, root));
         if line.consistency.is_empty() {
             // It stands behind the last commit that it covers: one of them is missing.
             let after = self.state.signed_to;
@@ -280,10 +281,17 @@ impl Verifier {
         self.state.signed_to = end;
         self.continues = true;
         // It vouches for no more than the export has: what lies between is not here to be verified.
-        while let Some(at) = self.kept.iter().position(|kept| kept.head() == head.head()) {
-            if let Some(kept) = self.kept.remove(at) {
-                self.agrees(&kept)?;
+        // Over one size there is one root, whatever name the log had.
+        let (same, others): (VecDeque<_>, _) = std::mem::take(&mut self.kept)
+            .into_iter()
+            .partition(|kept| kept.head().size == size);
+        self.kept = others;
+        for kept in same {
+            if kept.head().root != root {
+                let after = self.state.signed_to;
+                return Err(Fault::Root { size, after });
             }
+            self.agrees(&kept)?;
         }
         Ok(())
     }

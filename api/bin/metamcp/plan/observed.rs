@@ -360,7 +360,8 @@ impl Observed {
             after = page.items.last().map(|item| item.cursor.clone());
             let tools: Vec<_> = page.items.into_iter().map(|item| item.node).collect();
             let ids: Vec<_> = tools.iter().map(|tool| tool.id.clone()).collect();
-            let mut versions = catalog::versions_by_tool(connection, &ids).await?;
+            let seen = Visibility::ALL;
+            let mut versions = catalog::versions_by_tool(connection, &ids, seen).await?;
             let kept = versions.values().flatten().filter(|row| is_kept(row));
             let kept: Vec<_> = kept
                 .map(|row| (row.tool_id.clone(), row.tool_version.clone()))

@@ -45,11 +45,7 @@ pub(super) fn export(
 
 /// The heads of which the database has a copy; none when it cannot be asked.
 pub(super) async fn kept_heads(database: &Database) -> Option<Heads> {
-    let kept = async {
-        let mut connection = database.connect().await?;
-        super::kept_heads(&mut connection).await
-    };
-    match kept.await {
+    match super::heads::kept(database).await {
         Ok(heads) => Some(heads),
         Err(error) => {
             tracing::info!(%error, "no tree heads in a database to compare the source with");

@@ -5,12 +5,11 @@
 //! of the kept heads, each at its position: so they come first, and what only the export has behind them.
 
 use super::Heads;
-use bus::Log;
+use crate::audit::Shelf;
+use bus::{Log, StoredHead};
+use projections::Database;
 use projections::ledger::{SignedHead, VerifyingKey};
 use std::collections::HashSet;
-
-/// Heads read at once.
-const PAGE: usize = 1_000;
 
 /// The heads of an export, those of the log's present name behind those of names that were given up. The present
 /// name is that of the last head whose name a known key has; that of the last one, if none has.
@@ -25,21 +24,17 @@ pub(super) fn of_export(heads: Vec<SignedHead>, keys: &[VerifyingKey]) -> Heads 
 
 /// The heads that lie in the log's own stream, which may have outlived its commits.
 pub(super) async fn of_stream(log: &Log) -> anyhow::Result<Heads> {
-    let stream = log.tree_heads().await?;
-    let (mut heads, mut next) = (Heads::new(), 1);
-    loop {
-        let page = stream.page(next, PAGE).await?;
-        let Some(last) = page.last() else {
-            return Ok(heads);
-        };
-        next = last.sequence + 1;
-        for head in page {
-            // What is no head tells nothing of what was signed.
-            if let Ok(signed) = SignedHead::parse(&head.note) {
-                heads.push((head.sequence, signed));
-            }
-        }
-    }
+    let all = Shelf::stream(log.tree_heads().await?).all().await?;
+    // What is no head tells nothing of what was signed.
+    let read = |head: StoredHead| Some((head.sequence, SignedHead::parse(&head.note).ok()?));
+    Ok(all.into_iter().filter_map(read).collect())
+}
+
+/// The heads of which PostgreSQL has a copy.
+pub(super) async fn kept(database: &Database) -> anyhow::Result<Heads> {
+    let all = Shelf::kept(database).all().await?;
+    let read = |head: StoredHead| Ok((head.sequence, SignedHead::parse(&head.note)?));
+    all.into_iter().map(read).collect()
 }
 
 /// The longer of two lists that begin alike, and behind it what only the export has. Two that do not are found

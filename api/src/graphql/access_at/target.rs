@@ -150,7 +150,7 @@ async fn offered(
     if !found.remove(&ids[0]).is_some_and(|tool| offers(&tool)) {
         return Ok(None);
     }
-    let mut versions = catalog::versions_by_tool(&mut reads, &ids).await?;
+    let mut versions = catalog::versions_by_tool(&mut reads, &ids, Visibility::ALL).await?;
     let versions = versions.remove(&ids[0]).unwrap_or_default();
     let mut numbers = Vec::with_capacity(versions.len());
     for version in &versions {

@@ -152,7 +152,8 @@ fn authorized<'a>(ctx: &Context<'a>, action: Action) -> Result<&'a Session, ApiE
 
 /// The versions of a tool that is listed, of which the range, if one is given, is to hold some. What is not there
 /// may have been published by another tenant a moment ago: the read model is given a second to come to the end of
-/// the log, and looked at once more. One that is hidden and one that does not exist answer the same.
+/// the log, and looked at once more. If it does not come there, nobody knows yet what is not there: `UNAVAILABLE`,
+/// which says to try again, and not `NOT_FOUND`. One that is hidden and one that does not exist answer the same.
 async fn published(
     session: &Session,
     tool: &ForeignTool,

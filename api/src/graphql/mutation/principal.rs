@@ -350,12 +350,7 @@ pub(super) async fn send_keeping_an_owner(
 /// one away is committed.
 pub(super) async fn keep_an_owner(session: &Session) -> Result<MutexGuard<'static, ()>, ApiError> {
     let held = OWNERS.lock().await;
-    let head = session.state.log.head().await?;
-    session
-        .state
-        .positions
-        .wait_for(access::NAME, head, WAIT)
-        .await?;
+    session.reached_the_end(access::NAME, WAIT).await?;
     let owners = access::count_active_owners(&mut session.reads().await?).await?;
     if owners <= 1 {
         return Err(ApiError::Rejected {

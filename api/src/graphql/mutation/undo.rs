@@ -98,9 +98,7 @@ async fn position_of(session: &Session, commit: &ID) -> Result<u64, ApiError> {
         code: "INVALID_ARGUMENT",
         message: "`commit` is the `sequence` of a commit or its id, a UUID".to_owned(),
     })?;
-    let head = session.state.log.head().await?;
-    let positions = &session.state.positions;
-    positions.wait_for(archive::NAME, head, WAIT).await?;
+    session.reached_the_end(archive::NAME, WAIT).await?;
     let found = archive::position_of(&mut session.reads().await?, CommitId(id)).await?;
     found.ok_or(ApiError::NotFound)
 }

@@ -117,10 +117,8 @@ impl Loader<VersionsOf> for Loaders {
         let mut pages = HashMap::with_capacity(keys.len());
         let asked = keys.iter().map(|key| (&key.tool, key.first, &key.after));
         for (tools, part) in by_part(asked) {
-            let mut found = catalog::version_pages(&mut reads, &tools, &part).await?;
-            let versions = found.values_mut().flat_map(|page| &mut page.items);
-            let told = versions.filter_map(|version| version.node.mark.deprecation.as_mut());
-            catalog::keep_visible(&mut reads, &self.visibilities, told.collect()).await?;
+            let seen = &self.visibilities;
+            let found = catalog::version_pages(&mut reads, &tools, seen, &part).await?;
             pages.extend(found.into_iter().map(|(tool, page)| {
                 let (first, after) = (part.first, part.after.clone());
                 let key = VersionsOf { tool, first, after };

@@ -58,14 +58,17 @@ pub(super) async fn look(mut reads: TenantConnection) -> Seen {
     let counts = catalog::tool_counts(reads, &server_ids, seen)
         .await
         .unwrap();
-    let versions = catalog::versions_by_tool(reads, &tool_ids).await.unwrap();
+    let versions = catalog::versions_by_tool(reads, &tool_ids, seen)
+        .await
+        .unwrap();
     let named = |row: &catalog::ToolVersion| (row.tool_id.clone(), row.tool_version.clone());
     let numbers: Vec<_> = versions.values().flatten().map(named).collect();
     let definitions = catalog::definitions(reads, &numbers).await.unwrap();
     let mut paged = BTreeMap::new();
     for id in &tool_ids {
         let rows = pages(async |page| {
-            let mut found = catalog::version_pages(reads, std::slice::from_ref(id), &page).await?;
+            let ids = std::slice::from_ref(id);
+            let mut found = catalog::version_pages(reads, ids, seen, &page).await?;
             let nothing = projections::Page {
                 items: Vec::new(),
                 has_next: false,
