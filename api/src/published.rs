@@ -27,7 +27,7 @@ impl Published {
     /// Those of an own tool, as the catalogue lists them: newest first.
     pub(crate) fn of(tool: &Tool, versions: &[ToolVersion]) -> Vec<Self> {
         let published = |version: &ToolVersion| Self {
-            version: version.tool_version.clone(),
+            version: version.tool_version.to_string(),
             published_at: version.published_at,
             aliases: version.aliases.clone(),
             yanked: version.mark.yanked.is_some(),

@@ -30,8 +30,6 @@ pub(crate) struct Resolved {
     pub(crate) tool: Tool,
     /// The version; its definition is read by whom asks.
     pub(crate) version: ToolVersion,
-    /// Its number.
-    pub(crate) number: Version,
     /// Every version, newest first.
     pub(crate) versions: Vec<Published>,
     /// What those are told who use it.
@@ -183,8 +181,9 @@ pub(crate) async fn resolve(
     let mut versions = catalog::versions_by_tool(connection, ids, visibilities).await?;
     let versions = versions.remove(id).unwrap_or_default();
     let published = Published::of(&tool, &versions);
-    let (number, version) = choose(&tool, versions, reference)?;
-    let deprecation = tool.deprecation_of(&number).cloned();
+    let version = choose(&tool, versions, reference)?;
+    let number = &version.tool_version;
+    let deprecation = tool.deprecation_of(number).cloned();
     let named = format!("{}/{}@{number}", tool.server, tool.name);
     let yanked = version.mark.yanked.as_deref();
     let warnings = rules.warn(connection, &named, yanked, deprecation.as_ref());
@@ -192,7 +191,6 @@ pub(crate) async fn resolve(
     Ok(Some(Resolved {
         tool,
         version,
-        number,
         versions: published,
         deprecation,
         warnings,
@@ -331,26 +329,14 @@ fn outside(listing: &Listing, number: &Version, range: &VersionReq) -> ApiError 
 
 fn choose(
     tool: &Tool,
-    versions: Vec<ToolVersion>,
+    mut versions: Vec<ToolVersion>,
     reference: &Reference,
-) -> Result<(Version, ToolVersion), ApiError> {
-    let mut known = Vec::with_capacity(versions.len());
-    for version in versions {
-        let number = Version::parse(&version.tool_version);
-        let number = number.map_err(|error| QueryError::Corrupt(error.into()))?;
-        known.push((number, version));
-    }
-    let offers: Vec<Offer> = known
-        .iter()
-        .map(|(number, version)| Offer {
-            version: number,
-            yanked: version.mark.yanked.is_some(),
-        })
-        .collect();
-    let chosen = reference.resolve(&offers, &tool.aliases).cloned();
-    let place = chosen.and_then(|chosen| known.iter().position(|(number, _)| *number == chosen));
+) -> Result<ToolVersion, ApiError> {
+    let offers: Vec<Offer> = versions.iter().map(ToolVersion::offer).collect();
+    let chosen = reference.resolve(&offers, &tool.aliases);
+    let place = chosen.and_then(|chosen| offers.iter().position(|it| it.version == chosen));
     match place {
-        Some(place) => Ok(known.swap_remove(place)),
+        Some(place) => Ok(versions.swap_remove(place)),
         None => {
             let named = format!("{}/{}", tool.server, tool.name);
             Err(not_found(&named, &offers, &tool.aliases, reference))

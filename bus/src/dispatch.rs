@@ -7,6 +7,7 @@
 //! costs one conflict and a reload, never a wrong answer: a refusal that a cached aggregate gave, and that
 //! there was nothing to do, is decided again on a fresh one before the caller hears it.
 
+mod cache;
 mod planned;
 mod undo;
 
@@ -16,20 +17,17 @@ pub use undo::UndoError;
 use crate::error::BusError;
 use crate::event_store::{AggregateContext, AppendError, Appended, JetStreamEventStore};
 use crate::stream::Log;
+use cache::Aggregates;
 use chrono::{DateTime, Utc};
 use cqrs_es::event_sink::EventSink;
 use domain::AggregateRoot;
 use domain::envelope::Actor;
 use domain::id::{CommandId, CommitId, CorrelationId, TenantId};
-use moka::sync::Cache;
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::Instrument;
 use uuid::Uuid;
 
-/// Aggregates that are kept in memory.
-const CACHED_AGGREGATES: u64 = 10_000;
 /// Races that one command may lose before the caller is asked to try again.
 const MAX_ATTEMPTS: u32 = 8;
 
@@ -115,7 +113,7 @@ pub enum DispatchError<E> {
 #[derive(Clone)]
 pub struct Dispatcher {
     log: Log,
-    cache: Cache<String, Arc<dyn Any + Send + Sync>>,
+    aggregates: Aggregates,
 }
 
 impl std::fmt::Debug for Dispatcher {
@@ -138,7 +136,7 @@ impl Dispatcher {
     pub fn new(log: Log) -> Self {
         Self {
             log,
-            cache: Cache::new(CACHED_AGGREGATES),
+            aggregates: Aggregates::new(),
         }
     }
 
@@ -202,7 +200,7 @@ impl Dispatcher {
         A: AggregateRoot,
     {
         let store = JetStreamEventStore::<A>::new(self.log.clone(), context.tenant.clone());
-        let key = cache_key::<A>(&context.tenant, aggregate_id);
+        let key = cache::key::<A>(&context.tenant, aggregate_id);
         let mut loaded = self
             .first_load::<A>(&store, &key, aggregate_id, &command)
             .await?;
@@ -231,7 +229,7 @@ impl Dispatcher {
                     }
                 }
             }
-            self.cache.invalidate(&key);
+            self.aggregates.forget(&key);
             loaded = Loaded::Fresh(Arc::new(store.load(aggregate_id).await?));
         }
         Err(DispatchError::Conflict)
@@ -245,11 +243,11 @@ impl Dispatcher {
         events: Vec<A::Event>,
         context: &CommandContext,
     ) -> Result<Option<Appended<A>>, DispatchError<A::Error>> {
-        let key = cache_key::<A>(&context.tenant, decided.aggregate_id());
+        let key = cache::key::<A>(&context.tenant, decided.aggregate_id());
         match store.append(decided, events, context).await {
             Ok(appended) => {
                 if let Some(next) = appended.next.clone() {
-                    self.cache.insert(key, next);
+                    self.aggregates.keep(key, next);
                 }
                 tracing::Span::current().record("stream_sequence", appended.commit.stream_sequence);
                 Ok(Some(appended))
@@ -261,7 +259,7 @@ impl Dispatcher {
             }
             Err(AppendError::CommandIdReused) => Err(DispatchError::CommandIdReused),
             Err(AppendError::Bus(error)) => {
-                self.cache.invalidate(&key);
+                self.aggregates.forget(&key);
                 Err(error.into())
             }
         }
@@ -275,8 +273,7 @@ impl Dispatcher {
         aggregate_id: &str,
         command: &A::Command,
     ) -> Result<Loaded<A>, BusError> {
-        let cached = self.cache.get(key);
-        if let Some(Ok(cached)) = cached.map(Arc::downcast::<AggregateContext<A>>) {
+        if let Some(cached) = self.aggregates.get(key) {
             Ok(Loaded::Assumed(cached))
         } else if A::is_creation(command) {
             let empty = AggregateContext::empty(aggregate_id);
@@ -285,10 +282,6 @@ impl Dispatcher {
             Ok(Loaded::Fresh(Arc::new(store.load(aggregate_id).await?)))
         }
     }
-}
-
-fn cache_key<A: AggregateRoot>(tenant: &TenantId, aggregate_id: &str) -> String {
-    format!("{tenant}.{}.{aggregate_id}", A::TYPE)
 }
 
 /// A short, growing pause, so that writers of one object do not meet again at once. The commit's own

@@ -116,13 +116,30 @@ pub struct Commit<E = StoredEvent> {
 #[error("not a commit")]
 pub struct NotACommit(#[source] serde_json::Error);
 
-impl<E: Serialize> Commit<E> {
+/// What a commit's events can be.
+pub trait CommitEvent: Serialize + Sized {
+    /// The canonical form of a commit of such events. For each kind a function of this crate and not a generic one,
+    /// of which every caller would compile its own: it is what each command pays for its commit, and this crate is
+    /// optimised in every profile.
+    ///
+    /// # Errors
+    /// As [`canonical::to_vec`].
+    fn canonical(commit: &Commit<Self>) -> Result<Vec<u8>, serde_json::Error>;
+}
+
+impl CommitEvent for StoredEvent {
+    fn canonical(commit: &Commit) -> Result<Vec<u8>, serde_json::Error> {
+        canonical::to_vec(commit)
+    }
+}
+
+impl<E: CommitEvent> Commit<E> {
     /// The canonical bytes (RFC 8785) that are published and hashed.
     ///
     /// # Errors
     /// When a number in the data cannot be represented (RFC 8785 section 3.2.2.3).
     pub fn to_canonical(&self) -> Result<Vec<u8>, NotACommit> {
-        canonical::to_vec(self).map_err(NotACommit)
+        E::canonical(self).map_err(NotACommit)
     }
 }
 

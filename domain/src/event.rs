@@ -1,10 +1,11 @@
 //! The wire form of events: `{"type": "tool.registered", "version": 1, "data": {…}}`.
 
+use crate::envelope::CommitEvent;
 use cqrs_es::DomainEvent;
 use serde_json::Value;
 
 /// An event that knows its wire form. Implemented by the `wire_events!` macro only.
-pub trait WireEvent: DomainEvent + 'static {
+pub trait WireEvent: DomainEvent + CommitEvent + 'static {
     /// Every `(type, current version)` of this enum, in declaration order.
     const WIRE_FORMS: &'static [(&'static str, u16)];
 
@@ -99,6 +100,12 @@ macro_rules! wire_events {
 
             fn event_version(&self) -> String {
                 $crate::event::WireEvent::wire_version(self).to_string()
+            }
+        }
+
+        impl $crate::envelope::CommitEvent for $name {
+            fn canonical(commit: &$crate::envelope::Commit<Self>) -> Result<Vec<u8>, serde_json::Error> {
+                $crate::canonical::to_vec(commit)
             }
         }
 

@@ -7,10 +7,9 @@
 //! # Reading order
 //! 1. [`projector`]: what a projector is. 2. [`registry`]: the list of them. 3. [`runner`]: how they are
 //!    driven (leadership, fencing, the log's identity, retry); [`dead_letter`]: what was parked, and its retry.
-//! 4. [`catalog`], [`access`], [`archive`], [`manifests`], [`publishers`], [`search`]: the read models, each with its queries; [`ledger`]: the
-//! 4. [`catalog`], [`access`], [`archive`], [`taxonomy`], [`reviews`], [`search`]: the read models, each with its queries; [`ledger`]: the
-//! 4. [`catalog`], [`access`], [`archive`], [`search`], [`marketplace`]: the read models, each with its queries; [`ledger`]: the
-//!    Merkle tree over the log and its signed heads; [`archived`]: commits written again from the archive.
+//! 4. [`catalog`], [`access`], [`archive`], [`manifests`], [`taxonomy`], [`reviews`], [`marketplace`], [`publishers`],
+//!    [`usage`], [`search`]: the read models, each with its queries; [`ledger`]: the Merkle tree over the log and its
+//!    signed heads; [`archived`]: commits written again from the archive.
 //! 5. [`store`]: connections, the tenant's one under row-level security; [`moment`]: the present or the
 //!    past, which such a connection looks at. 6. [`position`]: reading one's own
 //!    writes, and health. 7. [`rebuild`]: the same model beside the live one, compared and swapped.
@@ -39,6 +38,7 @@ pub mod reviews;
 pub mod runner;
 pub mod search;
 pub mod store;
+mod successors;
 pub mod taxonomy;
 pub mod usage;
 pub mod vault;

@@ -317,6 +317,37 @@ async fn strangers_and_strange_requests_stay_outside() {
     let answer = stateless(&agent, "tools/call", params).await;
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
 
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for (kind, body, expected) in [
+        (
+            "application/json",
+            "{\"jsonrpc\": ",
+            (StatusCode::BAD_REQUEST, "INVALID_REQUEST"),
+        ),
+        (
+            "application/json",
+            deep.as_str(),
+            (StatusCode::BAD_REQUEST, "INVALID_REQUEST"),
+        ),
+        (
+            "text/plain",
+            "{}",
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
+        ),
+    ] {
+        let request = agent.http.post(format!("{}/mcp", agent.base));
+        let request = request.header("accept", "application/json, text/event-stream");
+        let request = request.header("content-type", kind).body(body.to_owned());
+        let answer = agent.authorize(request).send().await.unwrap();
+        let status = answer.status();
+        let problem: Value = answer.json().await.unwrap();
+        assert_eq!(
+            (status, problem["code"].as_str().unwrap()),
+            expected,
+            "{problem}"
+        );
+    }
+
     let mut future = initialize();
     future["method"] = json!("tools/list");
     let version = [

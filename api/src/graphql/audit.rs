@@ -10,8 +10,10 @@ use crate::error::ApiError;
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use domain::id::{PrincipalId, TenantId};
+use domain::registry::wire_forms;
 use projections::archive::audit::{self, AuditRange};
 use projections::archive::{self, Place};
+use std::collections::BTreeSet;
 
 /// A page of the audit log.
 pub(super) type AuditConnection = PageOf<Event, Searched>;
@@ -62,6 +64,8 @@ impl EventFilter {
         let actor_id = filter_text(self.actor_id);
         let aggregate = filter_text(self.aggregate);
         let aggregate_id = filter_text(self.aggregate_id);
+        let event_type = filter_text(self.event_type);
+        check_kinds(aggregate.as_deref(), event_type.as_deref())?;
         if handle.is_some() && actor_id.is_some() {
             return Err(invalid("give `actor` or `actorId`, not both"));
         }
@@ -73,7 +77,7 @@ impl EventFilter {
             actor_id: named.or(actor_id),
             aggregate,
             aggregate_id,
-            event_type: filter_text(self.event_type),
+            event_type,
             ..audit::AuditFilter::default()
         })
     }
@@ -88,6 +92,45 @@ impl AuditFilter {
             ..self.event.of_tenant(tenant)?
         })
     }
+}
+
+/// A kind or a type that is none would find nothing, which looks like an answer.
+fn check_kinds(aggregate: Option<&str>, event_type: Option<&str>) -> Result<(), ApiError> {
+    if let Some(aggregate) = aggregate
+        && !wire_forms().any(|(name, _)| kind_of(name) == aggregate)
+    {
+        let kinds: BTreeSet<_> = wire_forms().map(|(name, _)| kind_of(name)).collect();
+        return Err(invalid(&format!(
+            "there is no kind of object \"{aggregate}\"; use one of {}",
+            listed(kinds)
+        )));
+    }
+    let Some(event_type) = event_type.filter(|it| wire_forms().all(|(name, _)| name != *it)) else {
+        return Ok(());
+    };
+    let names = || wire_forms().map(|(name, _)| name);
+    let kind = kind_of(event_type);
+    let of_its_kind: BTreeSet<_> = names().filter(|name| kind_of(name) == kind).collect();
+    let known = if of_its_kind.is_empty() {
+        names().collect()
+    } else {
+        of_its_kind
+    };
+    Err(invalid(&format!(
+        "there is no type of event \"{event_type}\"; use one of {}",
+        listed(known)
+    )))
+}
+
+/// The kind of object that an event of this type is of.
+fn kind_of(event_type: &str) -> &str {
+    event_type
+        .split_once('.')
+        .map_or(event_type, |(kind, _)| kind)
+}
+
+fn listed(names: BTreeSet<&str>) -> String {
+    names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn invalid(message: &str) -> ApiError {
@@ -177,9 +220,27 @@ mod tests {
                 aggregate_id: some("x"),
                 ..EventFilter::default()
             },
+            EventFilter {
+                aggregate: some("tools"),
+                ..EventFilter::default()
+            },
+            EventFilter {
+                event_type: some("tool.regsitered"),
+                ..EventFilter::default()
+            },
         ] {
             let refused = filter.of_tenant(&tenant).unwrap_err();
             assert_eq!(refused.code(), "INVALID_FILTER");
+        }
+    }
+
+    #[test]
+    fn a_type_that_is_none_is_told_those_of_its_kind() {
+        let refused = check_kinds(Some("denial"), Some("denial.forgotten")).unwrap_err();
+        let told = "there is no type of event \"denial.forgotten\"; use one of denial.recorded, denial.repeated";
+        assert_eq!(refused.to_string(), told);
+        for (name, _) in wire_forms() {
+            check_kinds(Some(kind_of(name)), Some(name)).unwrap();
         }
     }
 }

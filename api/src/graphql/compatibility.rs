@@ -17,7 +17,6 @@ use domain::tool::reference::{Offer, current, neighbours, numbered};
 use domain::tool::{
     Publication, ToolDefinition, ToolError, Visibility, check_publication, check_version,
 };
-use projections::QueryError;
 use projections::catalog::{self, Status, ToolVersion};
 use semver::Version;
 use serde_json::Value;
@@ -190,7 +189,7 @@ impl CompatibilityQueries {
 /// The versions of a tool that the caller may see.
 struct Known {
     tool: catalog::Tool,
-    versions: Vec<(Version, ToolVersion)>,
+    versions: Vec<ToolVersion>,
 }
 
 impl Known {
@@ -207,17 +206,12 @@ impl Known {
         let ids = std::slice::from_ref(&tool.id);
         // What is said of versions is not told here.
         let found = catalog::versions_by_tool(&mut reads, ids, Visibility::ALL).await?;
-        let mut versions = Vec::new();
-        for version in found.into_values().flatten() {
-            let number = Version::parse(&version.tool_version);
-            let number = number.map_err(|error| QueryError::Corrupt(error.into()))?;
-            versions.push((number, version));
-        }
+        let versions = found.into_values().flatten().collect();
         Ok(Self { tool, versions })
     }
 
     fn numbers(&self) -> impl Iterator<Item = &Version> {
-        self.versions.iter().map(|(number, _)| number)
+        self.versions.iter().map(|row| &row.tool_version)
     }
 
     /// The published version that an argument names.
@@ -235,7 +229,7 @@ impl Known {
         session: &Session,
         version: &Version,
     ) -> Result<ToolDefinition, ApiError> {
-        let key = (self.tool.id.clone(), version.to_string());
+        let key = (self.tool.id.clone(), version.clone());
         let mut reads = session.reads().await?;
         let mut found = catalog::definitions(&mut reads, std::slice::from_ref(&key)).await?;
         found.remove(&key).ok_or(ApiError::NotFound)
@@ -255,7 +249,7 @@ impl Known {
     /// That a number is free, or its own already, and that there is something to publish under it.
     fn check_publication(&self, number: &Version, hash: &str) -> Result<(), ApiError> {
         let hashes = self.versions.iter();
-        let hashes = hashes.map(|(_, row)| row.definition_hash.as_str());
+        let hashes = hashes.map(|row| row.definition_hash.as_str());
         let known = self.offers().into_iter().zip(hashes);
         match check_publication(known, number, hash) {
             Ok(Publication::New | Publication::Already) => Ok(()),
@@ -312,11 +306,7 @@ impl Known {
     }
 
     fn offers(&self) -> Vec<Offer<'_>> {
-        let offers = self.versions.iter().map(|(version, row)| Offer {
-            version,
-            yanked: row.mark.yanked.is_some(),
-        });
-        offers.collect()
+        self.versions.iter().map(ToolVersion::offer).collect()
     }
 
     /// The lowest version that a definition deserves after another one, if nobody has it.

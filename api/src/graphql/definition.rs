@@ -65,7 +65,7 @@ impl Defined {
 
 /// The definition of a version of a tool.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct DefinitionOf(pub(super) ToolId, pub(super) String);
+pub(super) struct DefinitionOf(pub(super) ToolId, pub(super) Version);
 
 impl Loader<DefinitionOf> for Loaders {
     type Value = Arc<ToolDefinition>;

@@ -12,6 +12,7 @@ use super::session::Session;
 use crate::config::LimitsConfig;
 use crate::context::Caller;
 use crate::error::ApiError;
+use crate::http::is_json;
 use crate::state::AppState;
 use crate::telemetry::GRAPHQL_SECONDS;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType};
@@ -227,16 +228,6 @@ impl Operation {
             None => self.kind.to_owned(),
         }
     }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let essence = content_type
-        .and_then(|value| value.split(';').next())
-        .unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
 }
 
 fn accepts_graphql_response(headers: &HeaderMap) -> bool {

@@ -127,7 +127,7 @@ impl Described {
             name: tool.name,
             title: tool.title,
             description: definition.description,
-            version: version.tool_version,
+            version: version.tool_version.to_string(),
             aliases: version.aliases,
             versions: Versions::of(found.versions),
             warnings: lines(&found.warnings),

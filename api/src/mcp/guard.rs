@@ -2,6 +2,7 @@
 
 use super::sessions::{Owner, Sessions};
 use crate::error::{ApiError, TokenProblem};
+use crate::http::is_json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -40,17 +41,18 @@ pub(super) async fn admit(
     request
         .extensions_mut()
         .insert(RequestSpan(Span::current()));
+    let sent_json = is_json(request.headers());
     let ends_session = request.method() == Method::DELETE;
     let mut response = next.run(request).await;
     if ends_session && response.status() == StatusCode::ACCEPTED {
         // The session has ended, it is not about to: clients take anything but 200 and 204 for a failure.
         *response.status_mut() = StatusCode::NO_CONTENT;
     }
-    explain(response)
+    explain(response, sent_json)
 }
 
 /// Gives rmcp's bare refusals the form of every other surface, with a code and what to do.
-fn explain(response: Response) -> Response {
+fn explain(response: Response, sent_json: bool) -> Response {
     let content = response.headers().get(header::CONTENT_TYPE);
     let has_form = content
         .and_then(|content| content.to_str().ok())
@@ -67,6 +69,16 @@ fn explain(response: Response) -> Response {
         StatusCode::PAYLOAD_TOO_LARGE => (
             ApiError::TOO_LARGE,
             "the body is larger than limits.mcp_body_bytes allows",
+        ),
+        // rmcp's word for a body that it cannot read, too.
+        StatusCode::UNSUPPORTED_MEDIA_TYPE if sent_json => (
+            "INVALID_REQUEST",
+            "the body is no JSON-RPC message, or nests deeper than 127 levels: send one object with `jsonrpc`, \
+             `method` and `params` (JSON-RPC 2.0 section 4)",
+        ),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            ApiError::UNSUPPORTED_MEDIA_TYPE,
+            "send the message as application/json",
         ),
         _ => return response,
     };

@@ -4,7 +4,7 @@
 //! state than the one that he was shown, so a planned command expects the position of its object's last
 //! commit, and is never decided again on a later one.
 
-use super::{CommandContext, Committed, DispatchError, Dispatcher, cache_key, committed};
+use super::{CommandContext, Committed, DispatchError, Dispatcher, cache, committed};
 use crate::error::BusError;
 use crate::event_store::{AppendError, JetStreamEventStore};
 use cqrs_es::event_sink::EventSink;
@@ -84,8 +84,8 @@ impl Dispatcher {
             return done.map_err(PlannedError::Dispatch);
         }
         let appended = store.append(aggregate, events, context).await;
-        self.cache
-            .invalidate(&cache_key::<A>(&context.tenant, aggregate_id));
+        self.aggregates
+            .forget(&cache::key::<A>(&context.tenant, aggregate_id));
         match appended {
             Ok(appended) => Ok(committed(appended)),
             Err(AppendError::Conflict) => Err(PlannedError::Moved),

@@ -5,8 +5,8 @@
 //! a lost race reads again. So a change that comes in between is never overwritten.
 
 use super::{
-    CommandContext, Committed, DispatchError, Dispatcher, MAX_ATTEMPTS, back_off, cache_key,
-    committed, first_answer,
+    CommandContext, Committed, DispatchError, Dispatcher, MAX_ATTEMPTS, back_off, cache, committed,
+    first_answer,
 };
 use crate::error::BusError;
 use crate::event_store::{AppendError, JetStreamEventStore};
@@ -72,8 +72,8 @@ impl Dispatcher {
             let handled = aggregate.aggregate.handle(undo.command, &(), &sink).await;
             handled.map_err(|rejection| UndoError::Dispatch(DispatchError::Rejected(rejection)))?;
             let appended = store.append(aggregate, sink.collect().await, context).await;
-            self.cache
-                .invalidate(&cache_key::<A>(&context.tenant, aggregate_id));
+            self.aggregates
+                .forget(&cache::key::<A>(&context.tenant, aggregate_id));
             match appended {
                 Ok(appended) => return Ok(committed(appended)),
                 Err(AppendError::Conflict) => back_off(attempt).await,

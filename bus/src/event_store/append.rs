@@ -3,13 +3,15 @@
 use super::{AggregateContext, CommitRef, JetStreamEventStore};
 use crate::dispatch::CommandContext;
 use crate::error::BusError;
+use crate::stream::Log;
 use crate::trace;
 use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID};
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use async_nats::jetstream::publish::PublishAck;
 use domain::AggregateRoot;
 use domain::envelope::{Commit, body_hash, to_micros};
-use domain::id::CommitId;
+use domain::id::{CommandId, CommitId};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -65,7 +67,9 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
         };
         let body = commit.to_canonical().map_err(BusError::NotCanonical)?;
         let hash = body_hash(&body);
-        let ack = self.publish(&context, command, body).await?;
+        let subject = self.subject(&context.aggregate_id);
+        let expected = context.stream_sequence;
+        let ack = publish(&self.log, subject, expected, command.command_id, body).await?;
         if ack.duplicate {
             let first = self.commit_at(&context.aggregate_id, ack.sequence).await?;
             let (commit, events) = first.ok_or(AppendError::CommandIdReused)?;
@@ -91,40 +95,37 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
             next: Some(Arc::new(next)),
         })
     }
+}
 
-    async fn publish(
-        &self,
-        context: &AggregateContext<A>,
-        command: &CommandContext,
-        body: Vec<u8>,
-    ) -> Result<async_nats::jetstream::publish::PublishAck, AppendError> {
-        self.log.check_connected("append to the log")?;
-        let mut headers = HeaderMap::new();
-        headers.insert(NATS_MESSAGE_ID, command.command_id.to_string());
-        headers.insert(
-            NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
-            context.stream_sequence.to_string(),
-        );
-        trace::inject(&mut headers);
-        let subject = self.subject(&context.aggregate_id);
-        let sent = self
-            .log
-            .context()
-            .publish_with_headers(subject, headers, body.into())
-            .await;
-        let answer = match sent {
-            Ok(sent) => sent.await,
-            Err(error) => Err(error),
-        };
-        let answer = answer.map_err(publish_error);
-        match &answer {
-            Ok(_) => self.log.note_append(true),
-            Err(AppendError::Bus(error)) if error.is_unavailable() => self.log.note_append(false),
-            // An answer about this commit, by a log that takes others.
-            Err(_) => {}
-        }
-        answer
+/// Not of one aggregate's type: what is generic is compiled again by every crate that sends commands.
+async fn publish(
+    log: &Log,
+    subject: String,
+    expected: u64,
+    command_id: CommandId,
+    body: Vec<u8>,
+) -> Result<PublishAck, AppendError> {
+    log.check_connected("append to the log")?;
+    let mut headers = HeaderMap::new();
+    headers.insert(NATS_MESSAGE_ID, command_id.to_string());
+    headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
+    trace::inject(&mut headers);
+    let sent = log
+        .context()
+        .publish_with_headers(subject, headers, body.into())
+        .await;
+    let answer = match sent {
+        Ok(sent) => sent.await,
+        Err(error) => Err(error),
+    };
+    let answer = answer.map_err(publish_error);
+    match &answer {
+        Ok(_) => log.note_append(true),
+        Err(AppendError::Bus(error)) if error.is_unavailable() => log.note_append(false),
+        // An answer about this commit, by a log that takes others.
+        Err(_) => {}
     }
+    answer
 }
 
 fn publish_error(error: PublishError) -> AppendError {

@@ -4,6 +4,7 @@ use super::queries::names;
 use super::rows::Tool;
 use crate::error::QueryError;
 use crate::store::TenantConnection;
+use crate::successors::Successors;
 use domain::id::ToolId;
 use domain::tool::reference::ToolReference;
 use domain::tool::{Deprecation, Visibility};
@@ -22,15 +23,15 @@ pub(super) async fn keep_visible(
         return Ok(());
     }
     let tenant = connection.tenant().clone();
-    let successor = |told: &Deprecation| {
-        let named: ToolReference = told.successor.as_deref()?.parse().ok()?;
+    let named = |successor: &str| {
+        let named: ToolReference = successor.parse().ok()?;
         Some(ToolId::derive(&tenant, &named.server, &named.name))
     };
-    let ids: Vec<ToolId> = told.iter().filter_map(|told| successor(told)).collect();
+    let successors = Successors::of(told, named);
+    let ids = successors.ids();
     if ids.is_empty() {
         return Ok(());
     }
-    let ids: Vec<&str> = ids.iter().map(ToolId::as_str).collect();
     let statement = "SELECT tool_id FROM catalog.tools
                      WHERE tool_id = ANY ($1) AND visibility = ANY ($2)";
     let visible: Vec<String> = sqlx::query_scalar(statement)
@@ -38,12 +39,7 @@ pub(super) async fn keep_visible(
         .bind(names(visibilities))
         .fetch_all(&mut **connection)
         .await?;
-    for told in told {
-        let is_visible = |id: ToolId| visible.iter().any(|one| one == id.as_str());
-        if !successor(told).is_some_and(is_visible) {
-            told.successor = None;
-        }
-    }
+    successors.keep(&visible);
     Ok(())
 }
 

@@ -11,7 +11,9 @@ use crate::store::TenantConnection;
 use chrono::{DateTime, Utc};
 use domain::envelope::{Actor, ActorKind};
 use domain::id::ToolId;
+use domain::tool::reference::Offer;
 use domain::tool::{ToolDefinition, Visibility};
+use semver::Version;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -24,7 +26,7 @@ pub struct ToolVersion {
     /// The tool.
     pub tool_id: ToolId,
     /// Its version.
-    pub tool_version: String,
+    pub tool_version: Version,
     /// The definition's identity.
     pub definition_hash: String,
     /// When it was published.
@@ -35,6 +37,17 @@ pub struct ToolVersion {
     pub aliases: Vec<String>,
     /// What was said of it since.
     pub mark: VersionMark,
+}
+
+impl ToolVersion {
+    /// As a reference may lead to it.
+    #[must_use]
+    pub fn offer(&self) -> Offer<'_> {
+        Offer {
+            version: &self.tool_version,
+            yanked: self.mark.yanked.is_some(),
+        }
+    }
 }
 
 /// All versions of several tools, newest first, in one statement; successors that the caller may not see are not
@@ -69,8 +82,9 @@ pub async fn version_pages(
 ) -> Result<HashMap<ToolId, Page<ToolVersion>>, QueryError> {
     let found = select(connection, tools, visibilities, page).await?;
     let cut = |rows: Vec<(i64, ToolVersion)>| {
-        let cursor =
-            |(at, row): &(i64, ToolVersion)| Keyset::encode(&at.to_string(), &row.tool_version);
+        let cursor = |(at, row): &(i64, ToolVersion)| {
+            Keyset::encode(&at.to_string(), &row.tool_version.to_string())
+        };
         Page::cut(rows, page.first, cursor).map(|(_, row)| row)
     };
     Ok(found
@@ -85,10 +99,13 @@ pub async fn version_pages(
 /// [`QueryError`].
 pub async fn definitions(
     connection: &mut TenantConnection,
-    wanted: &[(ToolId, String)],
-) -> Result<HashMap<(ToolId, String), ToolDefinition>, QueryError> {
+    wanted: &[(ToolId, Version)],
+) -> Result<HashMap<(ToolId, Version), ToolDefinition>, QueryError> {
     let ids: Vec<&str> = wanted.iter().map(|(id, _)| id.as_str()).collect();
-    let versions: Vec<&str> = wanted.iter().map(|(_, version)| version.as_str()).collect();
+    let versions: Vec<String> = wanted
+        .iter()
+        .map(|(_, version)| version.to_string())
+        .collect();
     let rows = sqlx::query(
         "SELECT v.tool_id, v.tool_version, v.description, v.input_schema, v.output_schema, v.annotations
          FROM catalog.tool_versions AS v JOIN unnest($1::text[], $2::text[]) AS wanted (id, version)
@@ -99,7 +116,7 @@ pub async fn definitions(
     .fetch_all(&mut **connection)
     .await?;
     let read = |row: &PgRow| {
-        let key = (tool_id(row)?, row.try_get("tool_version")?);
+        let key = (tool_id(row)?, tool_version(row)?);
         Ok((key, read_definition(row)?))
     };
     rows.iter().map(read).collect()
@@ -170,11 +187,16 @@ fn tool_id(row: &PgRow) -> Result<ToolId, QueryError> {
         .map_err(corrupt)
 }
 
+fn tool_version(row: &PgRow) -> Result<Version, QueryError> {
+    let text: &str = row.try_get("tool_version")?;
+    text.parse().map_err(corrupt)
+}
+
 fn read_version(row: &PgRow) -> Result<ToolVersion, QueryError> {
     let kind: String = row.try_get("actor_kind")?;
     Ok(ToolVersion {
         tool_id: tool_id(row)?,
-        tool_version: row.try_get("tool_version")?,
+        tool_version: tool_version(row)?,
         definition_hash: row.try_get("definition_hash")?,
         published_at: row.try_get("published_at")?,
         published_by: Actor {

@@ -8,6 +8,7 @@ use crate::page::{Keyset, Page, PageRequest};
 use crate::publishers::marked;
 use crate::reviews::average_of;
 use crate::store::TenantConnection;
+use crate::successors::Successors;
 use chrono::{DateTime, Utc};
 use domain::id::{TenantId, ToolId};
 use domain::installation::{ForeignReference, ForeignTool, Version};
@@ -210,26 +211,21 @@ pub(super) async fn keep_offered(
     connection: &mut TenantConnection,
     told: Vec<&mut Deprecation>,
 ) -> Result<(), QueryError> {
-    let successor = |told: &Deprecation| {
-        let named = ForeignReference::parse(told.successor.as_deref()?);
+    let named = |successor: &str| {
+        let named = ForeignReference::parse(successor);
         Some(named.ok()??.tool.tool_id())
     };
-    let ids: Vec<ToolId> = told.iter().filter_map(|told| successor(told)).collect();
+    let successors = Successors::of(told, named);
+    let ids = successors.ids();
     if ids.is_empty() {
         return Ok(());
     }
-    let ids: Vec<&str> = ids.iter().map(ToolId::as_str).collect();
     let statement = "SELECT tool_id FROM marketplace.listings WHERE listed AND tool_id = ANY ($1)";
     let offered: Vec<String> = sqlx::query_scalar(statement)
         .bind(ids)
         .fetch_all(&mut **connection)
         .await?;
-    for told in told {
-        let is_offered = |id: ToolId| offered.iter().any(|one| one == id.as_str());
-        if !successor(told).is_some_and(is_offered) {
-            told.successor = None;
-        }
-    }
+    successors.keep(&offered);
     Ok(())
 }
 

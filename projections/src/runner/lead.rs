@@ -22,7 +22,7 @@ use tracing::Instrument;
 const LIVE: usize = 32;
 /// How long a position may be shown before it is written.
 const UNWRITTEN: Duration = Duration::from_millis(100);
-/// How long a projector lets `catalog`, which most requests wait for, go first.
+/// How long a projector lets `catalog`, which most requests wait for, go first: before it as much as reads them.
 const YIELD: Duration = Duration::from_millis(20);
 /// The projector's statement, as its connection knows it.
 const PREPARED: &str = "metamcp_write";
@@ -164,6 +164,14 @@ impl Runner {
         batch: &[LogEntry],
         positions: &Positions,
     ) -> Result<bool, ProjectionError> {
+        if batch.len() <= LIVE
+            && let Some(last) = batch.last()
+            && ![access::NAME, catalog::NAME].contains(&self.projector.name())
+        {
+            // All write to one disk and share the processors. Where it takes too long, nobody waits.
+            let first = positions.wait_for(catalog::NAME, last.stream_sequence, YIELD);
+            let _ = first.await;
+        }
         let decoded = self.decode(batch);
         if let Ok(Some(recorded)) = &decoded
             && !self.is_concerned(recorded)
@@ -176,14 +184,6 @@ impl Runner {
                 self.write_position(lead).await?;
             }
             return Ok(false);
-        }
-        if batch.len() <= LIVE
-            && let Some(last) = batch.last()
-            && ![access::NAME, catalog::NAME].contains(&self.projector.name())
-        {
-            // All write to one disk and share the processors. Where it takes too long, nobody waits.
-            let first = positions.wait_for(catalog::NAME, last.stream_sequence, YIELD);
-            let _ = first.await;
         }
         lead.at = self.write(lead, batch, decoded).await?;
         lead.shown = lead.at.clone();

@@ -42,13 +42,13 @@ impl ObservedTool {
     pub(super) fn new(
         tool: catalog::Tool,
         versions: Vec<catalog::ToolVersion>,
-        definitions: &mut HashMap<(ToolId, String), ToolDefinition>,
+        definitions: &mut HashMap<(ToolId, Version), ToolDefinition>,
     ) -> Result<Self, semver::Error> {
         let definition_hash = tool.definition_hash.clone();
         let mut spec = ToolSpec::try_from(tool)?;
         let mut published = BTreeMap::new();
         for row in versions {
-            let version = Version::parse(&row.tool_version)?;
+            let version = row.tool_version;
             let deprecated = row.mark.deprecation.map(DeprecationSpec::from);
             let yanked = row.mark.yanked;
             let mut said = VersionSpec {
@@ -60,7 +60,7 @@ impl ObservedTool {
             if version == spec.version {
                 spec.versions
                     .extend(is_said.then_some((version.clone(), said)));
-            } else if let Some(of) = definitions.remove(&(row.tool_id, row.tool_version)) {
+            } else if let Some(of) = definitions.remove(&(row.tool_id, version.clone())) {
                 let documents = [of.input_schema, of.output_schema, of.annotations];
                 [said.input_schema, said.output_schema, said.annotations] = sorted(documents);
                 said.description = Some(of.description);

@@ -17,9 +17,8 @@ use chrono::{DateTime, Utc};
 use domain::id::ToolId;
 use domain::installation::{ForeignTool, Version, VersionReq, meant};
 use domain::tool::Visibility;
-use domain::tool::reference::Offer;
 use projections::catalog::{self, Status};
-use projections::{Moment, QueryError, archive};
+use projections::{Moment, archive};
 
 /// The installation of another tenant's tool, as it was.
 #[derive(SimpleObject)]
@@ -152,17 +151,8 @@ async fn offered(
     }
     let mut versions = catalog::versions_by_tool(&mut reads, &ids, Visibility::ALL).await?;
     let versions = versions.remove(&ids[0]).unwrap_or_default();
-    let mut numbers = Vec::with_capacity(versions.len());
-    for version in &versions {
-        let number = Version::parse(&version.tool_version);
-        let number = number.map_err(|error| QueryError::Corrupt(error.into()))?;
-        numbers.push((number, version.mark.yanked.is_some()));
-    }
-    let offers = numbers.iter().map(|(version, yanked)| Offer {
-        version,
-        yanked: *yanked,
-    });
-    Ok(meant(range, &offers.collect::<Vec<_>>()).cloned())
+    let offers: Vec<_> = versions.iter().map(catalog::ToolVersion::offer).collect();
+    Ok(meant(range, &offers).cloned())
 }
 
 impl Target {

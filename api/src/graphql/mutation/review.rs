@@ -263,7 +263,7 @@ async fn version_of(
     let mut reads = session.reads().await?;
     let found = resolve(&mut reads, seen, &tool.id, &wanted, Rules::looking()).await?;
     let found = found.ok_or(ApiError::NotFound)?;
-    Ok((tool.id, found.number))
+    Ok((tool.id, found.version.tool_version))
 }
 
 /// A version, within the range that is installed, of a tool of another tenant; what the range means, when none is

@@ -23,8 +23,8 @@ pub(in crate::graphql) struct ToolVersion(pub(in crate::graphql) catalog::ToolVe
 #[Object]
 impl ToolVersion {
     /// Its semantic version.
-    async fn version(&self) -> &str {
-        &self.0.tool_version
+    async fn version(&self) -> String {
+        self.0.tool_version.to_string()
     }
 
     #[graphql(flatten)]

@@ -4,6 +4,7 @@ use domain::tool::{ToolDefinition, Visibility};
 use projections::access;
 use projections::catalog::{self, Order, ServerFilter, Sort, ToolFilter};
 use projections::{Moment, PageRequest, TenantConnection};
+use semver::Version;
 use std::collections::BTreeMap;
 
 /// Rows of a page, so few that most lists have several.
@@ -18,8 +19,8 @@ pub(super) struct Seen {
     below: BTreeMap<String, Vec<String>>,
     counts: BTreeMap<String, i64>,
     versions: BTreeMap<String, Vec<catalog::ToolVersion>>,
-    paged: BTreeMap<String, Vec<String>>,
-    definitions: BTreeMap<(String, String), ToolDefinition>,
+    paged: BTreeMap<String, Vec<Version>>,
+    definitions: BTreeMap<(String, Version), ToolDefinition>,
     principals: Vec<access::Principal>,
     grants: Vec<access::Grant>,
     grants_of: Vec<access::Grant>,
