@@ -5,6 +5,7 @@ mod write;
 
 pub use write::{Fault, to_vec, to_vec_within};
 
+use crate::run::run;
 use std::cmp::Ordering;
 
 /// Deepest nesting, which is that of the decoder: what is deeper is no commit either, and is never written.
@@ -107,10 +108,7 @@ impl<'a> Scan<'a> {
         self.at += 1;
         let begin = self.at;
         loop {
-            // Most of a commit is plain text: it is passed over in one go.
-            let rest = self.bytes.get(self.at..)?;
-            let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-            self.at += rest.iter().position(special)?;
+            self.at += run(self.bytes.get(self.at..)?, is_verbatim);
             match self.peek()? {
                 b'"' => {
                     self.at += 1;
@@ -156,6 +154,11 @@ impl<'a> Scan<'a> {
         let written = serde_json_canonicalizer::to_vec(&number).ok()?;
         (written == token).then_some(())
     }
+}
+
+/// Whether a byte of a text is written as it is.
+fn is_verbatim(byte: u8) -> bool {
+    byte >= 0x20 && byte != b'"' && byte != b'\\'
 }
 
 /// The order of member names: by UTF-16 code units of what they say (RFC 8785 section 3.2.3).

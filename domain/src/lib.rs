@@ -59,6 +59,7 @@ pub mod principal;
 pub mod publisher;
 pub mod registry;
 pub mod review;
+mod run;
 pub mod schema;
 pub mod server;
 pub mod state;

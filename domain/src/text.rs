@@ -1,6 +1,8 @@
 //! Rules for text that strangers write. Names and descriptions of upstream tools are untrusted: control,
 //! bidirectional and zero-width characters can hide instructions from a reviewer while a model reads them.
 
+use crate::run::run;
+
 /// What [`clean`] took out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cleaned {
@@ -27,9 +29,9 @@ pub fn is_hidden(c: char) -> bool {
 /// True when the text holds no hidden character.
 #[must_use]
 pub fn is_clean(text: &str) -> bool {
-    // Nearly every text is of printable ASCII, which is told a byte at a time.
+    // Nearly every text is of printable ASCII, which is told without decoding it.
     let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
-    text.bytes().all(plain) || !text.chars().any(is_hidden)
+    run(text.as_bytes(), plain) == text.len() || !text.chars().any(is_hidden)
 }
 
 /// Removes hidden characters and surrounding white space. CR LF becomes LF and is not counted.

@@ -8,7 +8,8 @@ mod array;
 mod object;
 mod serializer;
 
-use super::{MAX_DEPTH, order};
+use super::{MAX_DEPTH, is_verbatim, order};
+use crate::run::run;
 use array::Array;
 use object::Object;
 use serde::Serialize;
@@ -92,17 +93,16 @@ struct Writer {
 impl Writer {
     fn text(&mut self, text: &str) {
         self.out.push(b'"');
-        let bytes = text.as_bytes();
-        let mut written = 0;
-        for (at, byte) in bytes.iter().enumerate() {
-            if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
-                continue;
-            }
-            self.out.extend_from_slice(&bytes[written..at]);
-            written = at + 1;
+        let mut rest = text.as_bytes();
+        loop {
+            let (plain, behind) = rest.split_at(run(rest, is_verbatim));
+            self.out.extend_from_slice(plain);
+            let Some((byte, behind)) = behind.split_first() else {
+                break;
+            };
             self.escape(*byte);
+            rest = behind;
         }
-        self.out.extend_from_slice(&bytes[written..]);
         self.out.push(b'"');
     }
 

@@ -2,6 +2,7 @@
 
 use super::ToolError;
 use crate::canonical::{self, Fault, MAX_PART_DEPTH};
+use crate::run::run;
 use crate::schema::{self, SchemaFault};
 use crate::text::is_clean;
 use serde::{Deserialize, Serialize};
@@ -202,16 +203,15 @@ fn check_schema(field: &'static str, schema: &Value) -> Result<(), ToolError> {
 /// Whether JSON, as it is written, is of printable ASCII and the usual escapes: then no text in it hides
 /// anything, and need not be read character by character.
 fn is_plain_json(written: &[u8]) -> bool {
-    let mut escaped = false;
-    written.iter().all(|byte| {
-        let plain = if escaped {
-            matches!(byte, b'"' | b'\\' | b'n' | b't')
-        } else {
-            matches!(byte, b' '..=b'~')
+    let is_plain = |byte| matches!(byte, b' '..=b'~') && byte != b'\\';
+    let mut rest = written;
+    loop {
+        rest = match &rest[run(rest, is_plain)..] {
+            [] => return true,
+            [b'\\', b'"' | b'\\' | b'n' | b't', behind @ ..] => behind,
+            _ => return false,
         };
-        escaped = !escaped && *byte == b'\\';
-        plain
-    })
+    }
 }
 
 fn texts_are_clean(value: &Value) -> bool {
