@@ -2,7 +2,7 @@
 //! length, as many batches at once as there are cores.
 
 use crate::corpus::Corpus;
-use crate::harness::{Goal, Report, Settings, alternate, rate};
+use crate::harness::{Goal, Report, Settings, alternate, median, rate};
 use anyhow::{Result, ensure};
 use projections::search::ToolDocument;
 use projections::search::embed::candle::{
@@ -67,6 +67,41 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     .await?;
     let bench = "… beside bare candle in batches of 32, unsorted, one at a time";
     report.rates(bench, &unsorted, "texts", Goal::None);
+    queries(settings, report, &corpus, (&ours, &bare)).await
+}
+
+/// One query after the other, tokens included on both sides.
+async fn queries(
+    settings: &Settings,
+    report: &mut Report,
+    corpus: &Corpus,
+    (ours, bare): (&MiniLm, &Arc<Bare>),
+) -> Result<()> {
+    let asked = crate::search::queries(corpus, settings.size(100, 30));
+    let pairs = alternate(
+        settings.runs().min(5),
+        async || {
+            let mut times = Vec::new();
+            for query in &asked {
+                let begun = Instant::now();
+                let tokens = bare.tokens(std::slice::from_ref(query))?;
+                bare.embed_all(vec![tokens], 1).await?;
+                times.push(begun.elapsed().as_secs_f64());
+            }
+            Ok(median(&times))
+        },
+        async || {
+            let mut times = Vec::new();
+            for query in &asked {
+                let begun = Instant::now();
+                ours.embed_query(query).await?;
+                times.push(begun.elapsed().as_secs_f64());
+            }
+            Ok(median(&times))
+        },
+    )
+    .await?;
+    report.times("embedding of one query, p50", &pairs, Goal::AtMost(1.0));
     Ok(())
 }
 

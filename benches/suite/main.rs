@@ -25,6 +25,7 @@ mod recommend_similar;
 mod search;
 mod search_fresh;
 mod search_load;
+mod switch;
 mod visible;
 mod wire;
 mod world;
@@ -81,6 +82,9 @@ async fn all(settings: &Settings, report: &mut Report) -> Result<()> {
     if settings.wants("search") {
         search::run(settings, report).await?;
         search_fresh::run(settings, report).await?;
+    }
+    if settings.wants("switch") {
+        switch::run(settings, report).await?;
     }
     if settings.wants("graphql") {
         graphql::run(settings, report).await?;

@@ -11,6 +11,7 @@ use futures::TryStreamExt;
 use metamcp::app::Backend;
 use projections::archive::ArchiveProjector;
 use projections::catalog::CatalogProjector;
+use projections::ledger::LedgerProjector;
 use projections::rebuild::{Finish, Progress, rebuild_together};
 use projections::{Positions, Projector, runner};
 use sqlx::{Connection, Executor, PgConnection};
@@ -18,15 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-const TABLES: [&str; 7] = [
-    "catalog.servers",
-    "catalog.servers_past",
-    "catalog.tools",
-    "catalog.tools_past",
-    "catalog.tool_versions",
-    "catalog.moments",
-    "archive.events",
-];
+type Models = Vec<Arc<dyn Projector>>;
 
 pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
     let corpus = Corpus::load(settings)?;
@@ -52,7 +45,15 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
         tools = wanted;
         world = world.restart(true).await?;
         world.give_database(&mut config).await?;
-        let built = measure(settings, report, &world, &config).await?;
+        let usual: Models = vec![Arc::new(CatalogProjector), Arc::new(ArchiveProjector)];
+        let bench = "rebuild of catalog and archive";
+        let built = measure(settings, report, (&world, &config), (bench, &usual)).await?;
+        if size == 100_000 {
+            let mut all = usual;
+            all.push(Arc::new(LedgerProjector));
+            let bench = "rebuild of catalog, archive and ledger";
+            measure(settings, report, (&world, &config), (bench, &all)).await?;
+        }
         let smallest = *smallest.get_or_insert(built);
         let goal = if size >= 1_000_000 {
             Goal::AtLeast(0.85)
@@ -73,18 +74,17 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
 async fn measure(
     settings: &Settings,
     report: &mut Report,
-    world: &World,
-    config: &Config,
+    (world, config): (&World, &Config),
+    (bench, projectors): (&str, &Models),
 ) -> Result<f64> {
     let backend = Backend::connect(config).await?;
-    let projectors: [Arc<dyn Projector>; 2] =
-        [Arc::new(CatalogProjector), Arc::new(ArchiveProjector)];
+    let tables = tables(projectors);
     let head = backend.log.head().await?;
     let events = usize::try_from(head)?;
-    live(&backend, &projectors, head).await?;
+    live(&backend, projectors, head).await?;
     let (raw, url) = (world.raw().await?, backend_url(config)?);
     let mut connection = PgConnection::connect(&url).await?;
-    let rows = copy_out(&mut connection).await?;
+    let rows = copy_out(&mut connection, &tables).await?;
     let (mut whole, mut built) = (Pairs::default(), Pairs::default());
     let (mut fetches, mut copies) = (Vec::new(), Vec::new());
     let runs = if events >= 500_000 {
@@ -96,8 +96,8 @@ async fn measure(
         let begun = Instant::now();
         fetch(&raw, &config.nats.stream, events).await?;
         let fetched = begun.elapsed().as_secs_f64();
-        let copied = copy_in(&mut connection, &rows).await?;
-        let (compared, applied) = rebuild_once(&backend, &projectors).await?;
+        let copied = copy_in(&mut connection, &tables, &rows).await?;
+        let (compared, applied) = rebuild_once(&backend, projectors).await?;
         if run > 0 {
             let limit = as_f64(events) / (fetched + copied);
             whole.push(limit, as_f64(events) / compared);
@@ -111,12 +111,7 @@ async fn measure(
     } else {
         Goal::None
     };
-    report.rates(
-        format!("rebuild of catalog and archive, {events} events"),
-        &whole,
-        "events",
-        goal,
-    );
+    report.rates(format!("{bench}, {events} events"), &whole, "events", goal);
     report.rates(
         "… of which until the last row is written",
         &built,
@@ -194,10 +189,22 @@ fn backend_url(config: &Config) -> Result<String> {
     Ok(config.postgres.address()?.expose_secret().to_owned())
 }
 
+/// The tables of models, each with its schema.
+fn tables(projectors: &Models) -> Vec<String> {
+    let its = |model: &Arc<dyn Projector>| {
+        let name = model.name();
+        let tables = model.tables().iter();
+        tables
+            .map(move |table| format!("{name}.{table}"))
+            .collect::<Vec<_>>()
+    };
+    projectors.iter().flat_map(its).collect()
+}
+
 /// The rows of every table, as `COPY` writes them.
-async fn copy_out(connection: &mut PgConnection) -> Result<Vec<Vec<u8>>> {
-    let mut tables = Vec::new();
-    for table in TABLES {
+async fn copy_out(connection: &mut PgConnection, tables: &[String]) -> Result<Vec<Vec<u8>>> {
+    let mut copied = Vec::new();
+    for table in tables {
         let mut rows = Vec::new();
         let mut parts = connection
             .copy_out_raw(&format!("COPY {table} TO STDOUT"))
@@ -206,23 +213,27 @@ async fn copy_out(connection: &mut PgConnection) -> Result<Vec<Vec<u8>>> {
             rows.extend_from_slice(&part);
         }
         drop(parts);
-        tables.push(rows);
+        copied.push(rows);
     }
-    Ok(tables)
+    Ok(copied)
 }
 
 /// Seconds to copy the rows into empty tables of the same shape.
-async fn copy_in(connection: &mut PgConnection, tables: &[Vec<u8>]) -> Result<f64> {
+async fn copy_in(
+    connection: &mut PgConnection,
+    tables: &[String],
+    rows: &[Vec<u8>],
+) -> Result<f64> {
     connection
         .execute("DROP SCHEMA IF EXISTS bare CASCADE; CREATE SCHEMA bare")
         .await?;
-    for table in TABLES {
+    for table in tables {
         let name = table.rsplit('.').next().unwrap_or(table);
         let create = format!("CREATE TABLE bare.{name} (LIKE {table} INCLUDING ALL)");
         connection.execute(create.as_str()).await?;
     }
     let begun = Instant::now();
-    for (table, rows) in TABLES.iter().zip(tables) {
+    for (table, rows) in tables.iter().zip(rows) {
         let name = table.rsplit('.').next().unwrap_or(table);
         let mut copy = connection
             .copy_in_raw(&format!("COPY bare.{name} FROM STDIN"))

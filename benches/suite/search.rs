@@ -243,7 +243,7 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// What people might ask: the beginnings of descriptions.
-fn queries(corpus: &Corpus, count: usize) -> Vec<String> {
+pub(crate) fn queries(corpus: &Corpus, count: usize) -> Vec<String> {
     let step = (corpus.len() / count).max(1);
     let words = |number: usize| {
         let words = corpus
@@ -269,13 +269,18 @@ impl Reused {
         if !text.contains(':') {
             return vec![0.0; DIMENSIONS];
         }
-        let (seed, noise) = scattered(text);
-        let real = &self.real[seed % self.real.len()];
-        let mut vector: Vec<f32> = real.iter().zip(noise).map(|(a, b)| a + NOISE * b).collect();
-        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-        vector.iter_mut().for_each(|x| *x /= length);
-        vector
+        moved(&self.real, text)
     }
+}
+
+/// One of the real vectors, moved a little: which one, and whither, a text decides.
+pub(crate) fn moved(real: &[Vec<f32>], text: &str) -> Vec<f32> {
+    let (seed, noise) = scattered(text);
+    let real = &real[seed % real.len()];
+    let mut vector: Vec<f32> = real.iter().zip(noise).map(|(a, b)| a + NOISE * b).collect();
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    vector.iter_mut().for_each(|x| *x /= length);
+    vector
 }
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, EmbedError>> + Send + 'a>>;

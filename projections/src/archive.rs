@@ -14,7 +14,7 @@ mod parked;
 
 pub use event::{LoggedEvent, Place};
 pub use installed::{Pinned, pinned};
-pub use parked::{ParkedCommit, parked};
+pub use parked::{ParkedCommit, first_parked, parked};
 
 use crate::checkpoint::{to_i64, to_u64};
 use crate::error::{ProjectionError, QueryError};

@@ -1,6 +1,6 @@
-//! The commits of an object that are missing from its history, because the archive could not apply them.
+//! The commits that are missing from histories and from the past, because the archive could not apply them.
 
-use crate::checkpoint::to_u64;
+use crate::checkpoint::{to_i64, to_u64};
 use crate::error::QueryError;
 use crate::store::TenantConnection;
 use chrono::{DateTime, Utc};
@@ -42,4 +42,21 @@ pub async fn parked(
         });
     }
     Ok(found)
+}
+
+/// The first commit of the connection's tenant behind a position, and up to another, that is parked.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn first_parked(
+    connection: &mut TenantConnection,
+    behind: u64,
+    until: u64,
+) -> Result<Option<u64>, QueryError> {
+    let found: Option<i64> = sqlx::query_scalar("SELECT metamcp.first_parked_in_archive($1, $2)")
+        .bind(to_i64(behind))
+        .bind(to_i64(until))
+        .fetch_one(&mut **connection)
+        .await?;
+    Ok(found.map(to_u64))
 }

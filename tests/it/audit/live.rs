@@ -361,3 +361,35 @@ async fn a_client_that_is_overrun_is_told_so_and_goes_on_without_a_gap() {
     // Who never listened is told that it has missed something, before anything else.
     assert_eq!(idle.next().await.unwrap_err(), bus::feed::Missed::Behind);
 }
+
+#[tokio::test]
+async fn a_hole_in_the_past_is_told_and_not_passed_over() {
+    let installation = Installation::start().await;
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    let other = installation.client("other", "owner", &[Role::Owner]).await;
+    let mut database = installation.app.database.connect().await.unwrap();
+    let defect = "ALTER TABLE archive.events ADD CONSTRAINT defect
+                  CHECK (payload::text NOT LIKE '%unreadable%')";
+    sqlx::Executor::execute(&mut database, defect)
+        .await
+        .unwrap();
+    register_server(&owner, "before").await;
+    let parked = register_server(&owner, "unreadable").await;
+    register_server(&owner, "after").await;
+    register_server(&other, "theirs").await;
+
+    let mut live = Live::subscribed(&owner, EVENTS, json!({ "from": 1 })).await;
+    until_server(&mut live, "before").await;
+    let message = live.message().await;
+    let error = &message["payload"]["errors"][0];
+    assert_eq!(error["extensions"]["code"], "EVENTS_PARKED", "{message:#}");
+    let next = parked + 1;
+    let told = error["message"].as_str().unwrap();
+    assert!(told.contains(&format!("fromSequence: {next}")), "{told}");
+
+    let mut live = Live::subscribed(&owner, EVENTS, json!({ "from": next })).await;
+    until_server(&mut live, "after").await;
+    // What is parked of one tenant is no hole in the log of another.
+    let mut live = Live::subscribed(&other, EVENTS, json!({ "from": 1 })).await;
+    until_server(&mut live, "theirs").await;
+}

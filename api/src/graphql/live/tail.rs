@@ -3,7 +3,8 @@
 //! The two meet without a gap: a tail follows the live feed *before* it reads the archive, up to the very
 //! position from which the feed follows, and waits until the archive has come so far. It drops what it has
 //! told already, so nothing comes twice. While it reads the past it may lose the feed, and then follows it
-//! anew; once it is live, losing it means that the client does not keep up, and ends the tail with a word.
+//! anew; once it is live, losing it means that the client does not keep up, and ends the tail with a word. So does a
+//! commit of the past that the archive has set aside.
 
 use crate::error::ApiError;
 use crate::graphql::event::Event;
@@ -41,6 +42,8 @@ pub(super) struct Tail {
     ready: VecDeque<LoggedEvent>,
     /// Up to this position the archive is read; none once the tail is live.
     past: Option<u64>,
+    /// The commit at which the tail ends, because the archive has set it aside.
+    parked: Option<u64>,
     /// Whether the feed has been kept up with since the archive was read.
     live: bool,
 }
@@ -67,6 +70,7 @@ impl Tail {
             tenant: tenant.clone(),
             filter,
             past: (told < now).then_some(follower.position),
+            parked: None,
             live: false,
             follower,
             told,
@@ -90,9 +94,10 @@ impl Tail {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(event);
             }
-            match self.past {
-                Some(until) => self.read_past(until).await?,
-                None => self.read_live().await?,
+            match (self.parked, self.past) {
+                (Some(at), _) => return Err(set_aside(at)),
+                (None, Some(until)) => self.read_past(until).await?,
+                (None, None) => self.read_live().await?,
             }
         }
     }
@@ -100,14 +105,17 @@ impl Tail {
     async fn read_past(&mut self, until: u64) -> Result<(), ApiError> {
         let positions = &self.state.positions;
         positions.wait_for(archive::NAME, until, PATIENCE).await?;
+        // The connection is given back before the client is waited for.
+        let mut reads = self.state.reads.tenant(&self.tenant).await?;
+        let behind = self.told.stream_sequence;
+        let parked = archive::first_parked(&mut reads, behind, until).await?;
+        let until = parked.map_or(until, |at| at - 1);
         let range = AuditRange {
             first: PAGE,
             after: Some(self.told),
             until: Some(until),
             descending: false,
         };
-        // The connection is given back before the client is waited for.
-        let mut reads = self.state.reads.tenant(&self.tenant).await?;
         let page = audit::events(&mut reads, &self.filter, &range).await?.page;
         let end = Place::end_of(until);
         self.told = match page.items.last() {
@@ -115,7 +123,7 @@ impl Tail {
             Some(_) | None => end.max(self.told),
         };
         if !page.has_next {
-            self.past = None;
+            (self.past, self.parked) = (None, parked);
         }
         self.ready
             .extend(page.items.into_iter().map(|item| item.node));
@@ -158,5 +166,17 @@ impl Tail {
                 self.state.config.limits.live_buffer
             ),
         }
+    }
+}
+
+/// A hole in the past is told and not passed over: a client goes on behind it only if it says so.
+fn set_aside(at: u64) -> ApiError {
+    let next = at + 1;
+    ApiError::Rejected {
+        code: "EVENTS_PARKED",
+        message: format!(
+            "the commit at position {at} was set aside by the archive and cannot be told now; go on behind it with \
+             fromSequence: {next}, or begin again once an operator has applied it"
+        ),
     }
 }
