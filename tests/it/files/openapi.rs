@@ -1,4 +1,4 @@
-//! `metamcp import openapi`, on two documents of the size that one meets.
+//! `metamcp import openapi`, on two documents of the size that one meets, and a small one of the latest version.
 
 use super::World;
 use crate::support::said;
@@ -15,6 +15,8 @@ const LIBRARY: &str = include_str!("fixtures/library.yaml");
 /// OpenAPI 3.1 as JSON: mutual recursion, references with siblings, path items by reference, no operation ids on
 /// some.
 const DEPOT: &str = include_str!("fixtures/depot.json");
+/// OpenAPI 3.2: the method `QUERY`, one that has no field, a whole query string, content by its items.
+const STARS: &str = include_str!("fixtures/stars.yaml");
 
 fn read(text: &str) -> Translation {
     translate(text, &Options::default()).unwrap_or_else(|problems| panic!("{problems:#?}"))
@@ -119,6 +121,11 @@ fn every_operation_of_a_document_becomes_a_tool_with_schemas_of_its_own() {
         "application/merge-patch+json"
     );
     assert_eq!(parcel["properties"]["comment"]["x-in"], "body");
+    // Of 3.1, all means the same in 3.2.
+    let later = DEPOT.replacen("\"3.1.0\"", "\"3.2.0\"", 1);
+    assert_ne!(later, DEPOT);
+    assert_eq!(read(&later), depot);
+    check(read(STARS).server.tools.into_values());
 }
 
 async fn import(world: &World, folder: &Path, arguments: &[&str]) -> (String, Option<i32>) {
@@ -197,6 +204,7 @@ async fn a_document_is_read_from_an_address_and_its_own_addresses_begin_there() 
     let acme = world.tenant("acme").await;
     let router = Router::new()
         .route("/specs/depot.json", get(|| async { DEPOT }))
+        .route("/specs/stars.yaml", get(|| async { STARS }))
         .route("/large.json", get(|| async { " ".repeat((32 << 20) + 1) }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -217,6 +225,22 @@ async fn a_document_is_read_from_an_address_and_its_own_addresses_begin_there() 
     assert_eq!(schema["x-request"]["server"], format!("{base}/api"));
     // Its own version is none, so that of the tools is the first.
     assert_eq!(tool.version.to_string(), "1.0.0");
+
+    let address = format!("{base}/specs/stars.yaml");
+    let (text, code) = import(&world, folder.path(), &[&address]).await;
+    assert_eq!((code, world.head().await), (Some(0), head + 54), "{text}");
+    let observed = world.observe(&acme).await;
+    let schema = |name: &str| {
+        let tool = &observed.tools[&("star-catalogue".to_owned(), name.to_owned())];
+        tool.spec.input_schema.clone().unwrap()
+    };
+    let request = &schema("searchStars")["x-request"];
+    assert_eq!(request["method"], "QUERY");
+    assert_eq!(request["server"], format!("{base}/stars/v1"));
+    assert_eq!(schema("linkStars")["x-request"]["method"], "LINK");
+    let selection = &schema("listStars")["properties"]["selection"];
+    assert_eq!(selection["x-in"], "querystring");
+
     for (path, code) in [
         ("/none", "SOURCE_UNREADABLE"),
         ("/large.json", "DOCUMENT_TOO_LARGE"),

@@ -1,10 +1,11 @@
 //! The input schema of an operation: parameters and body as the members of one object.
 //!
-//! Each member says how it goes back into a request: `x-in` is `path`, `query`, `header`, `cookie`, `body` (a member
-//! of the body) or `wholeBody` (the body itself); `x-name` is its name there, where two would have been called the
-//! same; `x-style`, `x-explode` and `x-content-type` stand where the document gives them.
+//! Each member says how it goes back into a request: `x-in` is `path`, `query`, `querystring` (all of it), `header`,
+//! `cookie`, `body` (a member of the body) or `wholeBody` (the body itself); `x-name` is its name there, where two
+//! would have been called the same; `x-style`, `x-explode` and `x-content-type` stand where the document gives them.
 
-use super::document::{Document, member};
+use super::content::content;
+use super::document::{Dialect, Document, member};
 use super::flatten::{flattened, is_plain_object};
 use super::schema::Translator;
 use crate::plan::Problem;
@@ -12,12 +13,6 @@ use serde_json::{Map, Value, json};
 
 /// Headers that are said elsewhere (OpenAPI, "Parameter Object", `name`).
 const NO_PARAMETERS: [&str; 3] = ["accept", "content-type", "authorization"];
-/// Kinds of body, best first; else the first that there is.
-const CONTENT_TYPES: [&str; 3] = [
-    "application/json",
-    "application/x-www-form-urlencoded",
-    "multipart/form-data",
-];
 
 /// The members of an input schema.
 #[derive(Default)]
@@ -35,7 +30,9 @@ pub(super) fn input(
     about: &Value,
 ) -> Result<Value, Problem> {
     let mut members = Members::default();
-    for (parameter, at) in parameters(document, (item, operation), (item_place, place))? {
+    let given = parameters(document, (item, operation), (item_place, place))?;
+    check_query_string(&given)?;
+    for (parameter, at) in given {
         members.parameter(translator, parameter, &at)?;
     }
     let mut about = about.clone();
@@ -79,6 +76,32 @@ fn parameters<'d>(
     Ok(found)
 }
 
+/// A parameter that is the whole query string has it for itself, and says by its content how it is written
+/// (OpenAPI 3.2, "Parameter Locations").
+fn check_query_string(parameters: &[(&Value, String)]) -> Result<(), Problem> {
+    let whole = parameters
+        .iter()
+        .find(|(parameter, _)| location(parameter) == Some("querystring"));
+    let Some((parameter, place)) = whole else {
+        return Ok(());
+    };
+    let in_query = parameters
+        .iter()
+        .filter(|(parameter, _)| matches!(location(parameter), Some("query" | "querystring")));
+    let message = if in_query.count() > 1 {
+        "a parameter in `querystring` is the whole query: leave out the others in `query` and `querystring`"
+    } else if parameter.get("content").is_none() {
+        "a parameter in `querystring` needs `content`"
+    } else {
+        return Ok(());
+    };
+    Err(Problem::new(place, "INVALID_PARAMETER", message))
+}
+
+fn location(parameter: &Value) -> Option<&str> {
+    parameter.get("in").and_then(Value::as_str)
+}
+
 impl Members {
     fn parameter(
         &mut self,
@@ -91,7 +114,11 @@ impl Members {
             let message = "a parameter needs `name` and `in`";
             return Err(Problem::new(place, "INVALID_PARAMETER", message));
         };
-        let known = matches!(place_in, "path" | "query" | "header" | "cookie");
+        let known = match place_in {
+            "path" | "query" | "header" | "cookie" => true,
+            "querystring" => translator.document.dialect == Dialect::V32,
+            _ => false,
+        };
         if !known {
             let message = format!(
                 "a parameter in `{place_in}` is unknown; use path, query, header or cookie"
@@ -119,9 +146,9 @@ impl Members {
         let mut schema = json!({});
         if let Some(given) = parameter.get("schema") {
             schema = translator.schema(given, &member(place, "schema"))?;
-        } else if let Some((kind, given, at)) = content(parameter, place) {
-            schema = translator.schema(given, &at)?;
-            says.insert("x-content-type".to_owned(), json!(kind));
+        } else if let Some(found) = content(translator.document, parameter, place)? {
+            schema = found.translated(|given, at| translator.schema(given, at))?;
+            says.insert("x-content-type".to_owned(), json!(found.kind));
         }
         let required = place_in == "path" || parameter.get("required") == Some(&json!(true));
         self.add((place_in, name), schema, says, required);
@@ -135,11 +162,11 @@ impl Members {
         body: &Value,
         place: &str,
     ) -> Result<Option<String>, Problem> {
-        let Some((kind, given, at)) = content(body, place) else {
+        let Some(found) = content(translator.document, body, place)? else {
             return Ok(None);
         };
         let required = body.get("required") == Some(&json!(true));
-        let schema = flattened(translator.root(given, &at)?);
+        let schema = flattened(found.translated(|given, at| translator.root(given, at))?);
         let demands = schema.get("required").and_then(Value::as_array).cloned();
         let demands = demands.unwrap_or_default();
         let closed = schema.get("additionalProperties");
@@ -162,7 +189,7 @@ impl Members {
             );
             self.add(("wholeBody", "body"), schema, says, required);
         }
-        Ok(Some(kind.to_owned()))
+        Ok(Some(found.kind.to_owned()))
     }
 
     fn add(
@@ -192,27 +219,4 @@ impl Members {
         }
         self.properties.insert(key, Value::Object(schema));
     }
-}
-
-/// The best kind of content that has a schema, the schema, and its place.
-pub(super) fn content<'v>(holder: &'v Value, place: &str) -> Option<(&'v str, &'v Value, String)> {
-    let content = holder.get("content")?.as_object()?;
-    let rank = |kind: &str| {
-        let plain = kind.split(';').next().unwrap_or(kind).trim();
-        let known = CONTENT_TYPES.iter().position(|known| *known == plain);
-        known.unwrap_or(if is_json(kind) {
-            1
-        } else {
-            CONTENT_TYPES.len()
-        })
-    };
-    let (kind, media) = content.iter().min_by_key(|(kind, _)| rank(kind))?;
-    let at = member(&member(&member(place, "content"), kind), "schema");
-    Some((kind, media.get("schema")?, at))
-}
-
-/// Whether a content type is JSON (RFC 6839 section 3.1).
-pub(super) fn is_json(kind: &str) -> bool {
-    let kind = kind.split(';').next().unwrap_or(kind).trim();
-    kind == "application/json" || kind.ends_with("+json")
 }

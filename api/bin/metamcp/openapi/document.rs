@@ -1,6 +1,7 @@
 //! A document that is OpenAPI, and what its references name.
 
 use crate::plan::Problem;
+use reqwest::Url;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -8,13 +9,15 @@ use std::collections::{BTreeSet, HashMap};
 /// References that lead from one to the next.
 const MAX_HOPS: usize = 32;
 
-/// Whose rules a document's schemas follow.
+/// Whose rules a document follows. What a version adds is read in documents of that version only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     /// OpenAPI 3.0: a dialect of its own, from an early draft of JSON Schema.
     V30,
     /// OpenAPI 3.1: JSON Schema 2020-12.
     V31,
+    /// OpenAPI 3.2: the same of schemas, and more kinds of operations, parameters and content.
+    V32,
 }
 
 /// An OpenAPI document.
@@ -58,7 +61,7 @@ impl Document {
         reference: &str,
         place: &str,
     ) -> Result<(&Value, String), Problem> {
-        let Some(pointer) = reference.strip_prefix('#') else {
+        let Some(pointer) = self.fragment(reference) else {
             let message = format!(
                 "`$ref: {reference}` leads out of the document: bundle it into one document first"
             );
@@ -72,6 +75,23 @@ impl Document {
             );
             Problem::new(place, "BROKEN_REF", message)
         })
+    }
+
+    /// The fragment of a reference into this document.
+    fn fragment<'r>(&self, reference: &'r str) -> Option<&'r str> {
+        let (address, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+        (address.is_empty() || self.is_own(address)).then_some(fragment)
+    }
+
+    /// Whether an address is the one that the document gives itself, which references begin from (OpenAPI 3.2,
+    /// "OpenAPI Object", `$self`).
+    fn is_own(&self, address: &str) -> bool {
+        let own = self.root.get("$self").and_then(Value::as_str);
+        let Some(own) = own.filter(|_| self.dialect == Dialect::V32) else {
+            return false;
+        };
+        let same = |base: Url| base.join(address).is_ok_and(|url| url == base);
+        own == address || Url::parse(own).is_ok_and(same)
     }
 
     /// Something that may be given by reference, but for schemas: the thing itself, and its place.
@@ -152,9 +172,10 @@ fn dialect(root: &Value) -> Result<Dialect, Problem> {
     match (parts.next(), parts.next()) {
         (Some("3"), Some("0")) => Ok(Dialect::V30),
         (Some("3"), Some("1")) => Ok(Dialect::V31),
+        (Some("3"), Some("2")) => Ok(Dialect::V32),
         _ => {
             let message =
-                format!("OpenAPI {version} is not read by this build: it reads 3.0 and 3.1");
+                format!("OpenAPI {version} is not read by this build: it reads 3.0, 3.1 and 3.2");
             Err(Problem::new(
                 "/openapi",
                 "UNSUPPORTED_OPENAPI_VERSION",

@@ -12,7 +12,7 @@ const MAX_NAME: usize = 64;
 pub(super) struct Named {
     /// The path of the operation.
     pub(super) path: String,
-    /// Its method, in lower case.
+    /// Its method as the document gives it: in lower case where it is a field of the path.
     pub(super) method: String,
     /// What the document calls it.
     pub(super) operation_id: Option<String>,
@@ -57,7 +57,7 @@ fn wish(operation: &Named) -> String {
     } = operation;
     let named = operation_id.as_deref().map(valid);
     let named = named.filter(|name| !name.is_empty());
-    named.unwrap_or_else(|| valid(&format!("{method} {path}")))
+    named.unwrap_or_else(|| valid(&format!("{} {path}", method.to_lowercase())))
 }
 
 /// Letters, digits, `_`, `-` and `.`; a run of anything else is one `_`.

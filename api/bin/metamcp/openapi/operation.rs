@@ -1,8 +1,10 @@
 //! One operation as one tool.
 
-use super::arguments::{content, input, is_json};
+use super::arguments::input;
+use super::content::{content, is_json};
 use super::document::{Document, member};
 use super::flatten::flattened;
+use super::paths::METHODS;
 use super::schema::{Direction, whole};
 use super::security;
 use super::text::Texts;
@@ -18,7 +20,8 @@ use std::collections::BTreeMap;
 /// An operation and where it stands.
 pub(super) struct Operation<'d> {
     pub(super) path: String,
-    pub(super) method: &'static str,
+    /// As the document gives it: a field of the path in lower case, any other method as it is sent.
+    pub(super) method: &'d str,
     pub(super) item: &'d Value,
     pub(super) item_place: String,
     pub(super) value: &'d Value,
@@ -70,8 +73,7 @@ impl Operation<'_> {
     fn description(&self, document: &Document, title: Option<&str>, texts: &mut Texts) -> String {
         let given = texts.text("description", self.value.get("description"), usize::MAX);
         let given = given.or_else(|| title.map(str::to_owned));
-        let method = self.method.to_uppercase();
-        let mut text = given.unwrap_or_else(|| format!("{method} {}", self.path));
+        let mut text = given.unwrap_or_else(|| format!("{} {}", self.sent_method(), self.path));
         let mut tail = String::new();
         if self.value.get("deprecated") == Some(&json!(true)) {
             tail.push_str("\n\nDeprecated by its publisher.");
@@ -86,9 +88,16 @@ impl Operation<'_> {
         text + &tail
     }
 
+    fn sent_method(&self) -> String {
+        match METHODS.contains(&self.method) {
+            true => self.method.to_uppercase(),
+            false => self.method.to_owned(),
+        }
+    }
+
     /// What kind of request the tool makes, for whoever calls it.
     fn request(&self, document: &Document, address: Option<&Url>) -> Value {
-        let mut about = json!({ "method": self.method.to_uppercase(), "path": self.path });
+        let mut about = json!({ "method": self.sent_method(), "path": self.path });
         let holders = [self.value, self.item, &document.root];
         let servers = holders
             .iter()
@@ -115,14 +124,15 @@ impl Operation<'_> {
         for status in successes {
             let at = member(&responses_at, status);
             let (response, at) = document.follow(&responses[status], &at)?;
-            let Some((kind, schema, at)) = content(response, &at) else {
+            let Some(found) = content(document, response, &at)? else {
                 continue;
             };
-            if !is_json(kind) {
+            if !is_json(found.kind) {
                 continue;
             }
-            let built = whole(document, Direction::Output, &at, |translator| {
-                Ok(flattened(translator.root(schema, &at)?))
+            let built = whole(document, Direction::Output, &found.place, |translator| {
+                let schema = found.translated(|given, at| translator.root(given, at))?;
+                Ok(flattened(schema))
             });
             match built {
                 Ok(schema) => return Ok(object(schema)),
@@ -149,10 +159,10 @@ fn object(mut schema: Value) -> Option<Value> {
     })
 }
 
-/// What a method promises (RFC 9110 section 9.2), as hints of MCP.
+/// What a method promises (RFC 9110 section 9.2; of `QUERY`, RFC 10008), as hints of MCP. Others promise nothing.
 fn annotations(method: &str) -> Option<Value> {
     match method {
-        "get" | "head" | "options" | "trace" => Some(json!({ "readOnlyHint": true })),
+        "get" | "head" | "options" | "trace" | "query" => Some(json!({ "readOnlyHint": true })),
         "put" => Some(json!({ "idempotentHint": true })),
         "delete" => Some(json!({ "destructiveHint": true })),
         _ => None,

@@ -65,7 +65,7 @@ pub(super) enum Direction {
 
 /// Translates the parts of one schema.
 pub(super) struct Translator<'a> {
-    document: &'a Document,
+    pub(super) document: &'a Document,
     direction: Direction,
     /// Whether references are replaced by what they name.
     inline: bool,

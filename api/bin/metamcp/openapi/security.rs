@@ -1,6 +1,6 @@
 //! What an operation demands of its caller, in words.
 
-use super::document::Document;
+use super::document::{Dialect, Document};
 use domain::text::clean;
 use serde_json::Value;
 
@@ -28,9 +28,13 @@ fn one_way(document: &Document, way: &Value) -> String {
     let schemes = way.as_object().into_iter().flatten();
     let words: Vec<String> = schemes
         .map(|(name, scopes)| {
-            let scheme = document.get(&["components", "securitySchemes", name]);
-            let scheme = scheme.and_then(|scheme| document.follow(scheme, "/").ok());
-            scheme_in_words(name, scheme.map(|(scheme, _)| scheme), scopes)
+            let scheme = scheme(document, name);
+            let words = scheme_in_words(name, scheme, scopes);
+            let deprecated = scheme.and_then(|scheme| scheme.get("deprecated"));
+            match document.dialect == Dialect::V32 && deprecated == Some(&Value::Bool(true)) {
+                true => format!("{words} (deprecated)"),
+                false => words,
+            }
         })
         .collect();
     if words.is_empty() {
@@ -38,6 +42,17 @@ fn one_way(document: &Document, way: &Value) -> String {
     } else {
         words.join(" and ")
     }
+}
+
+/// What a requirement names: a component, or in 3.2 else a place (OpenAPI 3.2, "Security Requirement Object").
+fn scheme<'d>(document: &'d Document, name: &str) -> Option<&'d Value> {
+    let component = document.get(&["components", "securitySchemes", name]);
+    let scheme = match document.dialect {
+        Dialect::V30 | Dialect::V31 => component?,
+        Dialect::V32 => component.or_else(|| Some(document.resolve(name, "/").ok()?.0))?,
+    };
+    let (scheme, _) = document.follow(scheme, "/").ok()?;
+    Some(scheme)
 }
 
 fn scheme_in_words(name: &str, scheme: Option<&Value>, scopes: &Value) -> String {

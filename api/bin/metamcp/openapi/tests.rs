@@ -4,6 +4,8 @@
     reason = "JSON literals are handed over as they are written"
 )]
 
+mod v3_2;
+
 use super::{Options, Translation, translate};
 use crate::plan::{Problem, ToolSpec};
 use serde_json::{Value, json};
@@ -269,7 +271,8 @@ fn what_is_no_document_for_us_is_refused_with_a_code() {
         ("[]", "NOT_OPENAPI"),
         ("title: x", "NOT_OPENAPI"),
         ("swagger: '2.0'", "UNSUPPORTED_OPENAPI_VERSION"),
-        ("openapi: 3.2.0", "UNSUPPORTED_OPENAPI_VERSION"),
+        ("openapi: 3.3.0", "UNSUPPORTED_OPENAPI_VERSION"),
+        ("openapi: 3.20.0", "UNSUPPORTED_OPENAPI_VERSION"),
         ("openapi: 4.0.0", "UNSUPPORTED_OPENAPI_VERSION"),
         ("openapi: 3.1.0\ninfo: {title: x}", "NO_OPERATIONS"),
         ("openapi: 3.1.0\npaths: {/a: {get: {}}}", "SLUG_MISSING"),

@@ -1,8 +1,9 @@
 //! From a document to a server with its tools.
 
-use super::document::{Document, member};
+use super::document::Document;
 use super::name::{self, Named, names};
 use super::operation::Operation;
+use super::paths::operations;
 use super::text::Texts;
 use crate::plan::{Problem, ServerSpec};
 use domain::server::{MAX_DESCRIPTION, MAX_NAME};
@@ -10,10 +11,6 @@ use reqwest::Url;
 use semver::Version;
 use serde_json::Value;
 
-/// The methods that a path can have, in the order of their tools.
-const METHODS: [&str; 8] = [
-    "get", "put", "post", "delete", "options", "head", "patch", "trace",
-];
 /// Longest licence, in characters; longer ones are cut.
 const MAX_LICENSE: usize = 200;
 
@@ -84,43 +81,6 @@ impl Operation<'_> {
             method: self.method.to_owned(),
             operation_id: operation_id.map(str::to_owned),
         }
-    }
-}
-
-/// All operations, or what is wrong with their paths.
-fn operations(document: &Document) -> Result<Vec<Operation<'_>>, Vec<Problem>> {
-    let paths = document.get(&["paths"]).and_then(Value::as_object);
-    let (mut found, mut problems) = (Vec::new(), Vec::new());
-    for (path, item) in paths.into_iter().flatten() {
-        if path.starts_with("x-") {
-            continue;
-        }
-        match document.follow(item, &member("/paths", path)) {
-            Ok((item, item_place)) => {
-                let methods = METHODS.iter().filter_map(|method| {
-                    let value = item.get(method).filter(|value| value.is_object())?;
-                    Some(Operation {
-                        path: path.clone(),
-                        method,
-                        item,
-                        value,
-                        place: member(&item_place, method),
-                        item_place: item_place.clone(),
-                    })
-                });
-                found.extend(methods);
-            }
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if found.is_empty() && problems.is_empty() {
-        let message = "the document has no operations: there is nothing to register";
-        problems.push(Problem::new("/paths", "NO_OPERATIONS", message));
-    }
-    if problems.is_empty() {
-        Ok(found)
-    } else {
-        Err(problems)
     }
 }
 
