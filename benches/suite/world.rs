@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use api::config::{Config, EmbedderKind};
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use async_nats::jetstream::{Context, stream};
-use bus::{CommandContext, Dispatcher, Log, LogOptions};
+use bus::{CommandContext, Dispatcher, Log};
 use domain::AggregateRoot;
 use domain::envelope::Actor;
 use domain::id::TenantId;
@@ -180,14 +180,7 @@ pub(crate) async fn fetch(
 
 /// The log of a configuration.
 pub(crate) async fn log_of(config: &Config) -> Result<Log> {
-    let options = LogOptions {
-        user: config.nats.user.clone(),
-        password: config.nats.password.clone(),
-        stream: config.nats.stream.clone(),
-        subject_root: config.nats.subject_root.clone(),
-        ..LogOptions::new(config.nats.url.clone())
-    };
-    Ok(Log::connect(&options).await?)
+    Ok(Log::connect(&config.nats.log_options()).await?)
 }
 
 pub(crate) fn tenant() -> Result<TenantId> {

@@ -19,7 +19,7 @@ pub enum BusError {
         source: Option<Source>,
     },
     /// The connection was refused for good: wrong address, user or password.
-    #[error("cannot connect to NATS at {url}: check `nats.url`, the user and the password")]
+    #[error("cannot connect to NATS at {url}: check `nats.url`, the credentials and `nats.tls`")]
     Connect {
         /// The address without credentials.
         url: String,

@@ -1,6 +1,10 @@
 //! Connecting to NATS, and the stream's configuration, which is asserted: MetaMCP refuses to run on a
 //! stream that could lose, age out or rewrite commits.
 
+mod options;
+
+pub use options::{LogOptions, LogTls};
+
 use crate::error::BusError;
 use crate::subject;
 use async_nats::connection::State;
@@ -8,7 +12,6 @@ use async_nats::jetstream::context::ContextBuilder;
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
-use secrecy::{ExposeSecret, SecretString};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,54 +23,9 @@ pub const STREAM: &str = "METAMCP_EVENTS";
 pub const LEAST_SERVER: &str = "2.10.23";
 /// How long JetStream itself remembers command ids; beyond it, an aggregate's own commits do.
 pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+const CREATE: &str = "create the stream, which is missing and which not every user may create";
 /// How long a failed append is remembered when none follows it.
 const MEMORY_OF_A_REFUSAL: Duration = Duration::from_secs(60);
-
-/// How to reach the log.
-#[derive(Debug, Clone)]
-pub struct LogOptions {
-    /// `nats://host:port`, or several separated by commas.
-    pub url: String,
-    /// User name, when the server asks for one.
-    pub user: Option<String>,
-    /// The user's password.
-    pub password: Option<SecretString>,
-    /// Name of the stream, [`STREAM`] unless several installations share a server.
-    pub stream: String,
-    /// Root of the subjects, [`subject::DEFAULT_ROOT`] with [`STREAM`].
-    pub subject_root: String,
-    /// Copies of the stream in a cluster; 1 or 3 or 5.
-    pub replicas: usize,
-    /// How long a new stream remembers command ids by itself; [`DUPLICATE_WINDOW`] outside of tests.
-    pub duplicate_window: Duration,
-    /// Bound of every request to NATS.
-    pub timeout: Duration,
-}
-
-impl LogOptions {
-    /// The log at an address, everything else as in production with one server.
-    #[must_use]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            user: None,
-            password: None,
-            stream: STREAM.to_owned(),
-            subject_root: subject::DEFAULT_ROOT.to_owned(),
-            replicas: 1,
-            duplicate_window: DUPLICATE_WINDOW,
-            timeout: Duration::from_secs(5),
-        }
-    }
-
-    /// With a user and a password.
-    #[must_use]
-    pub fn with_user(mut self, user: impl Into<String>, password: SecretString) -> Self {
-        self.user = Some(user.into());
-        self.password = Some(password);
-        self
-    }
-}
 
 /// The connected log. Cheap to clone.
 #[derive(Clone)]
@@ -97,15 +55,9 @@ impl Log {
     /// [`BusError::Connect`], [`BusError::ServerTooOld`], [`BusError::StreamDiffers`] or
     /// [`BusError::Unavailable`].
     pub async fn connect(options: &LogOptions) -> Result<Self, BusError> {
-        let mut connect = async_nats::ConnectOptions::new()
-            .name("metamcp")
-            .connection_timeout(options.timeout)
-            .request_timeout(Some(options.timeout));
-        if let (Some(user), Some(password)) = (&options.user, &options.password) {
-            connect = connect.user_and_password(user.clone(), password.expose_secret().to_owned());
-        }
         let addresses: Vec<&str> = options.url.split(',').map(str::trim).collect();
-        let client = connect
+        let client = options
+            .for_the_client()
             .connect(addresses)
             .await
             .map_err(|source| BusError::Connect {
@@ -254,7 +206,8 @@ pub(crate) async fn open_stream(context: &Context, wanted: Config) -> Result<Str
             {
                 // Two instances may start at once: the second creation of an equal stream succeeds.
                 let created = context.create_stream(wanted).await;
-                created.map_err(|source| BusError::unavailable("create the stream", source))
+                // A user without the right is not answered: the attempt times out.
+                created.map_err(|source| BusError::unavailable(CREATE, source))
             }
             _ => Err(BusError::unavailable("open the stream", error)),
         },

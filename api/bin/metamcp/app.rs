@@ -7,7 +7,7 @@ use api::authz::{
 };
 use api::config::{Config, EmbedderKind};
 use api::state::{AppState, Parts};
-use bus::{Dispatcher, Feed, Log, LogOptions, UsageRecorder};
+use bus::{Dispatcher, Feed, Log, UsageRecorder};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::ledger::{LedgerKeys, Signer, Sinks};
 use projections::search::embed::{
@@ -40,7 +40,9 @@ pub enum Role {
 /// # Errors
 /// When it is away, refuses, or is not one to run on.
 pub(crate) async fn dispatcher(config: &Config) -> anyhow::Result<Dispatcher> {
-    Ok(Dispatcher::new(Log::connect(&log_options(config)).await?))
+    Ok(Dispatcher::new(
+        Log::connect(&config.nats.log_options()).await?,
+    ))
 }
 
 /// The parts that need no listener: what the maintenance commands use, too.
@@ -266,19 +268,7 @@ fn model_folder(config: &Config) -> PathBuf {
 
 /// Connects to the log alone.
 pub(crate) async fn connect_log(config: &Config) -> anyhow::Result<Log> {
-    Ok(Log::connect(&log_options(config)).await?)
-}
-
-pub(crate) fn log_options(config: &Config) -> LogOptions {
-    let nats = &config.nats;
-    LogOptions {
-        user: nats.user.clone(),
-        password: nats.password.clone(),
-        replicas: nats.replicas,
-        stream: nats.stream.clone(),
-        subject_root: nats.subject_root.clone(),
-        ..LogOptions::new(nats.url.clone())
-    }
+    Ok(Log::connect(&config.nats.log_options()).await?)
 }
 
 /// Signs tree heads with the configured keys. There may be none yet.

@@ -33,7 +33,7 @@ async fn apart(duplicate_window: Duration) -> Apart {
     let options = LogOptions {
         duplicate_window,
         timeout: TIMEOUT,
-        ..Servers::log_options(&config)
+        ..config.nats.log_options()
     };
     let observer = Log::connect(&options).await.unwrap();
     let server = config.nats.url.trim_start_matches("nats://");

@@ -284,7 +284,7 @@ pub(super) async fn postgres(config: &Config) -> PgConnection {
 pub(super) async fn log(config: &Config) -> Log {
     let begun = Instant::now();
     loop {
-        match Log::connect(&Servers::log_options(config)).await {
+        match Log::connect(&config.nats.log_options()).await {
             Ok(log) => return log,
             Err(error) => assert!(begun.elapsed() < RECOVERY, "{error}"),
         }

@@ -98,18 +98,6 @@ impl Servers {
 
     /// The log of a configuration, without an installation.
     pub(crate) async fn log(config: &Config) -> bus::Log {
-        bus::Log::connect(&Self::log_options(config)).await.unwrap()
-    }
-
-    /// How a configuration reaches its log.
-    pub(crate) fn log_options(config: &Config) -> bus::LogOptions {
-        bus::LogOptions {
-            user: config.nats.user.clone(),
-            password: config.nats.password.clone(),
-            stream: config.nats.stream.clone(),
-            subject_root: config.nats.subject_root.clone(),
-            replicas: config.nats.replicas,
-            ..bus::LogOptions::new(config.nats.url.clone())
-        }
+        bus::Log::connect(&config.nats.log_options()).await.unwrap()
     }
 }

@@ -1,0 +1,390 @@
+//! The way to the log: TLS in both directions, and users with no more rights than they need, on a server that has the
+//! very file that operators are given.
+
+use crate::support::PATIENCE;
+use api::config::NatsConfig;
+use async_nats::jetstream::{self, stream::Config as StreamConfig};
+use bus::stream::LogTls;
+use bus::usage::UsageBatch;
+use bus::{BusError, CommandContext, DispatchError, Dispatcher, Log, LogOptions, SignerAnswer};
+use domain::envelope::Actor;
+use domain::id::TenantId;
+use domain::tenant::{Tenant, TenantCommand, TenantError};
+use metamcp::embedded::NatsProgram;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+const ACCOUNTS: &str = include_str!("../../docker/nats-accounts.conf");
+/// Commits of the aggregate: enough that it is loaded through a consumer.
+const COMMITS: u64 = 9;
+/// A request that is denied is not answered, so it takes this long.
+const UNANSWERED: Duration = Duration::from_secs(1);
+
+/// A user of the file of accounts: what its process is given, and what the server is given.
+struct User {
+    seed: &'static str,
+    inbox_prefix: Option<&'static str>,
+    variable: &'static str,
+    public_key: &'static str,
+}
+
+const API: User = User {
+    seed: "SUALUNVODCZYFMQWUYKB6CUEZNBB72KWVPJ6S3Y4552WECJ62C3N2NZOQM",
+    inbox_prefix: Some("_INBOX_api"),
+    variable: "METAMCP_NATS_API_NKEY",
+    public_key: "UCOARGYIWE7MDEREEYY76HYAKLDYYKCBLTY4FLSOQJU3PJRT4ZP3GATD",
+};
+const PROJECTOR: User = User {
+    seed: "SUANEGDPRTJKUPFHA2O4N25FXQ6LYPW3RKEU7FFQ73ZHNME7NPV54LDHH4",
+    inbox_prefix: Some("_INBOX_projector"),
+    variable: "METAMCP_NATS_PROJECTOR_NKEY",
+    public_key: "UBH5GYAXMO2T6GVTMXEXOIWZ5IC6R5GY2SQBFUHAVKZCTW75CHC2HTL7",
+};
+const SETUP: User = User {
+    seed: "SUAKTVOUWP2MYVLH7QLYV2URV7WJK2VO7R6PXXG44QWU6HQCEIHCS3RLZI",
+    inbox_prefix: None,
+    variable: "METAMCP_NATS_SETUP_NKEY",
+    public_key: "UAULFIMAKR7IOCFYU3IB6DPTYFMKCLWU4TF4OAMES74L6HMVGSYL6IGU",
+};
+
+/// A nats-server with a configuration of the test's. Dropping it kills it.
+struct Server {
+    _child: Child,
+    folder: TempDir,
+    url: String,
+}
+
+impl Server {
+    /// Starts one in a folder that may hold files that `settings` names.
+    async fn start(folder: TempDir, settings: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let store = folder.path().join("store").display().to_string();
+        let text = format!(
+            "server_name: test\nlisten: \"{address}\"\n\
+             jetstream {{ store_dir: \"{store}\", sync_interval: always }}\n{settings}\n"
+        );
+        let file = folder.path().join("nats.conf");
+        std::fs::write(&file, text).unwrap();
+        let mut child = Command::new(NatsProgram::locate().unwrap().path)
+            .arg("--config")
+            .arg(&file)
+            .envs([API, PROJECTOR, SETUP].map(|user| (user.variable, user.public_key)))
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(address).await.is_err() {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "nats-server ended: {ended:?}");
+            assert!(Instant::now() < deadline, "nats-server does not listen");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Self {
+            _child: child,
+            folder,
+            url: format!("nats://{address}"),
+        }
+    }
+
+    async fn with_accounts() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("nats-accounts.conf"), ACCOUNTS).unwrap();
+        Self::start(folder, "include \"nats-accounts.conf\"").await
+    }
+
+    /// The log's address for a process that is a user.
+    fn options(&self, user: &User) -> LogOptions {
+        let config = NatsConfig {
+            url: self.url.clone(),
+            nkey: Some(user.seed.into()),
+            inbox_prefix: user.inbox_prefix.map(str::to_owned),
+            ..NatsConfig::default()
+        };
+        config.log_options()
+    }
+
+    async fn log(&self, user: &User) -> Log {
+        Log::connect(&self.options(user)).await.unwrap()
+    }
+
+    /// What a user could do who speaks to the server without MetaMCP's code.
+    async fn by_hand(&self, user: &User) -> jetstream::Context {
+        let options = async_nats::ConnectOptions::with_nkey(user.seed.to_owned())
+            .custom_inbox_prefix(user.inbox_prefix.unwrap_or("_INBOX"))
+            .request_timeout(Some(UNANSWERED));
+        jetstream::new(options.connect(&self.url).await.unwrap())
+    }
+
+    /// TLS with some of the files in the folder; the system's authorities without a name of one.
+    fn tls(&self, authority: Option<&str>, certificate: Option<&str>) -> LogOptions {
+        let file = |name: &str, kind: &str| self.folder.path().join(format!("{name}.{kind}"));
+        let tls = LogTls {
+            ca_file: authority.map(|name| file(name, "pem")),
+            client: certificate.map(|name| (file(name, "pem"), file(name, "key"))),
+        };
+        LogOptions {
+            tls: Some(tls),
+            ..LogOptions::new(&self.url)
+        }
+    }
+}
+
+/// Ends a test that waits for what does not come.
+async fn bounded<T>(what: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(PATIENCE, what).await;
+    waited.expect("it takes too long")
+}
+
+fn context() -> CommandContext {
+    CommandContext::new(TenantId::new("acme").unwrap(), Actor::system("test"))
+}
+
+async fn rename(dispatcher: &Dispatcher, name: &str) -> Result<(), DispatchError<TenantError>> {
+    let display_name = name.to_owned();
+    let command = TenantCommand::Rename { display_name };
+    let sent = dispatcher.dispatch::<Tenant>(&context(), "acme", command);
+    sent.await.map(drop)
+}
+
+/// The streams of a log, as the first start makes them.
+async fn make_streams(server: &Server) -> Log {
+    let log = server.log(&SETUP).await;
+    log.tree_heads().await.unwrap();
+    log.usage().await.unwrap();
+    log
+}
+
+#[tokio::test]
+async fn the_api_appends_and_the_projector_reads_streams_that_setup_made() {
+    let server = Server::with_accounts().await;
+    make_streams(&server).await;
+    let api = server.log(&API).await;
+    let dispatcher = Dispatcher::new(api.clone());
+    let display_name = "Acme".to_owned();
+    let register = TenantCommand::Register { display_name };
+    let registered = dispatcher.dispatch::<Tenant>(&context(), "acme", register);
+    registered.await.unwrap();
+    for number in 1..COMMITS {
+        let name = format!("Acme {number}");
+        rename(&dispatcher, &name).await.unwrap();
+    }
+    // Nothing is cached in this one: it loads.
+    let fresh = Dispatcher::new(server.log(&API).await);
+    let tenant = TenantId::new("acme").unwrap();
+    let loaded = bounded(fresh.load::<Tenant>(&tenant, "acme")).await;
+    assert!(loaded.unwrap().is_some());
+    assert!(api.entry_at(1).await.unwrap().is_some());
+    let uses = UsageBatch { uses: Vec::new() };
+    api.usage().await.unwrap().send(&uses).await.unwrap();
+
+    let projector = server.log(&PROJECTOR).await;
+    let usage = projector.usage().await.unwrap();
+    let mut readers = [
+        projector.read_from(COMMITS).await.unwrap(),
+        usage.read_from(1).await.unwrap(),
+        api.read_from(COMMITS).await.unwrap(),
+    ];
+    for reader in &mut readers {
+        assert_eq!(bounded(reader.next_batch(9)).await.unwrap().len(), 1);
+    }
+    let heads = projector.tree_heads().await.unwrap();
+    assert_eq!(heads.append("a note", 0).await.unwrap(), 1);
+    assert_eq!(bounded(heads.page(1, 9)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_api_asks_the_projector_for_a_tree_head_and_hears_the_answer() {
+    let server = Server::with_accounts().await;
+    make_streams(&server).await;
+    let projector = server.log(&PROJECTOR).await;
+    let heads = projector.tree_heads().await.unwrap();
+    let mut requests = heads.requests().await.unwrap();
+    // Behind its answer, the server knows who listens.
+    projector.head().await.unwrap();
+    let note = SignerAnswer::Note("a note".to_owned());
+    let answering = async {
+        let request = requests.next().await.unwrap();
+        request.answer(&note).await.unwrap();
+    };
+    let api = server.log(&API).await;
+    let (asked, ()) =
+        bounded(async { tokio::join!(api.ask_for_tree_head(PATIENCE), answering) }).await;
+    assert_eq!(asked.unwrap(), note);
+}
+
+#[tokio::test]
+async fn only_setup_creates_the_streams() {
+    let server = Server::with_accounts().await;
+    for user in [&API, &PROJECTOR] {
+        let options = LogOptions {
+            timeout: UNANSWERED,
+            ..server.options(user)
+        };
+        let error = Log::connect(&options).await.unwrap_err();
+        assert!(matches!(error, BusError::Unavailable { .. }), "{error}");
+        assert!(error.to_string().contains("create the stream"), "{error}");
+    }
+    make_streams(&server).await;
+    for user in [&API, &PROJECTOR] {
+        server.log(user).await;
+    }
+}
+
+#[tokio::test]
+async fn neither_the_api_nor_the_projector_can_change_or_empty_a_stream() {
+    let server = Server::with_accounts().await;
+    let log = make_streams(&server).await;
+    let usage = log.usage().await.unwrap();
+    let uses = UsageBatch { uses: Vec::new() };
+    usage.send(&uses).await.unwrap();
+    let other = |name: &str| StreamConfig {
+        name: name.to_owned(),
+        ..StreamConfig::default()
+    };
+    for user in [&API, &PROJECTOR] {
+        let by_hand = server.by_hand(user).await;
+        // It may look at a stream, so what follows is denied because of what it is.
+        let mut usage = by_hand.get_stream("METAMCP_USAGE").await.unwrap();
+        let info = usage.info().await.unwrap();
+        assert_eq!(info.state.messages, 1);
+        let mut changed = info.config.clone();
+        changed.max_age = Duration::from_secs(60);
+        assert!(by_hand.update_stream(changed).await.is_err());
+        assert!(by_hand.create_stream(other("THEIRS")).await.is_err());
+        assert!(usage.purge().await.is_err());
+        assert!(usage.delete_message(1).await.is_err());
+        assert!(by_hand.delete_stream("METAMCP_EVENTS").await.is_err());
+    }
+    let setup = server.by_hand(&SETUP).await;
+    let mut usage = setup.get_stream("METAMCP_USAGE").await.unwrap();
+    let info = usage.info().await.unwrap();
+    assert_eq!(info.state.messages, 1);
+    assert_eq!(info.config.max_age, bus::usage::KEEP);
+    assert!(setup.get_stream("METAMCP_EVENTS").await.is_ok());
+    assert!(setup.get_stream("THEIRS").await.is_err());
+    // The same requests by the one who may.
+    setup.create_stream(other("OURS")).await.unwrap();
+    setup.delete_stream("OURS").await.unwrap();
+    assert_eq!(usage.purge().await.unwrap().purged, 1);
+}
+
+#[tokio::test]
+async fn the_projector_adds_nothing_to_the_log() {
+    let server = Server::with_accounts().await;
+    let log = make_streams(&server).await;
+    let options = LogOptions {
+        timeout: UNANSWERED,
+        ..server.options(&PROJECTOR)
+    };
+    let projector = Log::connect(&options).await.unwrap();
+    let display_name = "Acme".to_owned();
+    let register = TenantCommand::Register { display_name };
+    let dispatcher = Dispatcher::new(projector.clone());
+    let refused = dispatcher.dispatch::<Tenant>(&context(), "acme", register);
+    let refused = bounded(refused).await.unwrap_err();
+    assert!(matches!(refused, DispatchError::Bus(_)), "{refused}");
+    let uses = UsageBatch { uses: Vec::new() };
+    let usage = projector.usage().await.unwrap();
+    assert!(usage.send(&uses).await.is_err());
+    assert_eq!(log.head().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_wrong_seed_is_refused() {
+    let server = Server::with_accounts().await;
+    let stranger = User {
+        seed: "SUANQDPB2RUOE4ETUA26CNX7FUKE5ZZKFCQIIW63OX225F2CO7UEXTM7ZY",
+        ..API
+    };
+    let refused = Log::connect(&server.options(&stranger)).await.unwrap_err();
+    assert!(matches!(refused, BusError::Connect { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn tls_is_between_those_whom_a_known_authority_vouches_for() {
+    let folder = tempfile::tempdir().unwrap();
+    if !make_certificates(folder.path()).await {
+        println!("skipped: there is no `openssl`, which makes the certificates");
+        return;
+    }
+    let tls = "tls { cert_file: \"server.pem\", key_file: \"server.key\", ca_file: \"ours.pem\", verify: true }";
+    let server = Server::start(folder, tls).await;
+    let (ours, theirs, client) = (Some("ours"), Some("theirs"), Some("client"));
+    let log = Log::connect(&server.tls(ours, client)).await.unwrap();
+    assert_eq!(log.head().await.unwrap(), 0);
+    for (why, options) in [
+        ("an unknown server", server.tls(theirs, client)),
+        ("the system does not know it", server.tls(None, client)),
+        ("an unknown client", server.tls(ours, None)),
+        ("no settings at all", LogOptions::new(&server.url)),
+    ] {
+        let refused = bounded(Log::connect(&options)).await.unwrap_err();
+        assert!(matches!(refused, BusError::Connect { .. }), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_refused_where_tls_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder, "").await;
+    Log::connect(&LogOptions::new(&server.url)).await.unwrap();
+    let refused = bounded(Log::connect(&server.tls(None, None))).await;
+    assert!(matches!(refused, Err(BusError::Connect { .. })));
+}
+
+/// Two authorities, `ours` and `theirs`, and certificates of ours for `server` and `client`. False without openssl.
+async fn make_certificates(folder: &Path) -> bool {
+    const SETTINGS: &str = "[req]\ndistinguished_name = name\n[name]\n\
+        [authority]\nbasicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign\n\
+        [server]\nsubjectAltName = IP:127.0.0.1\nextendedKeyUsage = serverAuth\n\
+        [client]\nsubjectAltName = DNS:client\nextendedKeyUsage = clientAuth\n";
+    const NEW: &str =
+        "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -config settings";
+    std::fs::write(folder.join("settings"), SETTINGS).unwrap();
+    if Command::new("openssl")
+        .arg("version")
+        .output()
+        .await
+        .is_err()
+    {
+        return false;
+    }
+    for name in ["ours", "theirs"] {
+        let files = format!("-subj /CN={name} -keyout {name}.key -out {name}.pem");
+        openssl(
+            folder,
+            &format!("{NEW} -x509 -extensions authority -days 2 {files}"),
+        )
+        .await;
+    }
+    for name in ["server", "client"] {
+        let files = format!("-subj /CN={name} -keyout {name}.key -out {name}.csr");
+        openssl(folder, &format!("{NEW} {files}")).await;
+        let vouched = "-CA ours.pem -CAkey ours.key -CAcreateserial -days 2 -extfile settings";
+        let files = format!("-in {name}.csr -out {name}.pem -extensions {name}");
+        openssl(folder, &format!("x509 -req {vouched} {files}")).await;
+    }
+    true
+}
+
+async fn openssl(folder: &Path, arguments: &str) {
+    let ran = Command::new("openssl")
+        .current_dir(folder)
+        .args(arguments.split(' '))
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "openssl {arguments}: {said}");
+}
