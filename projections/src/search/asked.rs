@@ -9,7 +9,7 @@ use super::error::SearchError;
 use super::language::{Key, LeastRating, SearchFilter, SearchQuery};
 use super::query::{Mode, SearchRequest, Sort};
 use super::ratings::Ratings;
-use super::scope::Scope;
+use super::scope::{InForce, Scope};
 use super::words::words;
 
 /// Characters of a query that are read.
@@ -24,7 +24,6 @@ pub(super) struct Asked {
     /// All that narrows, but for the ratings, which the version that is read decides on.
     filter: DfExpr,
     pub(super) least: Option<LeastRating>,
-    pub(super) least_average: Option<f64>,
     unknown: Vec<String>,
 }
 
@@ -52,7 +51,6 @@ impl Asked {
             words: distinct_words(&text),
             filter: filter(request, &narrowed),
             least: narrowed.least_rating(),
-            least_average: request.least_average,
             text,
             unknown: query.unknown,
         })
@@ -60,17 +58,15 @@ impl Asked {
 
     /// All that decides on what is found: the filter holds the caller's tenant and rights, too.
     pub(super) fn binding(&self, sort: Sort, mode: Mode) -> [String; 3] {
-        let ratings = (self.least, self.least_average);
-        let filter = format!("{:?} {ratings:?}", self.filter);
+        let filter = format!("{:?} {:?}", self.filter, self.least);
         [self.text.clone(), filter, format!("{sort:?} {mode:?}")]
     }
 
     pub(super) fn filter(&self, ratings: &Ratings) -> DfExpr {
-        let least = self.least.map(|least| ratings.condition(least));
-        let average = self.least_average;
-        let average = average.map(|stars| ratings.average_condition(stars));
-        let narrowed = least.into_iter().chain(average);
-        narrowed.fold(self.filter.clone(), DfExpr::and)
+        match self.least {
+            Some(least) => self.filter.clone().and(ratings.condition(least)),
+            None => self.filter.clone(),
+        }
     }
 
     pub(super) fn with_notice(&self, notice: Option<String>) -> Option<String> {
@@ -108,8 +104,12 @@ fn filter(request: &SearchRequest, narrowed: &SearchFilter) -> DfExpr {
     if !narrowed.has(Key::Status) {
         filter = filter.and(col("status").eq(lit(ACTIVE)));
     }
-    match narrowed.condition() {
-        Some(condition) => filter.and(condition),
-        None => filter,
-    }
+    let others = narrowed.condition(|key| !key.is_of_version());
+    let indexed = narrowed.condition(Key::is_of_version);
+    let of_version = indexed.map(|indexed| {
+        let holds = |tool: &InForce| narrowed.holds_for(tool);
+        request.scope.judges(&request.tenant, indexed, holds)
+    });
+    let narrowed = others.into_iter().chain(of_version);
+    narrowed.fold(filter, DfExpr::and)
 }

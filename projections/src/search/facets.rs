@@ -7,6 +7,7 @@ use arrow_array::{Array, RecordBatch};
 use super::error::SearchError;
 use super::ratings::Ratings;
 use super::rows;
+use super::scope::Scope;
 
 /// Values of one facet that are told, the most frequent ones.
 const MAX_VALUES: usize = 50;
@@ -61,7 +62,11 @@ pub struct Facet {
 }
 
 impl Facets {
-    pub(super) fn count(batches: &[RecordBatch], ratings: &Ratings) -> Result<Self, SearchError> {
+    pub(super) fn count(
+        batches: &[RecordBatch],
+        scope: &Scope,
+        ratings: &Ratings,
+    ) -> Result<Self, SearchError> {
         let whole = |column: &str| counts(batches, column, |value| vec![value.to_owned()]);
         Ok(Self {
             counted: batches.iter().map(RecordBatch::num_rows).sum(),
@@ -69,13 +74,33 @@ impl Facets {
             tags: counts(batches, "tags", rows::tags)?,
             servers: whole("server")?,
             statuses: whole("status")?,
-            hints: counts(batches, "hints", rows::tags)?,
+            hints: hints(batches, scope)?,
             visibilities: whole("visibility")?,
             publishers: whole("publisher")?,
             verified: verified(batches)?,
             ratings: bands(batches, ratings)?,
         })
     }
+}
+
+/// Of an installed tool, those of the version in force.
+fn hints(batches: &[RecordBatch], scope: &Scope) -> Result<Vec<Facet>, SearchError> {
+    let in_force = scope.in_force();
+    let mut counted: HashMap<String, usize> = HashMap::new();
+    for batch in batches {
+        let tools = rows::strings(batch, "tool_id")?;
+        let indexed = rows::strings(batch, "hints")?;
+        for row in 0..batch.num_rows() {
+            let holding: Vec<String> = match in_force.get(tools.value(row)) {
+                Some(tool) => tool.hints.iter().map(|one| one.name().to_owned()).collect(),
+                None => rows::tags(indexed.value(row)),
+            };
+            for hint in holding {
+                *counted.entry(hint).or_default() += 1;
+            }
+        }
+    }
+    Ok(told(counted))
 }
 
 fn verified(batches: &[RecordBatch]) -> Result<Vec<Facet>, SearchError> {

@@ -69,7 +69,7 @@ pub use index::SearchIndex;
 pub use language::{Key, LanguageError, SearchFilter};
 pub use projector::{NAME, SearchProjector};
 pub use query::{SearchAnswer, SearchHit, SearchRequest, Sort};
-pub use scope::Scope;
+pub use scope::{InForce, Scope};
 pub use similar::{MAX_SIMILAR, Similar, SimilarRequest};
 
 pub(crate) use current::{REBUILD, live_table, other_table};

@@ -19,6 +19,7 @@ use super::query::{Mode, Sort};
 use super::rank::{self, Candidate, Fused, List};
 use super::ratings::Ratings;
 use super::rows;
+use super::scope::Scope;
 use super::steps::steps;
 
 /// How deep a list without words is paged through.
@@ -37,6 +38,8 @@ pub(super) struct Wanted<'a> {
     pub(super) sort: Sort,
     /// Who asks: tools are rated and used by each tenant for itself.
     pub(super) tenant: &'a TenantId,
+    /// What is reached, and in which version.
+    pub(super) scope: &'a Scope,
     /// Its ratings, where the order or the facets need them.
     pub(super) ratings: &'a Ratings,
     pub(super) mode: Mode,
@@ -104,7 +107,7 @@ impl SearchIndex {
             found,
             facets: wanted
                 .facets
-                .then(|| Facets::count(&batches, wanted.ratings))
+                .then(|| Facets::count(&batches, wanted.scope, wanted.ratings))
                 .transpose()?,
             semantic: self.embedder.dimensions().is_some() && wanted.mode != Mode::Text,
             notice: self.standing_notice(wanted.mode),
@@ -136,7 +139,7 @@ impl SearchIndex {
         }
         let facets = if wanted.facets {
             let batches = reader.take(rows, facets::COLUMNS).await?;
-            Some(Facets::count(&batches, wanted.ratings)?)
+            Some(Facets::count(&batches, wanted.scope, wanted.ratings)?)
         } else {
             None
         };

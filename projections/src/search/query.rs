@@ -37,9 +37,6 @@ pub struct SearchRequest {
     pub query: String,
     /// Narrows the search beside the filters of the line.
     pub filter: SearchFilter,
-    /// The least plain average in stars; what nobody has reviewed has none. A `rating` of the filter is another
-    /// measure, the Bayesian average.
-    pub least_average: Option<f64>,
     /// The visibilities that the caller may see; with none, nothing is found.
     pub visibilities: Vec<String>,
     /// In which order.
@@ -66,7 +63,6 @@ impl SearchRequest {
             },
             query: query.to_owned(),
             filter: SearchFilter::default(),
-            least_average: None,
             visibilities: Vec::new(),
             sort: Sort::Relevance,
             first: DEFAULT_HITS,
@@ -261,8 +257,7 @@ impl SearchIndex {
             None => Which::AtHand,
         };
         let reader = self.reader(which).await?;
-        let filtered = asked.least.is_some() || asked.least_average.is_some();
-        let rated = filtered || request.sort == Sort::Rating || request.facets;
+        let rated = asked.least.is_some() || request.sort == Sort::Rating || request.facets;
         let ratings = match rated {
             true => Ratings::read(&reader, &request.tenant).await?,
             false => Ratings::none(),
@@ -273,6 +268,7 @@ impl SearchIndex {
             filter: &asked.filter(&ratings),
             sort: request.sort,
             tenant: &request.tenant,
+            scope: &request.scope,
             ratings: &ratings,
             mode,
             facets: request.facets,

@@ -79,14 +79,6 @@ impl Ratings {
         }
     }
 
-    /// What a tool fulfils whose plain average is at least so high; none has one that nobody has reviewed.
-    pub(super) fn average_condition(&self, stars: f64) -> DfExpr {
-        self.those(|sums| {
-            sums.average()
-                .is_some_and(|average| reaches(average, stars))
-        })
-    }
-
     /// The reviewed tools that are named by their sums.
     fn those(&self, wanted: impl Fn(&Histogram) -> bool) -> DfExpr {
         let named = self.by_tool.iter().filter(|(_, sums)| wanted(sums));

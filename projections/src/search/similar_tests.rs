@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::super::document::ToolDocument;
 use super::super::embed::{Embedder, NoEmbedder};
-use super::super::testing::{Letters, document};
+use super::super::testing::{Letters, document, in_force};
 use super::*;
 
 async fn index(embedder: impl Embedder + 'static) -> (SearchIndex, TempDir) {
@@ -96,7 +96,7 @@ async fn installed_ones_are_found_and_compared_with_while_they_are_public_and_in
     index.upsert(&documents, &|_| ()).await.unwrap();
     let installed = ["send_mails", "send_mail_by_night", "send_mail_by_day"];
     let scope = Scope::Tenant {
-        installed: installed.iter().map(|name| format!("id-{name}")).collect(),
+        installed: Vec::from(installed.map(|name| in_force(name, "1.0.0", &[]))),
     };
     let like = |tool: &str| SimilarRequest {
         scope: scope.clone(),

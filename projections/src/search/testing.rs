@@ -11,8 +11,10 @@ use tempfile::TempDir;
 use super::document::{ACTIVE, ToolDocument};
 use super::embed::{EmbedError, Embedder, MiniLm};
 use super::error::SearchError;
+use super::hints::Hint;
 use super::index::SearchIndex;
 use super::query::{SearchAnswer, SearchRequest};
+use super::scope::InForce;
 
 /// A public, active tool.
 pub(super) fn document(tenant: &str, name: &str, description: &str) -> ToolDocument {
@@ -37,6 +39,15 @@ pub(super) fn document(tenant: &str, name: &str, description: &str) -> ToolDocum
         rated_publicly: Default::default(),
         used: Default::default(),
         updated_at: chrono::DateTime::UNIX_EPOCH,
+    }
+}
+
+/// A tool of that name, installed in a version.
+pub(super) fn in_force(name: &str, version: &str, hints: &[Hint]) -> InForce {
+    InForce {
+        tool_id: format!("id-{name}"),
+        version: version.parse().unwrap(),
+        hints: hints.to_vec(),
     }
 }
 

@@ -4,6 +4,7 @@ mod access;
 mod browse;
 mod filters;
 mod hidden;
+mod installed_filters;
 mod life;
 mod reviews;
 mod rights;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use lancedb::expr::DfExpr;
 
+use super::super::scope::InForce;
 use super::{Key, LanguageError};
 
 /// Most filters of one search.
@@ -144,11 +145,11 @@ impl SearchFilter {
         })
     }
 
-    /// What a tool fulfils, its rating aside, as an expression and never as SQL text; `None` when nothing is
-    /// narrowed. Phrases have to be there all of them.
-    pub(in super::super) fn condition(&self) -> Option<DfExpr> {
+    /// What a tool fulfils by some of the keys, its rating aside, as an expression and never as SQL text; `None` when
+    /// nothing is narrowed. Phrases have to be there all of them.
+    pub(in super::super) fn condition(&self, by: impl Fn(Key) -> bool) -> Option<DfExpr> {
         let (mut wanted, mut conditions) = (BTreeMap::<Key, Vec<&str>>::new(), Vec::new());
-        for term in &self.terms {
+        for term in self.terms.iter().filter(|term| by(term.key)) {
             let value = term.value.as_str();
             if term.negated {
                 conditions.extend(term.key.condition(&[value]).map(|condition| !condition));
@@ -161,5 +162,11 @@ impl SearchFilter {
         let wanted = wanted.iter();
         conditions.extend(wanted.filter_map(|(key, values)| key.condition(values)));
         conditions.into_iter().reduce(DfExpr::and)
+    }
+
+    /// Whether an installed tool fulfils, in the version in force, what is asked of versions. Such keys are given once.
+    pub(in super::super) fn holds_for(&self, tool: &InForce) -> bool {
+        let mut of_version = self.terms.iter().filter(|term| term.key.is_of_version());
+        of_version.all(|term| term.key.holds(&term.value, tool) != term.negated)
     }
 }

@@ -6,6 +6,7 @@ use lancedb::expr::{DfExpr, col, contains, is_in, lit, lower};
 
 use super::super::hints::Hint;
 use super::super::rows;
+use super::super::scope::InForce;
 use super::{rating, version};
 use crate::catalog::Status;
 
@@ -111,6 +112,41 @@ impl Key {
             | Self::Status
             | Self::Visibility
             | Self::Phrase => false,
+        }
+    }
+
+    /// Whether the version of a tool decides on it. All else is the tool's own; a phrase is looked for in the words of
+    /// the current version, as a query's words are.
+    pub(in super::super) const fn is_of_version(self) -> bool {
+        match self {
+            Self::Hint(_) | Self::Version => true,
+            Self::Server
+            | Self::Category
+            | Self::Tag
+            | Self::Status
+            | Self::Visibility
+            | Self::Publisher
+            | Self::Verified
+            | Self::Rating
+            | Self::Phrase => false,
+        }
+    }
+
+    /// [`Self::condition`] of a version in force, which no row holds; nothing is asked of it by what is not
+    /// [of a version](Self::is_of_version).
+    pub(super) fn holds(self, value: &str, tool: &InForce) -> bool {
+        match self {
+            Self::Hint(hint) => tool.hints.contains(&hint) == (value == "true"),
+            Self::Version => version::is_within(value, &tool.version),
+            Self::Server
+            | Self::Category
+            | Self::Tag
+            | Self::Status
+            | Self::Visibility
+            | Self::Publisher
+            | Self::Verified
+            | Self::Rating
+            | Self::Phrase => true,
         }
     }
 

@@ -10,7 +10,8 @@
 //! parses to the same. A line and structured input become the same [`SearchFilter`], which `condition` turns into
 //! an expression of the index: a value never becomes code.
 //!
-//! A further filter is a further [`Key`]: the compiler asks for its name, values and condition in `key.rs`. What a
+//! A further filter is a further [`Key`]: the compiler asks for its name, values and condition in `key.rs`, and whether
+//! the version of a tool decides on it, of which an installed one may have another than the index holds. What a
 //! rating means is known only beside the rows ([`super::ratings`]); the other conditions are complete here.
 
 mod error;

@@ -37,6 +37,11 @@ fn exact(range: &VersionReq) -> Option<String> {
     whole.then(|| one.to_string().trim_start_matches('=').to_owned())
 }
 
+/// Whether a version is in the range, by what [`condition`] compares as texts.
+pub(super) fn is_within(range: &str, version: &Version) -> bool {
+    VersionReq::parse(range).is_ok_and(|range| range.matches(version))
+}
+
 /// What a tool's version fulfils.
 pub(super) fn condition(range: &str) -> DfExpr {
     let Ok(range) = VersionReq::parse(range) else {
