@@ -6,6 +6,7 @@ mod documents;
 mod front;
 mod killed;
 mod mirror;
+mod published;
 
 use crate::support::Client;
 use reqwest::StatusCode;

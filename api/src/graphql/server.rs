@@ -1,9 +1,12 @@
-//! Servers: the type, its lists and its look-up.
+//! Servers: the type, its lists and its look-up, and what they have published ([`manifests`]).
 #![expect(
     clippy::too_many_arguments,
     reason = "each is an argument of a GraphQL field"
 )]
 
+pub(super) mod manifests;
+
+use self::manifests::ServerManifestConnection;
 use super::as_of::AsOf;
 use super::connection::{
     DEFAULT_FIRST, OrderInput, PageOf, connection, cost, filter_text, page_request,
@@ -21,6 +24,7 @@ use crate::error::ApiError;
 use async_graphql::{Context, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
 use domain::id::ServerId;
+use futures::FutureExt;
 use projections::{Moment, Page, catalog};
 use std::sync::Arc;
 
@@ -135,6 +139,19 @@ impl Server {
             ToolTotal::OfServer(self.0.id.clone(), self.0.moment),
             Tool,
         ))
+    }
+
+    /// The `server.json` documents that it has published, the last published first, deleted ones included; as of
+    /// now.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn manifests(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+    ) -> Option<Result<ServerManifestConnection, ApiError>> {
+        let found = manifests::of_server(Session::of(ctx), &self.0.id, first, after);
+        Some(found.boxed().await)
     }
 
     /// When it was registered.

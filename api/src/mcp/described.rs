@@ -2,6 +2,7 @@
 
 use super::beside::Publisher;
 use super::rated::RatedInFull;
+use super::receipt::marked;
 use super::text;
 use super::versions::Versions;
 use crate::resolution::{Resolved, ResolvedListing};
@@ -208,8 +209,8 @@ impl Described {
             let _ = write!(out, "\naliases {}", self.aliases.join(", "));
         }
         out.push_str(&self.versions.render());
-        if let Some(Publisher { namespace, method }) = &self.verified_publisher {
-            let _ = write!(out, "\nverified publisher {namespace} ({method})");
+        if let Some(publisher) = &self.verified_publisher {
+            let _ = write!(out, "\n{}", marked(publisher));
         }
         if let Some(rating) = &self.rating {
             let _ = write!(out, "\nrating {}", rating.short.render());

@@ -1,5 +1,6 @@
 //! A found tool in a few words: enough to choose it, with its id to read it by.
 
+use super::beside::Publisher;
 use super::rated::Rated;
 use super::text;
 use crate::resolution::listing_warnings;
@@ -18,7 +19,7 @@ const MAX_LINE: usize = 140;
 const DIGEST: usize = 12;
 
 /// One found tool, in short.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct Receipt {
     /// `server/name@version`, or `@publisher/server/name` for an installed tool; describe_tool takes it.
     id: String,
@@ -45,6 +46,10 @@ pub(super) struct Receipt {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Rated")]
     pub(super) rating: Option<Rated>,
+    /// Who publishes the server, when the domain was proved; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Publisher")]
+    pub(super) verified_publisher: Option<Publisher>,
     /// The first 12 digits of the definition's hash, schemas included: a definition read before is still in force
     /// where they are the same.
     definition: String,
@@ -71,6 +76,7 @@ impl Receipt {
             marks: marks(tool.annotations.as_ref()),
             warning: own_warning(tool),
             rating: None,
+            verified_publisher: None,
             definition: tool.definition_hash.chars().take(DIGEST).collect(),
             score: rounded(hit.score.into()),
             matched: hit.why.matched_terms.clone(),
@@ -95,6 +101,7 @@ impl Receipt {
             marks: marks(definition.annotations.as_ref()),
             warning: installed_warning(listing),
             rating: None,
+            verified_publisher: None,
             definition: version.definition_hash.chars().take(DIGEST).collect(),
             score: rounded(hit.score.into()),
             matched: hit.why.matched_terms.clone(),
@@ -113,6 +120,9 @@ impl Receipt {
         if let Some(rating) = self.rating {
             let _ = write!(out, " · rated {}", rating.render());
         }
+        if let Some(publisher) = &self.verified_publisher {
+            let _ = write!(out, " · {}", marked(publisher));
+        }
         let _ = writeln!(out, " · definition {}", self.definition);
         if let Some(warning) = &self.warning {
             let _ = writeln!(out, "   Warning: {warning}");
@@ -124,6 +134,12 @@ impl Receipt {
     pub(super) fn reference(&self) -> String {
         text::reference(self.publisher.as_deref(), &self.server, &self.name)
     }
+}
+
+/// The mark of a publisher in words, the same wherever a tool is told of.
+pub(super) fn marked(publisher: &Publisher) -> String {
+    let Publisher { namespace, method } = publisher;
+    format!("verified publisher {namespace} ({method})")
 }
 
 /// That the current version is deprecated.
@@ -169,6 +185,7 @@ pub(super) fn example(name: &str) -> Receipt {
         marks: vec!["read-only"],
         warning: None,
         rating: None,
+        verified_publisher: None,
         definition: "1a2b3c4d5e6f".into(),
         score: rounded(0.032_786_883),
         matched: vec!["history".into()],
@@ -207,7 +224,20 @@ mod tests {
                 .render(1)
                 .ends_with(" · rated 4.2 of 5 (4 reviews) · definition 1a2b3c4d5e6f\n")
         );
+        let published = Receipt {
+            verified_publisher: Some(Publisher {
+                namespace: "com.example".into(),
+                method: "dns",
+            }),
+            ..bare.clone()
+        };
+        assert!(
+            published
+                .render(1)
+                .ends_with(" · verified publisher com.example (dns) · definition 1a2b3c4d5e6f\n")
+        );
         let value = serde_json::to_value(&bare).unwrap();
         assert!(value.get("marks").is_none() && value["score"] == 0.0328);
+        assert!(value.get("verified_publisher").is_none());
     }
 }

@@ -1,21 +1,23 @@
 //! `recommend_tools`: what to look at beside tools, each with its reason.
 
+use super::beside::Publisher;
 use super::budget::{self, Budget};
 use super::describe_many::{Failed, render_rest};
 use super::describe_tool::{Wanted, not_found};
 use super::meta_tool::ToolAnswer;
-use super::receipt::{installed_warning, own_warning, rounded};
+use super::receipt::{installed_warning, marked, own_warning, rounded};
 use super::text;
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::context::Caller;
 use crate::error::ApiError;
-use crate::recommend::{self, Reach, Recommended, Shown};
+use crate::recommend::{self, Companions, Reach, Recommended, Shown};
 use crate::resolution::Rules;
 use crate::state::AppState;
 use domain::id::ToolId;
+use projections::publishers::{self, VerifiedPublisher};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 
 /// Most tools of one call: each is looked up in the index.
@@ -117,6 +119,10 @@ struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     warning: Option<String>,
+    /// Who publishes the server, when the domain was proved; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Publisher")]
+    verified_publisher: Option<Publisher>,
 }
 
 /// Answers one call.
@@ -149,6 +155,8 @@ pub(super) async fn run(
         similar = recommend::similar_to(state, caller, &mut connection, &reach, asked).await?;
     }
     let companions = recommend::companions(&mut connection, &reach, &ids).await?;
+    let recommended = ids_of(&similar, &companions);
+    let publishers = publishers::of_tools(&mut connection, &recommended).await?;
     let each = wanted.into_iter().map(|(tool, id)| {
         let beside = id.and_then(|id| {
             let shown = known.get(&id).ok_or_else(|| not_found(tool))?;
@@ -159,7 +167,8 @@ pub(super) async fn run(
                 Kind::ComesNext => companions.map(|seen| &seen.next),
             };
             let asked = |kind| {
-                let told = || lines(of(kind).map(Vec::as_slice).unwrap_or_default(), limit);
+                let found = of(kind).map(Vec::as_slice).unwrap_or_default();
+                let told = || lines(found, limit, &publishers);
                 kinds.contains(&kind).then(told)
             };
             Ok(Beside {
@@ -183,7 +192,11 @@ fn named(caller: &Caller, tool: &str) -> Result<ToolId, ApiError> {
     })
 }
 
-fn lines(recommended: &[Recommended], limit: usize) -> Vec<Line> {
+fn lines(
+    recommended: &[Recommended],
+    limit: usize,
+    publishers: &HashMap<ToolId, VerifiedPublisher>,
+) -> Vec<Line> {
     let line = |one: &Recommended| Line {
         tool: one.tool.reference(),
         description: text::line(one.tool.description(), MAX_LINE),
@@ -193,8 +206,28 @@ fn lines(recommended: &[Recommended], limit: usize) -> Vec<Line> {
             Shown::Own(tool) => own_warning(tool),
             Shown::Installed(listing) => installed_warning(listing),
         },
+        verified_publisher: publishers.get(id_of(&one.tool)).map(Publisher::from),
     };
     recommended.iter().take(limit).map(line).collect()
+}
+
+/// Each tool that is recommended beside any, once.
+fn ids_of(
+    similar: &HashMap<ToolId, Vec<Recommended>>,
+    companions: &HashMap<ToolId, Companions>,
+) -> Vec<ToolId> {
+    let seen = companions.values();
+    let seen = seen.flat_map(|seen| [&seen.together, &seen.next]);
+    let lists = similar.values().chain(seen);
+    let ids: BTreeSet<&ToolId> = lists.flatten().map(|one| id_of(&one.tool)).collect();
+    ids.into_iter().cloned().collect()
+}
+
+fn id_of(tool: &Shown) -> &ToolId {
+    match tool {
+        Shown::Own(tool) => &tool.id,
+        Shown::Installed(listing) => &listing.id,
+    }
 }
 
 impl Arguments {
@@ -266,10 +299,15 @@ impl Beside {
                 description,
                 reason,
                 warning,
+                verified_publisher,
                 ..
             } in lines
             {
-                let _ = writeln!(out, "  {heading}: {tool} — {description} · {reason}");
+                let _ = write!(out, "  {heading}: {tool} — {description} · {reason}");
+                if let Some(publisher) = verified_publisher {
+                    let _ = write!(out, " · {}", marked(publisher));
+                }
+                out.push('\n');
                 if let Some(warning) = warning {
                     let _ = writeln!(out, "    Warning: {warning}");
                 }
@@ -317,6 +355,10 @@ mod tests {
                 score: 0.5,
                 reason: "came next after this tool 3 of 4 times".into(),
                 warning: None,
+                verified_publisher: Some(Publisher {
+                    namespace: "com.example".into(),
+                    method: "dns",
+                }),
             }]),
         }
     }
@@ -333,7 +375,8 @@ mod tests {
         let answer = Answer::within(&mut budget, each);
         let text = answer.render();
         let first = "a/b\n  used together: nothing yet\n  \
-                     comes next: @acme/maps/route — Plans a route · came next after this tool 3 of 4 times\n";
+                     comes next: @acme/maps/route — Plans a route · came next after this tool 3 of 4 times \
+                     · verified publisher com.example (dns)\n";
         assert!(text.starts_with(first), "{text}");
         let value = serde_json::to_value(&answer).unwrap();
         assert_eq!(value["left_out"], json!(["a/c"]));

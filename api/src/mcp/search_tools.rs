@@ -1,5 +1,6 @@
 //! `search_tools`: from a task in plain words to the tools that may do it.
 
+use super::beside::Publisher;
 use super::budget::{self, Budget};
 use super::facets::Facets;
 use super::meta_tool::ToolAnswer;
@@ -13,7 +14,7 @@ use crate::state::AppState;
 use domain::id::ToolId;
 use projections::marketplace::{Installed, Listing};
 use projections::search::{Key, SearchAnswer, SearchFilter, SearchHit, SearchRequest, Sort};
-use projections::{catalog, reviews};
+use projections::{catalog, publishers, reviews};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::HashMap;
@@ -32,7 +33,7 @@ const NO_ROOM: &str = "the facets are beyond the token budget: raise it to see t
 
 /// What the model reads about the tool.
 pub(super) const DESCRIPTION: &str = "Finds tools by what you want to do. Describe the task in plain \
-    words; the answer lists the best matching tools, one line each: `server/name@version` (`@publisher/server/name` for those of other publishers), what it does, hints, rating and \
+    words; the answer lists the best matching tools, one line each: `server/name@version` (`@publisher/server/name` for those of other publishers), what it does, hints, rating, its verified publisher and \
     the beginning of its definition's hash. Read tools with describe_tool before using them. \
     Filters may stand among the words: server:github category:databases tag:sql -tag:beta readonly:true \
     destructive:false verified:true publisher:io.github.acme rating:4 version:^1.2 +\"exact phrase\"; filters without words list what they let through. \
@@ -78,7 +79,8 @@ pub(super) struct Arguments {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     verified: Option<bool>,
-    /// Only tools that are rated with at least so many stars, 1 to 5.
+    /// Only tools that are rated with at least so many stars, 1 to 5, by the Bayesian average: as if 5 more reviews had
+    /// given the mean of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", range(min = 1, max = 5))]
     min_rating: Option<f64>,
@@ -174,9 +176,15 @@ pub(super) async fn run(
         .iter()
         .filter_map(|(id, rating)| Some((id.as_str(), Rated::of(rating)?)))
         .collect();
+    let publishers = publishers::of_tools(&mut connection, &ids).await?;
+    let publishers: HashMap<&str, Publisher> = publishers
+        .iter()
+        .map(|(id, publisher)| (id.as_str(), Publisher::from(publisher)))
+        .collect();
     let receipt = |hit: &SearchHit| {
         let mut receipt = Receipt::shown(hit, &catalogue, &listings)?;
         receipt.rating = ratings.get(hit.tool_id.as_str()).copied();
+        receipt.verified_publisher = publishers.get(hit.tool_id.as_str()).cloned();
         Some(receipt)
     };
     let found = Found::within(&mut budget, answer, receipt);

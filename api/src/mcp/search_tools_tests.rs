@@ -172,6 +172,24 @@ fn as_many_receipts_as_fit_and_a_cursor_to_the_others() {
 }
 
 #[test]
+fn the_mark_of_a_publisher_takes_its_part_of_the_budget() {
+    let shown = |publisher: Option<Publisher>| {
+        let mut budget = Budget::of(Some(600), DEFAULT_BUDGET, USAGE).unwrap();
+        let found = Found::within(&mut budget, answer(10, false), |hit| {
+            let mut receipt = receipt::example(&hit.name);
+            receipt.verified_publisher.clone_from(&publisher);
+            Some(receipt)
+        });
+        found.tools.len()
+    };
+    let mark = Publisher {
+        namespace: "com.example".into(),
+        method: "dns",
+    };
+    assert!(shown(Some(mark)) < shown(None));
+}
+
+#[test]
 fn reads_as_one_line_for_each_tool() {
     let mut found = within(10_000, answer(2, true));
     found.notice = Some("semantic search is off".to_owned());

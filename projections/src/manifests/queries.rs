@@ -5,15 +5,17 @@ use crate::error::{QueryError, corrupt};
 use crate::page::{Keyset, Page, PageRequest};
 use crate::store::TenantConnection;
 use chrono::{DateTime, Utc};
+use domain::id::ServerId;
 use domain::server::{ManifestStatus, Mirrored};
 use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{Postgres, QueryBuilder, Row};
+use std::collections::HashMap;
 use std::str::FromStr;
 
 const COLUMNS: &str = "server_id, server_version, slug, name, manifest, status, status_message, \
-                       status_changed_at, published_at, updated_at, is_latest";
+                       status_changed_at, published_at, updated_at, is_latest, mirrored->>'registry' AS mirrored_from";
 /// Most versions of one server in one answer, the newest.
 const MOST_VERSIONS: i64 = 1_000;
 
@@ -42,6 +44,55 @@ pub struct ServerVersion {
     pub updated_at: DateTime<Utc>,
     /// Whether it is the server's newest.
     pub is_latest: bool,
+    /// The address of the registry that a mirror took it from; none for what was published here.
+    pub mirrored_from: Option<String>,
+}
+
+impl ServerVersion {
+    /// What several servers have published, the last published first, deleted versions included, in one statement.
+    /// A server that has published nothing has no entry: what its profile makes of it was not published.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub async fn published_by(
+        connection: &mut TenantConnection,
+        servers: &[ServerId],
+        page: &PageRequest,
+    ) -> Result<HashMap<ServerId, Page<Self>>, QueryError> {
+        let ids: Vec<&str> = servers.iter().map(ServerId::as_str).collect();
+        let (at, version) = behind(page)?.unzip();
+        let statement = format!(
+            "SELECT published.* FROM (SELECT DISTINCT unnest($1::text[])) AS wanted (id)
+             CROSS JOIN LATERAL (
+                 SELECT {COLUMNS}, published_sequence FROM manifests.versions
+                 WHERE server_id = wanted.id AND NOT from_profile
+                   AND ($2::bigint IS NULL OR (published_sequence, server_version) < ($2, $3))
+                 ORDER BY published_sequence DESC, server_version DESC LIMIT $4
+             ) AS published
+             ORDER BY published.published_sequence DESC, published.server_version DESC"
+        );
+        let rows = sqlx::query(&statement)
+            .bind(ids)
+            .bind(at)
+            .bind(version)
+            .bind(page.limit())
+            .fetch_all(&mut **connection)
+            .await?;
+        let mut by_server: HashMap<ServerId, Vec<(i64, Self)>> = HashMap::new();
+        for row in &rows {
+            let version = read(row)?;
+            let server = ServerId::parse(version.server_id.as_str()).map_err(corrupt)?;
+            let of_server = by_server.entry(server).or_default();
+            of_server.push((row.try_get("published_sequence")?, version));
+        }
+        let cursor =
+            |(at, version): &(i64, Self)| Keyset::encode(&at.to_string(), &version.server_version);
+        let cut = |(server, rows): (ServerId, Vec<(i64, Self)>)| {
+            let page = Page::cut(rows, page.first, cursor);
+            (server, page.map(|(_, version)| version))
+        };
+        Ok(by_server.into_iter().map(cut).collect())
+    }
 }
 
 /// Which version of a server.
@@ -156,6 +207,15 @@ pub async fn last_mirrored(
     Ok(last.map(|Json(mirrored)| mirrored))
 }
 
+/// Where a page of what a server has published goes on.
+fn behind(page: &PageRequest) -> Result<Option<(i64, String)>, QueryError> {
+    let Some(after) = page.keyset()? else {
+        return Ok(None);
+    };
+    let at = after.key.parse().map_err(|_| QueryError::InvalidCursor)?;
+    Ok(Some((at, after.id)))
+}
+
 fn select(include_deleted: bool) -> QueryBuilder<'static, Postgres> {
     let mut query = QueryBuilder::new(format!("SELECT {COLUMNS} FROM manifests.versions"));
     query.push(" WHERE (status <> ");
@@ -198,5 +258,6 @@ fn read(row: &PgRow) -> Result<ServerVersion, QueryError> {
         published_at: row.try_get("published_at")?,
         updated_at: row.try_get("updated_at")?,
         is_latest: row.try_get("is_latest")?,
+        mirrored_from: row.try_get("mirrored_from")?,
     })
 }

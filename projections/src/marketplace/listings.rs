@@ -1,12 +1,12 @@
 //! Queries over listings. They see what is listed and nothing else, of every tenant: row-level security
 //! says so, and no statement here has to.
 
+use super::rated::reaches;
 use super::versions::{ListedVersion, read_version};
 use crate::catalog::read_definition;
 use crate::error::{QueryError, corrupt};
 use crate::page::{Keyset, Page, PageRequest};
 use crate::publishers::marked;
-use crate::reviews::average_of;
 use crate::store::TenantConnection;
 use crate::successors::Successors;
 use chrono::{DateTime, Utc};
@@ -75,7 +75,8 @@ pub struct ListingFilter {
     pub tags: Vec<String>,
     /// Whether the publisher's namespace is proved, behind the registry name of the tool's server.
     pub verified_publisher: Option<bool>,
-    /// Rated with this many stars on average, or more. What nobody has rated is not among them.
+    /// With this many stars or more by the Bayesian average, as the connection's tenant sees it. What nobody has
+    /// rated has the mean of all.
     pub min_rating: Option<f64>,
 }
 
@@ -99,8 +100,8 @@ impl ListingFilter {
             query.push(marked(wanted, name, tenant));
         }
         if let Some(least) = self.min_rating {
-            query.push(" AND ").push(average_of("listings.tool_id"));
-            query.push(" >= ").push_bind(least);
+            query.push(" AND ").push(reaches("listings.tool_id"));
+            query.push_bind(least);
         }
     }
 }

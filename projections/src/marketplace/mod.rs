@@ -10,6 +10,7 @@ mod installations;
 mod installed;
 mod listings;
 mod projector;
+mod rated;
 mod rows;
 mod statements;
 mod versions;

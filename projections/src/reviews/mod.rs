@@ -17,7 +17,6 @@ mod rows;
 mod tools;
 
 pub use projector::ReviewsProjector;
-pub(crate) use queries::average_of;
 pub use queries::{
     PublicRange, PublicReview, Review, ReviewRange, View, public_reviews_by_tool, ratings_by_tool,
     reviews_by_id, reviews_by_tool,

@@ -231,14 +231,6 @@ const SUMS: &str = "(SELECT tool_id, tool_version, rating, reviews FROM reviews.
                      UNION ALL
                      SELECT tool_id, tool_version, rating, reviews FROM reviews.public_ratings) AS sums";
 
-/// The average rating of the tool in an SQL expression, for the connection's tenant; null without a review.
-pub(crate) fn average_of(tool_id: &str) -> String {
-    format!(
-        "(SELECT sum(rating * reviews)::float8 / sum(reviews)::float8 FROM {SUMS}
-          WHERE sums.tool_id = {tool_id})"
-    )
-}
-
 /// What is thought of several tools, of the connection's tenant or of others, in two statements; each of them has
 /// an entry. The public reviews of a tool that is not offered are not among them.
 ///

@@ -138,9 +138,9 @@ async fn facets_count_what_is_listed_and_their_values_filter() {
     }
     // m = 5, so everything has five stars where one review of five is all there is.
     let rated = browse(&beta, json!({ "filter": { "minRating": 5 } })).await;
-    assert_eq!(names(&rated), ["route"]);
-    assert_eq!(rated["facets"]["counted"], 1);
-    assert_eq!(counts(&rated, "ratings")[0], ("4.5".to_owned(), 1));
+    assert_eq!(names(&rated), ["bus", "post", "route"]);
+    assert_eq!(rated["facets"]["counted"], 3);
+    assert_eq!(counts(&rated, "ratings")[0], ("4.5".to_owned(), 3));
     // What is out of use is there for its own tenant only, whatever is asked for.
     for client in [&beta, &acme] {
         let retired = browse(client, json!({ "query": "status:retired" })).await;
@@ -201,6 +201,46 @@ async fn the_marketplace_is_sorted_by_name_rating_recency_and_the_tenants_own_us
     assert_eq!(names(&page), ["bus", "post", "route"]);
     let bad = json!({ "filter": { "minRating": 6 }, "sort": "RATING" });
     assert_eq!(beta.code(BROWSE, bad).await, "RATING_OUT_OF_RANGE");
+}
+
+#[tokio::test]
+async fn one_review_of_five_stars_does_not_make_a_tool_of_five_stars() {
+    let (installation, _acme, beta) = world().await;
+    let agent = installation.client("beta", "agent", &[Role::Agent]).await;
+    let review = "mutation { reviewTool(input: { publisher: \"acme\", server: \"maps\",
+        name: \"bus\", rating: 1 }) { sequence } }";
+    agent.data(review, json!({})).await;
+    installation.settle().await;
+    // m = 3: the one review of route makes (15 + 5) / 6, that of bus (15 + 1) / 6, and post has none.
+    for (least, expected) in [
+        (json!(5), &[] as &[&str]),
+        (json!(3.34), &[]),
+        (json!(3.33), &["route"]),
+        (json!(3), &["post", "route"]),
+        (json!(2.67), &["post", "route"]),
+        (json!(2.66), &["bus", "post", "route"]),
+    ] {
+        // By name, as a search, in the line of the query, and in what is counted beside them.
+        for variables in [
+            json!({ "filter": { "minRating": least } }),
+            json!({ "query": "journey", "filter": { "minRating": least } }),
+            json!({ "query": format!("journey rating:{least}") }),
+            json!({ "sort": "NAME", "query": format!("rating:{least}") }),
+        ] {
+            let page = browse(&beta, variables.clone()).await;
+            let mut found = names(&page);
+            found.sort_unstable();
+            assert_eq!(found, expected, "{variables}");
+            assert_eq!(page["totalCount"], expected.len(), "{variables}");
+            assert_eq!(page["facets"]["counted"], expected.len(), "{variables}");
+        }
+    }
+    for query in [Value::Null, json!("journey")] {
+        let wrong = json!({ "query": query, "filter": { "minRating": 3.333 } });
+        assert_eq!(beta.code(BROWSE, wrong).await, "INVALID_SEARCH_QUERY");
+    }
+    let twice = json!({ "query": "journey rating:3", "filter": { "minRating": 3 } });
+    assert_eq!(beta.code(BROWSE, twice).await, "INVALID_SEARCH_QUERY");
 }
 
 #[tokio::test]

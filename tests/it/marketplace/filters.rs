@@ -83,24 +83,28 @@ async fn pages_of_a_filtered_search_are_full_and_counted() {
     for (query, filter, count) in [
         ("bicycle", json!({ "verifiedPublisher": true }), 12),
         ("bicycle verified:true", json!({}), 12),
-        ("bicycle", json!({ "minRating": 4 }), 6),
-        ("bicycle", json!({ "minRating": 2 }), 9),
+        // m = 4: one review of 5 stars makes (20 + 5) / 6, one of 2 stars (20 + 2) / 6, and none leaves 4.
+        ("bicycle", json!({ "minRating": 4.1 }), 6),
         (
             "bicycle",
-            json!({ "minRating": 2.1, "verifiedPublisher": true }),
-            6,
+            json!({ "minRating": 4, "verifiedPublisher": true }),
+            9,
         ),
-        // m = 4: one review of 5 stars makes (20 + 5) / 6, and none leaves 4.
+        (
+            "bicycle",
+            json!({ "minRating": 3.66, "verifiedPublisher": true }),
+            12,
+        ),
         ("bicycle verified:true rating:4.1", json!({}), 6),
         ("bicycle rating:4", json!({ "verifiedPublisher": true }), 9),
         (
             "bicycle",
-            json!({ "minRating": 4, "verifiedPublisher": false }),
+            json!({ "minRating": 4.1, "verifiedPublisher": false }),
             0,
         ),
         (
             "bicycle",
-            json!({ "minRating": 4, "publisher": "crowd" }),
+            json!({ "minRating": 4.1, "publisher": "crowd" }),
             0,
         ),
     ] {
@@ -124,6 +128,13 @@ async fn pages_of_a_filtered_search_are_full_and_counted() {
             seen.iter().all(|name| name.starts_with("route")),
             "{seen:?}"
         );
+    }
+    // The list by name has the same measure.
+    let by_name =
+        "query($least: Float!) { marketplace(filter: { minRating: $least }) { totalCount } }";
+    for (least, count) in [(3.66, CROWD + 12), (4.0, CROWD + 9), (4.1, 6), (4.2, 0)] {
+        let page = beta.data(by_name, json!({ "least": least })).await;
+        assert_eq!(page["marketplace"]["totalCount"], count, "{least}");
     }
     // A page goes on with the search that it is of, its ratings included.
     let first = json!({ "query": "bicycle", "filter": { "minRating": 2 }, "first": 5 });

@@ -4,6 +4,7 @@ mod check;
 mod contest;
 mod listing;
 mod proof;
+mod receipts;
 mod refusals;
 
 use crate::support::{Client, DnsServer, Installation};

@@ -37,7 +37,8 @@ struct MarketplaceFilter {
     tags: Vec<String>,
     /// Only tools whose publisher has proved the namespace of their server, or only the others.
     verified_publisher: Option<bool>,
-    /// Only tools that are rated with this many stars on average, or more: 1 to 5.
+    /// Only tools with at least so many stars, 1 to 5, by the Bayesian average, `rating { bayesian }`. A tool without
+    /// a review has the mean of all that your tenant sees.
     min_rating: Option<f64>,
 }
 
@@ -50,6 +51,10 @@ impl MarketplaceFilter {
                 code: "RATING_OUT_OF_RANGE",
                 message: format!("a rating is 1 to 5; {given} is not"),
             });
+        }
+        if let Some(given) = self.min_rating {
+            // What a search would refuse is refused by name, too.
+            SearchFilter::default().add(Key::Rating, &given.to_string(), false)?;
         }
         Ok(ListingFilter {
             publisher: publisher.map_err(|_| ApiError::NotFound)?,
@@ -228,11 +233,13 @@ fn over_listings(
     filter: ListingFilter,
 ) -> Result<SearchRequest, ApiError> {
     let verified = filter.verified_publisher.map(|it| it.to_string());
+    let rating = filter.min_rating.map(|stars| stars.to_string());
     let mut narrowed = SearchFilter::default();
     for (key, values) in [
         (Key::Category, filter.categories),
         (Key::Tag, filter.tags),
         (Key::Verified, verified.into_iter().collect()),
+        (Key::Rating, rating.into_iter().collect()),
     ] {
         for value in values {
             narrowed.add(key, &value, false)?;
@@ -243,7 +250,6 @@ fn over_listings(
             publisher: filter.publisher,
         },
         filter: narrowed,
-        least_average: filter.min_rating,
         visibilities: vec![Visibility::Public.as_str().to_owned()],
         ..SearchRequest::new(session.caller.tenant.clone(), query)
     })

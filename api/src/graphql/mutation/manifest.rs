@@ -6,24 +6,13 @@ use crate::error::ApiError;
 use crate::graphql::loaders::ServerKey;
 use crate::graphql::scalars::{Sequence, UuidScalar};
 use crate::graphql::server::Server;
+use crate::graphql::server::manifests::ManifestStatus;
 use crate::graphql::session::Session;
-use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
+use async_graphql::{Context, InputObject, Object, SimpleObject};
 use domain::id::ServerId;
 use domain::server::{PublishManifest, ServerCommand, SetManifestStatus};
 use projections::manifests;
 use serde_json::Value;
-
-/// Whether a published version is to be used.
-#[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "domain::server::ManifestStatus")]
-enum ManifestStatus {
-    /// It is.
-    Active,
-    /// Not by those who begin.
-    Deprecated,
-    /// It is not, and lists leave it out.
-    Deleted,
-}
 
 /// A document to publish.
 #[derive(Debug, InputObject)]
