@@ -5,8 +5,9 @@ mod interrupted;
 use crate::support::Servers;
 use bus::{CommandContext, Dispatcher, Log};
 use domain::envelope::Actor;
-use domain::id::{ServerId, TenantId};
+use domain::id::{ServerId, TaxonomyId, TenantId};
 use domain::server::{Server, ServerCommand};
+use domain::taxonomy::{Category, Taxonomy, TaxonomyCommand};
 use domain::text::is_clean;
 use metamcp::import::{Counts, ImportError, Options, Silent, Summary, run};
 use std::collections::HashMap;
@@ -280,6 +281,56 @@ async fn a_tool_goes_to_a_server_of_the_log_but_not_to_a_retired_one() {
         (counts(0, 1, 0), counts(1, 0, 2))
     );
     assert_eq!(summary.rejected, [("SERVER_RETIRED", 2)].into());
+}
+
+#[tokio::test]
+async fn a_taxonomy_grows_by_what_the_files_name_and_none_begins_with_them() {
+    let registry = Registry::start().await;
+    let id = TaxonomyId::derive(&acme());
+    let any = b"{\"slug\":\"any\",\"category\":\"Any Words\"}";
+    let free = registry.import(any, b"").await;
+    assert_eq!(
+        (free.servers, free.categories_added),
+        (counts(1, 0, 0), 0),
+        "{free}"
+    );
+    let dispatcher = &registry.dispatcher;
+    let found = dispatcher.load::<Taxonomy>(&acme(), id.as_str()).await;
+    assert_eq!(found.unwrap(), None);
+    let context = CommandContext::new(acme(), actor());
+    let databases = Category {
+        slug: "databases".to_owned(),
+        title: "Databases".to_owned(),
+        description: String::new(),
+        parent: None,
+    };
+    let retire = TaxonomyCommand::Retire {
+        slug: "databases".to_owned(),
+        successor: None,
+    };
+    dispatcher
+        .dispatch::<Taxonomy>(&context, id.as_str(), TaxonomyCommand::Add(databases))
+        .await
+        .unwrap();
+    let grown = registry
+        .import(b"{\"slug\":\"mail\",\"category\":\"post\"}", b"")
+        .await;
+    assert_eq!(
+        (grown.servers, grown.categories_added),
+        (counts(1, 0, 0), 1),
+        "{grown}"
+    );
+    // What was retired on purpose does not come back with a file.
+    let context = CommandContext::new(acme(), actor());
+    dispatcher
+        .dispatch::<Taxonomy>(&context, id.as_str(), retire)
+        .await
+        .unwrap();
+    let retired = registry
+        .import(b"{\"slug\":\"pg\",\"category\":\"databases\"}", b"")
+        .await;
+    assert_eq!(retired.categories_added, 0);
+    assert_eq!(retired.rejected, [("CATEGORY_NOT_FOUND", 1)].into());
 }
 
 #[tokio::test]

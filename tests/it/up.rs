@@ -132,7 +132,12 @@ async fn from_an_empty_folder_to_a_found_tool_and_over_every_kind_of_end() {
     let folder = tempfile::tempdir().unwrap();
     let (data, port) = (folder.path().join("data"), free_port());
     let collector = Collector::start().await;
-    let traced = [("METAMCP__TELEMETRY__OTLP_ENDPOINT", collector.base.clone())];
+    let config = folder.path().join("given.yaml");
+    let other_log = "nats: {stream: OTHER_EVENTS, subject_root: other.event}\n";
+    std::fs::write(&config, other_log).unwrap();
+    let given = [("METAMCP_CONFIG", config.display().to_string())];
+    let traced = ("METAMCP__TELEMETRY__OTLP_ENDPOINT", collector.base.clone());
+    let traced = [given[0].clone(), traced];
 
     // A first start registers an administrator and the sample, and finds a tool in it.
     let mut first = up(&data, port, &traced).await;
@@ -166,7 +171,7 @@ async fn from_an_empty_folder_to_a_found_tool_and_over_every_kind_of_end() {
         "{said}"
     );
 
-    // Other commands find the running installation.
+    // Other commands find the running installation, and its log, without being given its configuration.
     let check = metamcp(&["rebuild", "all", "--check", "--data-dir"])
         .arg(&data)
         .output()
@@ -179,6 +184,7 @@ async fn from_an_empty_folder_to_a_found_tool_and_over_every_kind_of_end() {
         String::from_utf8_lossy(&check.stderr)
     );
     assert!(said.contains("catalog.tools: equal"), "{said}");
+    a_catalogue_brings_its_categories(&data, folder.path()).await;
 
     // Ctrl-C stops everything in order.
     first.signal(Signal::INT);
@@ -196,18 +202,33 @@ async fn from_an_empty_folder_to_a_found_tool_and_over_every_kind_of_end() {
     }
 
     // The next start shows no token, and everything is there. kill -9 loses nothing either.
-    let mut again = up(&data, port, &[]).await;
+    let mut again = up(&data, port, &given).await;
     assert_eq!(again.token(), None);
     client.data(REGISTER, json!({ "slug": "late" })).await;
     again.signal(Signal::KILL);
     again.ended().await;
-    let mut last = up(&data, port, &[]).await;
+    let mut last = up(&data, port, &given).await;
     let servers = client
         .data("{ server(slug: \"late\") { slug } }", json!({}))
         .await;
     assert_eq!(servers["server"]["slug"], "late");
     last.signal(Signal::TERM);
     assert!(last.ended().await.success());
+}
+
+/// The sample has given the tenant a taxonomy, which keeps no catalogue out.
+async fn a_catalogue_brings_its_categories(data: &Path, folder: &Path) {
+    let server = "{\"slug\": \"rover\", \"category\": \"space-travel\"}\n";
+    let [servers, tools] = [("servers.jsonl", server), ("tools.jsonl", "")].map(|(name, text)| {
+        std::fs::write(folder.join(name), text).unwrap();
+        folder.join(name).display().to_string()
+    });
+    let mut import = vec!["import", "catalogue", "--servers", &servers];
+    import.extend(["--tools", &tools]);
+    let strict = [import.as_slice(), &["--known-categories-only"]].concat();
+    assert_eq!(run(data, &strict).await.status.code(), Some(3));
+    let told = printed(data, &import).await;
+    assert!(told.contains("1 categories added"), "{told}");
 }
 
 #[tokio::test]

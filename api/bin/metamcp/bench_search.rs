@@ -1,6 +1,6 @@
 //! `metamcp bench search`: the quality of search, measured on a benchmark of one's own or of others.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -9,6 +9,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use projections::search::embed::{Embedder, MiniLm, NoEmbedder};
 use projections::search::evaluate::{Evaluation, evaluate};
 use projections::search::query::Mode;
+
+use crate::doctor::{check_model, model_dir};
+use crate::embedded::tools_dir;
 
 /// Loads a corpus of tools into a scratch index, runs queries and writes a run file.
 #[derive(Debug, ClapArgs)]
@@ -25,7 +28,7 @@ pub struct Args {
     /// What is searched.
     #[arg(long, value_enum, default_value_t = SearchMode::Hybrid)]
     pub mode: SearchMode,
-    /// Folder of the embedding model; needed for every mode but `text`.
+    /// Folder of the embedding model, which every mode but `text` needs. Without it, the one that `./dev setup` fetched.
     #[arg(long, env = "METAMCP_MODEL_DIR")]
     pub model: Option<PathBuf>,
     /// Folder for the scratch index. With the same corpus it is used again, which saves the embedding;
@@ -56,11 +59,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         SearchMode::Hybrid => Mode::Hybrid,
     };
     let embedder: Arc<dyn Embedder> = match args.model {
-        Some(folder) => {
-            Arc::new(tokio::task::spawn_blocking(move || MiniLm::load(&folder)).await??)
-        }
         None if mode == Mode::Text => Arc::new(NoEmbedder),
-        None => anyhow::bail!("this mode needs the embedding model: give its folder with --model"),
+        given => Arc::new(tokio::task::spawn_blocking(move || load(given)).await??),
     };
     let scratch = Scratch::new(args.scratch)?;
     let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template(
@@ -86,6 +86,27 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The model in the folder that was given, or else the one that is installed.
+fn load(given: Option<PathBuf>) -> anyhow::Result<MiniLm> {
+    let folder = match given {
+        Some(folder) => folder,
+        None => installed(&tools_dir())?,
+    };
+    Ok(MiniLm::load(&folder)?)
+}
+
+/// The folder among the tools into which `./dev setup` puts the model.
+fn installed(tools: &Path) -> anyhow::Result<PathBuf> {
+    let folder = model_dir(tools);
+    match check_model(&folder) {
+        Ok(()) => Ok(folder),
+        Err((file, problem)) => anyhow::bail!(
+            "there is no embedding model to use, {} is {problem}: run `./dev setup`, give another folder with --model, or measure --mode text",
+            file.display()
+        ),
+    }
+}
+
 /// The folder of the scratch index; a temporary one is removed at the end.
 struct Scratch {
     folder: PathBuf,
@@ -109,6 +130,24 @@ impl Drop for Scratch {
             && let Err(error) = std::fs::remove_dir_all(&self.folder)
         {
             tracing::warn!(%error, folder = %self.folder.display(), "scratch folder not removed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_model_it_says_where_it_looked_and_what_to_do() {
+        let tools = tempfile::tempdir().unwrap();
+        let refused = installed(tools.path()).unwrap_err().to_string();
+        for words in [
+            "all-MiniLM-L6-v2/config.json is missing",
+            "./dev setup",
+            "--model",
+        ] {
+            assert!(refused.contains(words), "{refused}");
         }
     }
 }

@@ -149,7 +149,7 @@ enum Command {
 enum ImportCommand {
     /// A catalogue: one file of servers and one of tools, a JSON object a line.
     Catalogue(import::Args),
-    /// An OpenAPI 3.0 or 3.1 document: its operations become the tools of one server.
+    /// An OpenAPI 3.0, 3.1 or 3.2 document: its operations become the tools of one server.
     Openapi(openapi::Args),
     /// Another registry that speaks the official MCP registry's API, or its documents in a file.
     Registry(import::registry::Args),
@@ -299,15 +299,33 @@ fn with_causes(error: &anyhow::Error) -> String {
 /// When it cannot be written.
 pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(path)?.write_all(text.as_bytes())
+    let mut file = options.open(path)?;
+    // One that was there keeps its mode otherwise.
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    file.write_all(text.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_private_file_is_private_also_where_one_was_open_to_all() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (new, open) = (folder.path().join("new"), folder.path().join("open"));
+        std::fs::write(&open, "something longer").unwrap();
+        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644)).unwrap();
+        for file in [new, open] {
+            write_private(&file, "secret").unwrap();
+            let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), "secret");
+        }
+    }
 
     #[test]
     fn a_cause_is_said_once() {

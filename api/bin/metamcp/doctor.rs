@@ -10,9 +10,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use api::config::{Config, ConfigError, EmbedderKind, SearchConfig};
 use sha2::{Digest, Sha256};
 
 use crate::embedded::{DataDir, NatsProgram, PostgresPrograms, on_path, tools_dir, version_of};
+use crate::up::config_file;
+
+mod users;
 
 /// The result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +25,7 @@ pub enum Status {
     Ok,
     /// Something works less well, or is needed only sometimes.
     Warn,
-    /// `metamcp up` would fail.
+    /// `metamcp up` would fail, or other commands on its data directory.
     Fail,
 }
 
@@ -54,6 +58,9 @@ pub const MODEL_FILES: [(&str, &str); 3] = [
     ),
 ];
 
+/// The name of the model's check.
+const MODEL: &str = "embedding model";
+
 /// Prints the checks as a table. Failure if one of them failed.
 #[must_use]
 pub fn run(data_dir: &Path) -> ExitCode {
@@ -78,14 +85,14 @@ pub fn run(data_dir: &Path) -> ExitCode {
 /// Looks at everything. `tools` is the folder into which `./dev setup` puts things.
 #[must_use]
 pub fn checks(data_dir: &Path, tools: &Path) -> Vec<Check> {
-    vec![
-        protoc(),
-        postgres(),
-        nats_server(),
-        model(&model_dir(tools)),
-        data(data_dir),
-        instance(data_dir),
-    ]
+    let mut checks = vec![protoc(), postgres(), nats_server()];
+    checks.extend(users::check());
+    checks.push(match configuration(data_dir) {
+        Ok(config) => embedder(&config.search, tools),
+        Err(error) => unusable(&error),
+    });
+    checks.extend([data(data_dir), instance(data_dir)]);
+    checks
 }
 
 /// The embedding model's folder among the tools.
@@ -161,14 +168,35 @@ fn nats_server() -> Check {
     }
 }
 
+/// What `up` has kept in the data directory, or what a first start begins with.
+fn configuration(data_dir: &Path) -> Result<Config, ConfigError> {
+    let kept = Some(config_file(data_dir)).filter(|file| file.is_file());
+    Config::load(kept.as_deref())
+}
+
+fn unusable(error: &ConfigError) -> Check {
+    const MEND: &str =
+        "correct the key that it names; `metamcp up` writes the data directory's metamcp.yaml anew";
+    Check::new("configuration", Status::Fail, error.to_string(), MEND)
+}
+
+/// The model, where the configuration asks for it.
+fn embedder(search: &SearchConfig, tools: &Path) -> Check {
+    let folder = || model_dir(tools);
+    match search.embedder {
+        EmbedderKind::MiniLm => model(&search.model_dir.clone().unwrap_or_else(folder)),
+        EmbedderKind::OpenAi => Check::ok(MODEL, "not needed: search.embedder is openai"),
+        EmbedderKind::None => Check::ok(MODEL, "not needed: search.embedder is none"),
+    }
+}
+
 fn model(folder: &Path) -> Check {
-    const NAME: &str = "embedding model";
     const MEND: &str =
         "run `./dev setup`, or start with `--embedder none` for full-text search only";
     match check_model(folder) {
-        Ok(()) => Check::ok(NAME, format!("complete at {}", folder.display())),
+        Ok(()) => Check::ok(MODEL, format!("complete at {}", folder.display())),
         Err((file, problem)) => Check::new(
-            NAME,
+            MODEL,
             Status::Fail,
             format!("{} is {problem}", file.display()),
             MEND,
@@ -296,6 +324,31 @@ mod tests {
                 .found
                 .contains("config.json is damaged")
         );
+    }
+
+    #[test]
+    fn the_model_is_looked_for_where_the_kept_configuration_says_and_only_if_it_asks_for_one() {
+        let (data, tools) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let found = |kept: &str| {
+            fs::write(config_file(data.path()), kept).unwrap();
+            embedder(&configuration(data.path()).unwrap().search, tools.path())
+        };
+        for embedder in ["none", "openai"] {
+            let kept = format!(
+                "search: {{embedder: {embedder}, openai: {{endpoint: 'http://localhost/', model: m, dimensions: 8}}}}"
+            );
+            let check = found(&kept);
+            assert_eq!(check.status, Status::Ok, "{}", check.found);
+        }
+        let check = found("search: {embedder: minilm, model_dir: /nowhere/mine}");
+        assert_eq!(check.status, Status::Fail);
+        assert!(check.found.contains("/nowhere/mine/"), "{}", check.found);
+        let check = found("search: {embedder: minilm}");
+        let expected = tools.path().display().to_string();
+        assert!(check.found.contains(&expected), "{}", check.found);
+        fs::write(config_file(data.path()), "serch: {}").unwrap();
+        let check = unusable(&configuration(data.path()).unwrap_err());
+        assert!(check.found.contains("serch"), "{}", check.found);
     }
 
     #[test]

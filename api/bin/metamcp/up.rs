@@ -13,7 +13,7 @@ use crate::import;
 use crate::provision::provision;
 use crate::serve::asked_to_stop;
 use anyhow::Context;
-use api::config::{Config, EmbedderKind};
+use api::config::{Config, EmbedderKind, NatsConfig, PostgresConfig};
 use api::telemetry::Telemetry;
 use domain::envelope::Actor;
 use domain::id::{PrincipalId, TenantId};
@@ -32,6 +32,8 @@ const SAMPLE_SERVERS: &str = include_str!("sample/servers.jsonl");
 const SAMPLE_TOOLS: &str = include_str!("sample/tools.jsonl");
 /// Says that the sample was imported whole.
 const SAMPLE_MARK: &str = "sample-imported";
+/// Above the configuration that `up` keeps.
+const KEPT: &str = "# Written by `metamcp up` at each start; holds secrets.\n";
 /// How long a first indexing may hold up the ready message.
 const FIRST_INDEX: Duration = Duration::from_secs(60);
 
@@ -78,6 +80,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             other => anyhow::bail!("--embedder {other} is unknown: use minilm, openai or none"),
         };
     }
+    hold_everywhere(&mut config).context("a file or folder of the configuration")?;
     let dir = DataDir::open(&args.data_dir)?;
     // Before anything is started: a taken port is found out at once.
     let listener = api::serve::bind(config.http.listen).await?;
@@ -96,7 +99,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         servers = EmbeddedServers::start(&dir, &options) => servers?,
     };
     point_at(&mut config, &dir, &servers);
-    let written = write_private(&config_file(dir.path()), &as_yaml(&config));
+    let kept = format!("{KEPT}{}", config.to_yaml()?);
+    let written = write_private(&config_file(dir.path()), &kept);
     written.context("the data directory cannot be written")?;
     let supervisor = servers.supervise();
     audit::first_key(&config)?;
@@ -162,7 +166,7 @@ async fn first_start(
     let mark = dir.path().join(SAMPLE_MARK);
     if !no_sample && !mark.exists() {
         let options = import::Options {
-            add_categories: true,
+            begin_taxonomy: true,
             ..import::Options::default()
         };
         let stop = tokio_util::sync::CancellationToken::new();
@@ -221,78 +225,42 @@ fn welcome(app: &App, dir: &DataDir, tenant: &TenantId, owner: &FirstOwner) -> a
     Ok(())
 }
 
-/// Where the private servers and the data directory are.
+/// Makes the paths absolute: other commands are started elsewhere.
+fn hold_everywhere(config: &mut Config) -> std::io::Result<()> {
+    let openai = config.search.openai.as_mut();
+    let paths = [
+        &mut config.search.model_dir,
+        &mut config.auth.policy_dir,
+        &mut config.ledger.head_file,
+    ];
+    let key_file = openai.map(|openai| &mut openai.api_key_file);
+    for path in paths.into_iter().chain(key_file).flatten() {
+        *path = std::path::absolute(&*path)?;
+    }
+    Ok(())
+}
+
+/// Where the private servers and the data directory are. Other ways to reach servers do not lead to these.
 pub(crate) fn point_at(config: &mut Config, dir: &DataDir, servers: &EmbeddedServers) {
-    config.nats.url = servers.nats.address();
-    config.nats.user = Some(NATS_USER.to_owned());
-    config.nats.password = Some(servers.nats.password().to_owned().into());
-    config.postgres.url = servers.postgres.url().into();
-    config.postgres.password = None;
+    let given = std::mem::take(&mut config.nats);
+    config.nats = NatsConfig {
+        url: servers.nats.address(),
+        user: Some(NATS_USER.to_owned()),
+        password: Some(servers.nats.password().to_owned().into()),
+        replicas: given.replicas,
+        stream: given.stream,
+        subject_root: given.subject_root,
+        ..NatsConfig::default()
+    };
+    config.postgres = PostgresConfig {
+        url: servers.postgres.url().into(),
+        max_connections: config.postgres.max_connections,
+        ..PostgresConfig::default()
+    };
     config.search.index_uri = dir.path().join("search").display().to_string();
     config.auth.keys_dir = dir.path().join("keys");
     config.privacy.keys_dir = dir.path().join("vault-keys");
     config.ledger.keys_dir = dir.path().join("ledger-keys");
-}
-
-/// What other commands need to know of this installation.
-fn as_yaml(config: &Config) -> String {
-    let quote = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-    let mut yaml = String::from("# Written by `metamcp up` at each start; holds secrets.\n");
-    let password = config
-        .nats
-        .password
-        .as_ref()
-        .map(ExposeSecret::expose_secret);
-    let mut section = |name: &str, keys: &[(&str, String)]| {
-        yaml.push_str(&format!("{name}:\n"));
-        for (key, value) in keys {
-            yaml.push_str(&format!("  {key}: {}\n", quote(value)));
-        }
-    };
-    let embedder = match config.search.embedder {
-        EmbedderKind::MiniLm => "minilm",
-        EmbedderKind::OpenAi => "openai",
-        EmbedderKind::None => "none",
-    };
-    let mut http = vec![("listen", config.http.listen.to_string())];
-    http.extend(
-        config
-            .http
-            .public_url
-            .iter()
-            .map(|url| ("public_url", url.to_string())),
-    );
-    section("http", &http);
-    section(
-        "nats",
-        &[
-            ("url", config.nats.url.clone()),
-            ("user", NATS_USER.to_owned()),
-            ("password", password.unwrap_or_default().to_owned()),
-        ],
-    );
-    section(
-        "postgres",
-        &[("url", config.postgres.url.expose_secret().to_owned())],
-    );
-    let mut search = vec![
-        ("index_uri", config.search.index_uri.clone()),
-        ("embedder", embedder.to_owned()),
-    ];
-    let folder = config.search.model_dir.iter();
-    search.extend(folder.map(|folder| ("model_dir", folder.display().to_string())));
-    section("search", &search);
-    section(
-        "auth",
-        &[("keys_dir", config.auth.keys_dir.display().to_string())],
-    );
-    let vault_keys = config.privacy.keys_dir.display().to_string();
-    section("privacy", &[("keys_dir", vault_keys)]);
-    section(
-        "ledger",
-        &[("keys_dir", config.ledger.keys_dir.display().to_string())],
-    );
-    yaml
 }
 
 fn indexing_bar() -> anyhow::Result<ProgressBar> {

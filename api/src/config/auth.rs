@@ -1,7 +1,7 @@
 //! `auth`: tokens and keys.
 
 use super::{ConfigError, values};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,28 +11,28 @@ const MAX_LEEWAY: Duration = Duration::from_secs(60);
 const MAX_CACHE_TTL: Duration = Duration::from_secs(2);
 
 /// How tokens are made and believed.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthConfig {
     /// Folder of the signing keys, one file each, readable by the owner only. Created with a first key
     /// when it is absent. Instances that share an address share this folder. Default `data/keys`.
     pub keys_dir: PathBuf,
     /// Life of a token, unless another is asked for. Default `12h`.
-    #[serde(deserialize_with = "values::duration")]
+    #[serde(with = "values::duration")]
     pub token_ttl: Duration,
     /// The longest life that can be asked for; a superseded key is kept this long. Default `90d`.
-    #[serde(deserialize_with = "values::duration")]
+    #[serde(with = "values::duration")]
     pub max_token_ttl: Duration,
     /// Clock skew that is forgiven, at most `60s`. Default `30s`.
-    #[serde(deserialize_with = "values::duration")]
+    #[serde(with = "values::duration")]
     pub leeway: Duration,
     /// How long a principal's roles are kept in memory, at most `2s`: a revocation must take effect within
     /// 5 s everywhere. Default `1s`.
-    #[serde(deserialize_with = "values::duration")]
+    #[serde(with = "values::duration")]
     pub access_cache_ttl: Duration,
     /// How long the permissions' read model may be behind the log before every request is refused.
     /// Default `5s`.
-    #[serde(deserialize_with = "values::duration")]
+    #[serde(with = "values::duration")]
     pub max_access_lag: Duration,
     /// A folder of `*.polar` policies in place of the built-in ones.
     pub policy_dir: Option<PathBuf>,

@@ -1,12 +1,12 @@
 //! `http`: the listener and its public address.
 
 use super::{ConfigError, values};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use url::Url;
 
 /// Where MetaMCP listens and how it is reached.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpConfig {
     /// Address and port to listen on. Default `127.0.0.1:8080`: this machine only.

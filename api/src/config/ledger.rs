@@ -1,13 +1,13 @@
 //! `ledger`: signed tree heads.
 
 use super::{ConfigError, values};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 
 /// How tree heads are signed, and where copies go.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LedgerConfig {
     /// Folder of the keys that sign tree heads, readable by the owner only. Made by `metamcp audit keygen`;
@@ -15,7 +15,7 @@ pub struct LedgerConfig {
     /// `data/ledger-keys`.
     pub keys_dir: PathBuf,
     /// How often a head is signed, if there is anything new. Default `60s`.
-    #[serde(deserialize_with = "values::duration")]
+    #[serde(with = "values::duration")]
     pub interval: Duration,
     /// A file to which each signed head is appended; on another machine's disk, it catches whoever rewrites
     /// the log.

@@ -1,11 +1,11 @@
 //! `limits`: what one request may cost.
 
 use super::{ConfigError, values};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Bounds of one request. What exceeds one is refused with the limit named.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsConfig {
     /// Deepest nesting of a GraphQL query. Default 16.
@@ -24,7 +24,7 @@ pub struct LimitsConfig {
     /// Largest body of a request to the MCP endpoint, in bytes. Default 1 MiB.
     pub mcp_body_bytes: usize,
     /// Time for one request, after which it is answered `UNAVAILABLE`. Default `15s`.
-    #[serde(deserialize_with = "values::duration")]
+    #[serde(with = "values::duration")]
     pub request_deadline: Duration,
     /// Most WebSocket connections of one process. Default 1000.
     pub live_connections: usize,
@@ -35,7 +35,7 @@ pub struct LimitsConfig {
     /// How many commits of its tenant a subscription may be behind before it is ended. Default 1024.
     pub live_buffer: usize,
     /// Refusals of the same thing within this time become one event and a count. Default `60s`.
-    #[serde(deserialize_with = "values::duration")]
+    #[serde(with = "values::duration")]
     pub denial_window: Duration,
 }
 

@@ -20,12 +20,13 @@ mod registry;
 mod search;
 mod telemetry;
 mod values;
+mod written;
 
 pub use auth::AuthConfig;
 pub use http::HttpConfig;
 pub use ledger::LedgerConfig;
 pub use limits::LimitsConfig;
-pub use nats::NatsConfig;
+pub use nats::{NatsConfig, NatsTlsConfig};
 pub use postgres::PostgresConfig;
 pub use privacy::PrivacyConfig;
 pub use publishers::PublishersConfig;
@@ -34,7 +35,7 @@ pub use search::{EmbedderKind, OpenAiConfig, SearchConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
 
 use config::{Environment, File, FileFormat};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -42,8 +43,8 @@ use std::path::Path;
 const PREFIX: &str = "METAMCP";
 const SEPARATOR: &str = "__";
 
-/// Everything that can be configured.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// Everything that can be configured. Serialized, it says its secrets: see [`Config::to_yaml`].
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The listener and its public address.

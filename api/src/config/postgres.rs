@@ -2,18 +2,20 @@
 
 use super::{ConfigError, values};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use url::Url;
 
 /// How the read models are reached.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PostgresConfig {
     /// Address, such as `postgres://user:password@host:5432/database`. Default
     /// `postgres://127.0.0.1:5432/metamcp`. A secret, because it may hold a password.
+    #[serde(serialize_with = "values::write_secret")]
     pub url: SecretString,
     /// The password, in place of one in `url`.
+    #[serde(serialize_with = "values::write_secret")]
     pub password: Option<SecretString>,
     /// A file that holds the password.
     pub password_file: Option<PathBuf>,

@@ -1,11 +1,11 @@
 //! `privacy`: the keys that personal fields are sealed with.
 
 use super::ConfigError;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Where the key-encryption keys are.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PrivacyConfig {
     /// Folder of the key-encryption keys, one file each, readable by the owner only. Created with a first

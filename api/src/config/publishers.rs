@@ -1,7 +1,7 @@
 //! `publishers`: how the proofs of namespaces are looked up.
 
 use super::{ConfigError, values};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use std::time::Duration;
 const DNS_PORT: u16 = 53;
 
 /// How records of publishers are looked up.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PublishersConfig {
     /// DNS servers to ask, `address` or `address:port`. Default: those of the system.
     #[serde(deserialize_with = "values::list")]
     pub resolver: Vec<String>,
     /// Time for one DNS question. Default `5s`.
-    #[serde(deserialize_with = "values::duration")]
+    #[serde(with = "values::duration")]
     pub dns_timeout: Duration,
     /// Time to fetch one well-known file, once its host is resolved. Default `5s`.
-    #[serde(deserialize_with = "values::duration")]
+    #[serde(with = "values::duration")]
     pub http_timeout: Duration,
     /// Fetch from private, loopback and link-local addresses, too. It lets tenants make this process send
     /// requests into your own network; for a registry that serves that network alone. Default `false`.

@@ -3,10 +3,10 @@
 use super::ConfigError;
 use domain::id::TenantId;
 pub use domain::tenant::AfterSunset;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Rules that an operator chooses.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RegistryConfig {
     /// The tenant whose servers anybody may read at `/v0.1`, without a token. Default: none, so a token is

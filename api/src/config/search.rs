@@ -2,13 +2,13 @@
 
 use super::{ConfigError, values};
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 
 /// Where the index is and how texts become vectors.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SearchConfig {
     /// Folder or object-store address of the index. Default `data/search`.
@@ -23,8 +23,8 @@ pub struct SearchConfig {
 }
 
 /// The kinds of embedders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", rename_all = "lowercase")]
 pub enum EmbedderKind {
     /// all-MiniLM-L6-v2 in this process.
     MiniLm,
@@ -50,7 +50,7 @@ impl TryFrom<String> for EmbedderKind {
 }
 
 /// An OpenAI-compatible endpoint.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenAiConfig {
     /// The whole address, such as `https://api.openai.com/v1/embeddings`.
@@ -58,7 +58,7 @@ pub struct OpenAiConfig {
     /// The model's name at that endpoint.
     pub model: String,
     /// Sent as a bearer token; a local endpoint needs none.
-    #[serde(default)]
+    #[serde(default, serialize_with = "values::write_secret")]
     pub api_key: Option<SecretString>,
     /// A file that holds the key.
     #[serde(default)]
@@ -69,7 +69,7 @@ pub struct OpenAiConfig {
     #[serde(default)]
     pub shorten: bool,
     /// Time for one request. Default `10s`.
-    #[serde(default = "ten_seconds", deserialize_with = "values::duration")]
+    #[serde(default = "ten_seconds", with = "values::duration")]
     pub timeout: Duration,
 }
 

@@ -196,3 +196,61 @@ fn a_choice_that_does_not_exist_is_answered_with_those_that_do() {
         assert!(message.contains(choices), "{message}");
     }
 }
+
+/// Each section with settings that are not the default.
+const EVERY_SECTION: &str = r#"
+http: {listen: '127.0.0.1:9090', public_url: 'https://mcp.example.com/', allowed_hosts: [mcp.example.com, 'a:1'],
+  allowed_origins: ['https://console.example.com']}
+nats: {url: 'nats://a.example:4222,b.example:4222', user: me, password: '001e5', replicas: 3,
+  tls: {}, inbox_prefix: _INBOX.me, stream: OTHER, subject_root: other.event}
+postgres: {url: 'postgres://me:word@host/db?sslmode=require', password: '12345e678', max_connections: 8}
+search:
+  index_uri: 's3://bucket/index'
+  embedder: openai
+  model_dir: 'models \ "mine": #1'
+  openai: {endpoint: 'https://e.example.com/v1/embeddings', model: small, api_key: "k: '#1'\n2", dimensions: 8, shorten: true,
+    timeout: 1500ms}
+registry: {anonymous_tenant: acme, after_sunset: warn}
+auth: {keys_dir: keys, token_ttl: 90s, max_token_ttl: 36h, leeway: 0s, access_cache_ttl: 1500ms, max_access_lag: 7s, policy_dir: rules}
+privacy: {keys_dir: vault}
+ledger: {keys_dir: heads, interval: 5m, head_file: heads.txt, head_url: 'https://witness.example.com/heads'}
+publishers: {resolver: ['9.9.9.9', '127.0.0.1:5353'], dns_timeout: 1s, http_timeout: 2s, allow_private_addresses: true,
+  insecure_http: true, well_known_port: 8081}
+limits: {graphql_depth: 7, graphql_complexity: 8, graphql_aliases: 0, graphql_directives: 9, graphql_page: 10, body_bytes: 11,
+  mcp_body_bytes: 12, request_deadline: 13s, live_connections: 14, live_connections_per_principal: 15, live_subscriptions: 16,
+  live_buffer: 17, denial_window: 18s}
+telemetry: {log_format: json, log_filter: 'debug,lance=off', otlp_endpoint: 'http://localhost:4318'}
+"#;
+
+#[test]
+fn what_is_written_is_read_as_the_same() {
+    let config = load(EVERY_SECTION, &[]).unwrap();
+    let sections = |config: &Config| serde_json::to_value(config).unwrap();
+    let (given, defaults) = (sections(&config), sections(&Config::default()));
+    for (section, values) in given.as_object().unwrap() {
+        assert_ne!(*values, defaults[section], "{section} is not set");
+    }
+    let again = load(&config.to_yaml().unwrap(), &[]).unwrap();
+    assert_eq!(sections(&again), given);
+    assert_eq!(format!("{again:?}"), format!("{config:?}"));
+    let new = load(&Config::default().to_yaml().unwrap(), &[]).unwrap();
+    assert_eq!(sections(&new), defaults);
+}
+
+#[test]
+fn a_secret_of_a_file_is_not_written_elsewhere() {
+    let secret = yaml("s3cr3t-of-a-file\n");
+    let path = secret.path().display();
+    let text = format!(
+        "nats: {{user: me, password_file: '{path}'}}\npostgres: {{password_file: '{path}'}}\nsearch: {{openai: \
+         {{endpoint: 'http://localhost/', model: m, dimensions: 8, api_key_file: '{path}'}}}}"
+    );
+    let config = load(&text, &[]).unwrap();
+    let written = config.to_yaml().unwrap();
+    assert!(!written.contains("s3cr3t"), "{written}");
+    let again = load(&written, &[]).unwrap();
+    let openai = again.search.openai.unwrap();
+    for found in [again.nats.password, again.postgres.password, openai.api_key] {
+        assert_eq!(found.unwrap().expose_secret(), "s3cr3t-of-a-file");
+    }
+}

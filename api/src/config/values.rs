@@ -1,19 +1,36 @@
 //! How values are written: times, lists and secrets in files.
 
 use super::ConfigError;
-use secrecy::SecretString;
-use serde::{Deserialize, Deserializer, de};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The units of times, the largest first, and their seconds.
+const UNITS: [(&str, u64); 4] = [("d", 24 * 60 * 60), ("h", 60 * 60), ("m", 60), ("s", 1)];
+
 /// A time as `500ms`, `30s`, `15m`, `12h` or `90d`.
-pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse_duration(&text).ok_or_else(|| {
-        de::Error::custom(format!(
-            "`{text}` is not a time; write 500ms, 30s, 15m, 12h or 90d"
-        ))
-    })
+pub(super) mod duration {
+    use super::{Duration, parse_duration, write_duration};
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_duration(&text).ok_or_else(|| {
+            de::Error::custom(format!(
+                "`{text}` is not a time; write 500ms, 30s, 15m, 12h or 90d"
+            ))
+        })
+    }
+
+    pub(in crate::config) fn serialize<S: Serializer>(
+        duration: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&write_duration(*duration))
+    }
 }
 
 /// Reads a time as people write it: a whole number and one of `ms`, `s`, `m`, `h`, `d`.
@@ -21,15 +38,22 @@ fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let number: u64 = number.parse().ok()?;
-    let seconds = match unit.trim() {
-        "ms" => return Some(Duration::from_millis(number)),
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        _ => return None,
-    };
+    let unit = unit.trim();
+    if unit == "ms" {
+        return Some(Duration::from_millis(number));
+    }
+    let seconds = UNITS.iter().find(|(name, _)| *name == unit)?.1;
     number.checked_mul(seconds).map(Duration::from_secs)
+}
+
+/// Writes a time as [`parse_duration`] reads it, in the largest unit of which it is a whole number.
+fn write_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let whole = |(_, unit): &&(&str, u64)| seconds.is_multiple_of(*unit);
+    match UNITS.iter().find(whole) {
+        Some((name, unit)) if duration.subsec_nanos() == 0 => format!("{}{name}", seconds / unit),
+        _ => format!("{}ms", duration.as_millis()),
+    }
 }
 
 /// A list, or one text with commas, which is how a variable writes a list.
@@ -49,6 +73,16 @@ pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Str
             .map(str::to_owned)
             .collect(),
     })
+}
+
+/// Writes a secret out, or none: for a file that only its owner reads.
+pub(super) fn write_secret<'a, S: Serializer>(
+    secret: impl Into<Option<&'a SecretString>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let secret: Option<&SecretString> = secret.into();
+    let text: Option<&str> = secret.map(ExposeSecret::expose_secret);
+    text.serialize(serializer)
 }
 
 /// Fills a secret from its file. Both at once is a mistake worth naming.
@@ -103,5 +137,14 @@ mod tests {
         ] {
             assert_eq!(parse_duration(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn times_are_written_as_they_are_read() {
+        for text in ["1500ms", "5s", "90s", "15m", "12h", "36h", "90d"] {
+            let written = parse_duration(text).map(write_duration);
+            assert_eq!(written.as_deref(), Some(text));
+        }
+        assert_eq!(write_duration(Duration::from_secs(120)), "2m");
     }
 }

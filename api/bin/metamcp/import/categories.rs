@@ -47,7 +47,7 @@ impl Import<'_> {
             return Ok(Some(Ok(())));
         };
         let mut known = self.categories.lock().await;
-        let adds = self.options.add_categories && known.taxonomy.category(slug).is_none();
+        let adds = self.adds_to(&known.taxonomy) && known.taxonomy.category(slug).is_none();
         if !adds {
             let refused = |error: TaxonomyError| Reason::new(error.code(), error.to_string());
             return Ok(Some(known.taxonomy.check(slug).map_err(refused)));
@@ -65,6 +65,12 @@ impl Import<'_> {
         };
         known.taxonomy = found.unwrap_or_default();
         Ok(Some(Ok(())))
+    }
+
+    /// A tenant that has no taxonomy is not given one unasked: it would be held to it from then on.
+    fn adds_to(&self, taxonomy: &Taxonomy) -> bool {
+        let options = self.options;
+        options.add_categories && (options.begin_taxonomy || taxonomy.is_controlled())
     }
 }
 

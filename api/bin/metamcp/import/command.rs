@@ -57,10 +57,10 @@ pub struct Args {
     /// The version that the tools get.
     #[arg(long, default_value = "1.0.0")]
     tool_version: Version,
-    /// Add the categories that the lines name and the taxonomy lacks. Without this, such a line is rejected
-    /// where the tenant has a taxonomy.
+    /// Reject the lines that name a category which the tenant's taxonomy lacks. Without this, such a category is
+    /// added to it. A tenant without a taxonomy accepts any category, and gets none by an import.
     #[arg(long)]
-    add_categories: bool,
+    known_categories_only: bool,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -84,7 +84,7 @@ pub async fn run_command(args: Args) -> anyhow::Result<ExitCode> {
     let options = Options {
         in_flight: usize::from(args.in_flight),
         tool_version: args.tool_version,
-        add_categories: args.add_categories,
+        add_categories: !args.known_categories_only,
         servers_name: args.servers.display().to_string(),
         tools_name: args.tools.display().to_string(),
         ..Options::default()
@@ -108,7 +108,7 @@ pub async fn run_command(args: Args) -> anyhow::Result<ExitCode> {
     progress.bar.finish_and_clear();
     let summary = ended?;
     print(&summary, args.json)?;
-    if let Some(hint) = category_hint(&summary, args.add_categories) {
+    if let Some(hint) = category_hint(&summary, args.known_categories_only) {
         eprintln!("{hint}");
     }
     if let Some(behind) = indexing(&config, &summary).await {
@@ -145,11 +145,11 @@ fn print(summary: &Summary, json: bool) -> anyhow::Result<()> {
 }
 
 /// What to do when a whole catalogue stumbles over the tenant's taxonomy.
-fn category_hint(summary: &Summary, add_categories: bool) -> Option<String> {
+fn category_hint(summary: &Summary, known_categories_only: bool) -> Option<String> {
     let rejected = summary.rejected.get(CATEGORY_NOT_FOUND)?;
-    (!add_categories).then(|| {
+    known_categories_only.then(|| {
         format!(
-            "{rejected} × {CATEGORY_NOT_FOUND}: run it again with --add-categories to add what the tenant's taxonomy lacks"
+            "{rejected} × {CATEGORY_NOT_FOUND}: run it again without --known-categories-only to add what the tenant's taxonomy lacks"
         )
     })
 }
@@ -217,9 +217,9 @@ mod tests {
     #[test]
     fn who_lacks_categories_hears_how_to_add_them() {
         let mut summary = Summary::default();
-        assert_eq!(category_hint(&summary, false), None);
-        summary.rejected.insert(CATEGORY_NOT_FOUND, 7);
         assert_eq!(category_hint(&summary, true), None);
-        assert!(category_hint(&summary, false).is_some());
+        summary.rejected.insert(CATEGORY_NOT_FOUND, 7);
+        assert_eq!(category_hint(&summary, false), None, "they are retired");
+        assert!(category_hint(&summary, true).is_some());
     }
 }

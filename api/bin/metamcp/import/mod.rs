@@ -43,8 +43,10 @@ pub struct Options {
     /// The version that every tool's first definition gets; a catalogue carries none.
     pub tool_version: Version,
     /// Whether categories that the taxonomy lacks are added to it; otherwise lines that name them are
-    /// rejected, unless the taxonomy is empty and so accepts any.
+    /// rejected. An empty taxonomy accepts any and stays empty.
     pub add_categories: bool,
+    /// Whether they are added to an empty taxonomy, too, which is controlled from then on.
+    pub begin_taxonomy: bool,
     /// How long one command is tried while the log is away.
     pub patience: Duration,
     /// Notes of each reason that are kept and shown; all are counted.
@@ -60,7 +62,8 @@ impl Default for Options {
         Self {
             in_flight: 256,
             tool_version: Version::new(1, 0, 0),
-            add_categories: false,
+            add_categories: true,
+            begin_taxonomy: false,
             patience: Duration::from_secs(30),
             notes_per_reason: 20,
             servers_name: "servers.jsonl".to_owned(),
