@@ -23,6 +23,7 @@ mod log;
 mod marketplace;
 mod mcp;
 mod model_change;
+mod nats_security;
 mod privacy;
 mod projections;
 mod publishers;

@@ -168,11 +168,10 @@ async fn a_tool_is_published_changed_deprecated_rated_installed_and_recommended(
     let dependents = publisher.data(dependents, json!({})).await;
     assert!(dependents.to_string().contains("globex"), "{dependents:#}");
 
-    // Agents that read both tools make each of them a recommendation beside the other.
-    let other = installation.client("acme", "agent-2", &[Role::Agent]).await;
-    for agent in [&agent, &other] {
+    // Two that read both tools make each of them a recommendation beside the other.
+    for reader in [&agent, &publisher] {
         for tool in ["weather/alerts", "weather/forecast"] {
-            call(agent, "describe_tool", json!({ "tool": tool })).await;
+            call(reader, "describe_tool", json!({ "tool": tool })).await;
         }
     }
     let next =

@@ -135,6 +135,26 @@ fn a_document_is_published_under_its_own_name_only() {
 }
 
 #[test]
+fn a_document_that_this_build_cannot_judge_is_not_published() {
+    let future = "https://static.modelcontextprotocol.io/schemas/2099-01-01/server.schema.json";
+    let mut newer = document(NAME, "Forecasts");
+    newer["$schema"] = json!(future);
+    let unknown = ManifestError::UnknownSchema {
+        found: future.into(),
+    };
+    let wrong = document(NAME, "");
+    let invalid = Manifest::new(wrong.clone()).unwrap_err();
+    assert_eq!(invalid.code(), "MANIFEST_INVALID");
+    for (manifest, error) in [(newer, unknown), (wrong, invalid)] {
+        rejects(
+            vec![registered()],
+            publish(manifest, None),
+            ServerError::InvalidManifest(error),
+        );
+    }
+}
+
+#[test]
 fn a_server_with_versions_keeps_its_registry_name() {
     let other = ServerProfile {
         registry_name: Some("io.github.acme/other".into()),

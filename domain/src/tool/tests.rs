@@ -1,3 +1,4 @@
+use super::definition::MAX_ANNOTATIONS_BYTES;
 use super::*;
 use crate::id::{ServerId, TenantId};
 use cqrs_es::test::TestFramework;
@@ -231,6 +232,62 @@ fn describes_a_tool_anew() {
         ToolCommand::Describe(ToolProfile::default()),
         ToolError::Unchanged,
     );
+}
+
+#[test]
+fn a_tool_has_as_many_tags_as_a_tool_may_have() {
+    let most = crate::server::MAX_TAGS;
+    let tagged = |tags: usize| ToolProfile {
+        tags: (0..tags).map(|n| format!("t{n}")).collect(),
+        ..ToolProfile::default()
+    };
+    let profile = tagged(most);
+    accepts(
+        vec![registered()],
+        ToolCommand::Describe(profile.clone()),
+        ToolEvent::Described(ToolDescribed { profile }),
+    );
+    let too_many = || ToolError::TooManyTags { found: most + 1 };
+    let registration = RegisterTool {
+        profile: tagged(most + 1),
+        ..registration()
+    };
+    rejects(vec![], register(registration), too_many());
+    rejects(
+        vec![registered()],
+        ToolCommand::Describe(tagged(most + 1)),
+        too_many(),
+    );
+}
+
+#[test]
+fn rejects_annotations_whenever_a_definition_comes() {
+    let annotated = |annotations| ToolDefinition {
+        annotations: Some(annotations),
+        ..definition("Shows it")
+    };
+    let large = json!({"x": "y".repeat(MAX_ANNOTATIONS_BYTES)});
+    // `{"x":""}` is around the text.
+    let found = MAX_ANNOTATIONS_BYTES + 8;
+    for (annotations, error) in [
+        (json!(["readOnlyHint"]), ToolError::InvalidAnnotations),
+        (
+            json!({"destructiveHint": "no"}),
+            ToolError::InvalidAnnotations,
+        ),
+        (large, ToolError::AnnotationsTooLarge { found }),
+    ] {
+        let registration = RegisterTool {
+            definition: annotated(annotations.clone()).into(),
+            ..registration()
+        };
+        rejects(vec![], register(registration), error.clone());
+        let publish = ToolCommand::PublishVersion(Box::new(PublishToolVersion {
+            tool_version: Version::new(2, 0, 0),
+            definition: annotated(annotations).into(),
+        }));
+        rejects(vec![registered()], publish, error);
+    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What is another tenant's or hidden is not there.
 
+mod cases;
+mod crossing;
+
 use super::{names, register_server, register_tool};
 use crate::support::Installation;
 use domain::principal::Role;
@@ -21,98 +24,7 @@ fn errors(answer: &Value) -> Value {
 
 #[tokio::test]
 async fn nothing_of_another_tenant_is_seen_or_changed() {
-    let installation = Installation::start().await;
-    let acme = installation.client("acme", "owner-a", &[Role::Owner]).await;
-    let other = installation
-        .client("other", "owner-b", &[Role::Owner])
-        .await;
-    let server = register_server(&acme, "secret").await;
-    let tool = register_tool(&acme, "secret", "launch", json!({})).await;
-    let answer = acme
-        .data("{ viewer { id tenant { id } } }", json!({}))
-        .await;
-    installation.settle().await;
-
-    for (query, variables) in [
-        (
-            "query($slug: String!) { server(slug: $slug) { id } }",
-            json!({ "slug": "secret" }),
-        ),
-        (LOOK, json!({ "server": "secret", "name": "launch" })),
-        ("{ principal(handle: \"owner-a\") { id } }", json!({})),
-        (
-            "query($id: ID!) { node(id: $id) { id } }",
-            json!({ "id": server["server"]["id"] }),
-        ),
-        (
-            "query($id: ID!) { node(id: $id) { id } }",
-            json!({ "id": tool["tool"]["id"] }),
-        ),
-        (
-            "query($id: ID!) { node(id: $id, asOf: { sequence: 5 }) { id } }",
-            json!({ "id": tool["tool"]["id"] }),
-        ),
-        (
-            "query($id: ID!) { node(id: $id) { id } }",
-            json!({ "id": answer["viewer"]["id"] }),
-        ),
-        (
-            "query($id: ID!) { node(id: $id) { id } }",
-            json!({ "id": answer["viewer"]["tenant"]["id"] }),
-        ),
-        (
-            "mutation { retireServer(input: { slug: \"secret\" }) { sequence } }",
-            json!({}),
-        ),
-        (
-            "mutation { describeServer(input: { slug: \"secret\", name: \"x\" }) { sequence } }",
-            json!({}),
-        ),
-        (
-            "mutation { retireTool(input: { server: \"secret\", name: \"launch\" }) { sequence } }",
-            json!({}),
-        ),
-        (
-            "mutation { describeTool(input: { server: \"secret\", name: \"launch\", title: \"x\" }) { sequence } }",
-            json!({}),
-        ),
-        (
-            "mutation { publishToolVersion(input: { server: \"secret\", name: \"launch\", version: \"2.0.0\", \
-          description: \"x\" }) { sequence } }",
-            json!({}),
-        ),
-        (
-            "mutation { grantRole(input: { handle: \"owner-a\", role: ADMIN }) { sequence } }",
-            json!({}),
-        ),
-        (
-            "mutation { deactivatePrincipal(input: { handle: \"owner-a\" }) { sequence } }",
-            json!({}),
-        ),
-        (
-            "mutation { describePrincipal(input: { handle: \"owner-a\", email: \"a@b\" }) { sequence } }",
-            json!({}),
-        ),
-        (
-            "mutation { revokeTokens(input: { handle: \"owner-a\" }) { sequence } }",
-            json!({}),
-        ),
-    ] {
-        assert_eq!(other.code(query, variables).await, "NOT_FOUND", "{query}");
-    }
-    let register = "mutation { registerTool(input: { server: \"secret\", name: \"x\", description: \"x\" }) \
-                    { sequence } }";
-    assert_eq!(other.code(register, json!({})).await, "SERVER_NOT_FOUND");
-    let lists = "{ servers { totalCount } tools { totalCount nodes { id } }
-        principals { nodes { handle } } searchTools(query: \"launch\") { hits { score } } }";
-    let seen = other.data(lists, json!({})).await;
-    assert_eq!(seen["servers"]["totalCount"], 0);
-    assert_eq!(seen["tools"], json!({ "totalCount": 0, "nodes": [] }));
-    assert_eq!(seen["searchTools"]["hits"], json!([]));
-    assert!(
-        !seen["principals"].to_string().contains("owner-a"),
-        "{seen:#}"
-    );
+    crossing::cross_every_operation().await;
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
 //! Proofs over GraphQL: whoever has a signed head checks a single commit against it, and learns nothing of
 //! others.
 
-use super::{SIGN, auditor, fill, installation, sign};
+use super::{Export, SIGN, auditor, fill, installation, sign};
+use crate::support::python;
 use data_encoding::BASE64;
 use domain::merkle::{TreeHash, leaf_hash, verify_consistency, verify_inclusion};
 use domain::principal::Role;
+use metamcp::audit::Bounds;
 use projections::ledger::SignedHead;
 use serde_json::{Value, json};
 
@@ -14,6 +16,11 @@ const PROOF: &str = "query($commit: UUID, $sequence: Sequence, $size: Sequence, 
         consistency { treeSize rootHash path } treeHead { note } } }";
 const HEADS: &str = "query($first: Int!, $before: Sequence) {
     treeHead { size } treeHeads(first: $first, before: $before) { size signers note } }";
+const REGISTER_ADA: &str = "mutation {
+    registerPrincipal(input: { handle: \"ada\", kind: USER, displayName: \"Ada Lovelace\",
+                               email: \"ada@example.org\" }) { sequence } }";
+const ERASE_ADA: &str = "mutation { erasePrincipal(input: { handle: \"ada\" }) {
+    principal { displayName email erasedAt } } }";
 
 fn hash(value: &Value) -> TreeHash {
     let bytes = BASE64.decode(value.as_str().unwrap().as_bytes()).unwrap();
@@ -124,5 +131,60 @@ async fn a_proof_is_for_auditors_and_for_commits_of_their_tenant() {
                 "FORBIDDEN"
             );
         }
+    }
+}
+
+/// An erasure destroys a key and touches no byte of the log: what was proved before is proved after it.
+#[tokio::test]
+async fn a_commit_whose_sealed_fields_were_erased_is_still_proved() {
+    let installation = installation().await;
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    let registered = owner.data(REGISTER_ADA, json!({})).await;
+    let at = registered["registerPrincipal"]["sequence"]
+        .as_u64()
+        .unwrap();
+    installation.settle().await;
+    let before = sign(&installation).await;
+    let log = &installation.app.state.log;
+    let entry = log.entry_at(at).await.unwrap().unwrap();
+    let body = String::from_utf8(entry.body.to_vec()).unwrap();
+    assert!(body.contains("\"display_name\":{\"sealed\":"), "{body}");
+    assert!(!body.contains("Lovelace"), "{body}");
+
+    let mut erased = owner.data(ERASE_ADA, json!({})).await;
+    let erased = erased["erasePrincipal"]["principal"].take();
+    assert!(erased["erasedAt"].is_string(), "{erased}");
+    assert_eq!(
+        (&erased["displayName"], &erased["email"]),
+        (&Value::Null, &Value::Null)
+    );
+    let end = installation.settle().await;
+    let after = sign(&installation).await;
+    assert!(before.head().size < after.head().size);
+    let kept = log.entry_at(at).await.unwrap().unwrap();
+    assert_eq!(kept.body, entry.body);
+
+    let auditor = auditor(&installation).await;
+    let leaf = leaf_hash(&entry.body);
+    let commit = entry.commit().unwrap().commit_id;
+    for head in [before.head(), after.head()] {
+        let variables = json!({ "commit": commit, "size": head.size });
+        let proof = auditor.data(PROOF, variables).await;
+        let proof = &proof["auditProof"];
+        assert_eq!(hash(&proof["leafHash"]), leaf);
+        let path = hashes(&proof["inclusion"]);
+        assert!(verify_inclusion(leaf, at - 1, head.size, &path, head.root));
+    }
+
+    let signed = after.head().size;
+    let export = Export::of(&installation, Bounds::default()).await;
+    let verified = export.verify_with(vec![before]).unwrap();
+    assert_eq!((verified.heads, verified.signed_to), (2, signed));
+    assert_eq!((verified.kept.heads, verified.unreadable), (1, 0));
+    assert!(verified.to >= end);
+    if let Some(python) = python() {
+        let theirs = export.verify_in_python(&python).unwrap();
+        assert_eq!(theirs["signed_to"], signed);
+        assert_eq!(theirs["root"], verified.tree.root().to_string());
     }
 }

@@ -93,6 +93,26 @@ async fn a_bad_document_is_refused_with_its_reason_and_the_rest_goes_on() {
 }
 
 #[tokio::test]
+async fn a_document_of_a_future_schema_is_refused_and_nothing_is_recorded() {
+    let installation = Installation::start().await;
+    let publisher = installation.client("acme", "pub", &[Role::Publisher]).await;
+    let name = "io.github.acme/weather";
+    register(&publisher, "weather", Some(name)).await;
+    let head = installation.settle().await;
+    let future = "https://static.modelcontextprotocol.io/schemas/2099-01-01/server.schema.json";
+    let document = with(manifest(name, "1.0.0"), "$schema", json!(future));
+    let variables = json!({ "server": "weather", "manifest": document });
+    assert_eq!(
+        publisher.code(PUBLISH, variables).await,
+        "MANIFEST_SCHEMA_UNKNOWN"
+    );
+    assert_eq!(installation.app.state.log.head().await.unwrap(), head);
+    // The same in a revision that is read is let in: the schema alone was wrong.
+    let at = publish(&publisher, "weather", manifest(name, "1.0.0")).await;
+    assert_eq!(at, head + 1);
+}
+
+#[tokio::test]
 async fn the_rebuilt_versions_equal_the_live_ones() {
     let installation = Installation::start().await;
     let publisher = installation.client("acme", "pub", &[Role::Publisher]).await;
