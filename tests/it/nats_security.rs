@@ -153,7 +153,8 @@ fn context() -> CommandContext {
 async fn rename(dispatcher: &Dispatcher, name: &str) -> Result<(), DispatchError<TenantError>> {
     let display_name = name.to_owned();
     let command = TenantCommand::Rename { display_name };
-    let sent = dispatcher.dispatch::<Tenant>(&context(), "acme", command);
+    let context = context();
+    let sent = dispatcher.dispatch::<Tenant>(&context, "acme", command);
     sent.await.map(drop)
 }
 
@@ -173,7 +174,8 @@ async fn the_api_appends_and_the_projector_reads_streams_that_setup_made() {
     let dispatcher = Dispatcher::new(api.clone());
     let display_name = "Acme".to_owned();
     let register = TenantCommand::Register { display_name };
-    let registered = dispatcher.dispatch::<Tenant>(&context(), "acme", register);
+    let context = context();
+    let registered = dispatcher.dispatch::<Tenant>(&context, "acme", register);
     registered.await.unwrap();
     for number in 1..COMMITS {
         let name = format!("Acme {number}");
@@ -291,7 +293,8 @@ async fn the_projector_adds_nothing_to_the_log() {
     let display_name = "Acme".to_owned();
     let register = TenantCommand::Register { display_name };
     let dispatcher = Dispatcher::new(projector.clone());
-    let refused = dispatcher.dispatch::<Tenant>(&context(), "acme", register);
+    let context = context();
+    let refused = dispatcher.dispatch::<Tenant>(&context, "acme", register);
     let refused = bounded(refused).await.unwrap_err();
     assert!(matches!(refused, DispatchError::Bus(_)), "{refused}");
     let uses = UsageBatch { uses: Vec::new() };
