@@ -17,6 +17,7 @@ use super::publisher::PublisherConnection;
 use super::query::Query;
 use super::review::ReviewConnection;
 use super::server::ServerConnection;
+use super::server::manifests::ServerManifestConnection;
 use super::tool::{ToolConnection, ToolVersionConnection};
 use crate::config::LimitsConfig;
 use async_graphql::connection::PageInfo;
@@ -66,6 +67,9 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
             "A moment in UTC (RFC 3339), such as `2026-01-31T12:00:00.123456+00:00`.",
         )
         .override_output_type_description::<ServerConnection>("A page of servers.")
+        .override_output_type_description::<ServerManifestConnection>(
+            "A page of what a server has published.",
+        )
         .override_output_type_description::<ToolConnection>("A page of tools.")
         .override_output_type_description::<ToolVersionConnection>(
             "A page of the versions of a tool.",
