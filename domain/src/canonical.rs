@@ -3,7 +3,7 @@
 
 mod write;
 
-pub use write::{Fault, to_vec, to_vec_within};
+pub use write::{Fault, to_vec, to_vec_within, write_text};
 
 use crate::run::run;
 use std::cmp::Ordering;
@@ -163,9 +163,13 @@ fn is_verbatim(byte: u8) -> bool {
 
 /// The order of member names: by UTF-16 code units of what they say (RFC 8785 section 3.2.3).
 fn order(one: &[u8], other: &[u8]) -> Ordering {
-    let plain = |name: &[u8]| name.is_ascii() && !name.contains(&b'\\');
-    if plain(one) && plain(other) {
-        return one.cmp(other);
+    let Some(at) = one.iter().zip(other).position(|(a, b)| a != b) else {
+        return one.len().cmp(&other.len());
+    };
+    // Nearly always the first difference tells it: two characters of ASCII, which are not a part of escapes.
+    let is_plain = |byte: u8| byte.is_ascii() && byte != b'\\';
+    if is_plain(one[at]) && is_plain(other[at]) && !one[..at].contains(&b'\\') {
+        return one[at].cmp(&other[at]);
     }
     units(one).cmp(&units(other))
 }

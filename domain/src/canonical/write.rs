@@ -54,6 +54,41 @@ pub fn to_vec_within<T: Serialize + ?Sized>(value: &T, depth: usize) -> Result<V
     }
 }
 
+/// Appends a text in its quotes: the one form that JSON gives it here and that serde_json writes, too.
+pub fn write_text(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, behind) = rest.split_at(run(rest, is_verbatim));
+        out.extend_from_slice(plain);
+        let Some((byte, behind)) = behind.split_first() else {
+            break;
+        };
+        escape(out, *byte);
+        rest = behind;
+    }
+    out.push(b'"');
+}
+
+/// In the shortest way (RFC 8785 section 3.2.2.2).
+fn escape(out: &mut Vec<u8>, byte: u8) {
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        0x09 => b't',
+        0x0a => b'n',
+        0x0c => b'f',
+        0x0d => b'r',
+        _ => {
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+            let (high, low) = (usize::from(byte >> 4), usize::from(byte & 0xf));
+            let escaped = [b'\\', b'u', b'0', b'0', DIGITS[high], DIGITS[low]];
+            return out.extend_from_slice(&escaped);
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
 /// Why a value is not written.
 #[derive(Debug)]
 pub enum Fault {
@@ -92,37 +127,7 @@ struct Writer {
 
 impl Writer {
     fn text(&mut self, text: &str) {
-        self.out.push(b'"');
-        let mut rest = text.as_bytes();
-        loop {
-            let (plain, behind) = rest.split_at(run(rest, is_verbatim));
-            self.out.extend_from_slice(plain);
-            let Some((byte, behind)) = behind.split_first() else {
-                break;
-            };
-            self.escape(*byte);
-            rest = behind;
-        }
-        self.out.push(b'"');
-    }
-
-    /// In the shortest way (RFC 8785 section 3.2.2.2).
-    fn escape(&mut self, byte: u8) {
-        let short = match byte {
-            b'"' | b'\\' => byte,
-            0x08 => b'b',
-            0x09 => b't',
-            0x0a => b'n',
-            0x0c => b'f',
-            0x0d => b'r',
-            _ => {
-                const DIGITS: &[u8; 16] = b"0123456789abcdef";
-                let (high, low) = (usize::from(byte >> 4), usize::from(byte & 0xf));
-                let escaped = [b'\\', b'u', b'0', b'0', DIGITS[high], DIGITS[low]];
-                return self.out.extend_from_slice(&escaped);
-            }
-        };
-        self.out.extend_from_slice(&[b'\\', short]);
+        write_text(&mut self.out, text);
     }
 
     fn whole(&mut self, magnitude: u64, negative: bool) -> Result<(), Error> {
