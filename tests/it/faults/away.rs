@@ -1,5 +1,6 @@
 //! Servers that are away: bounded answers, red readiness, recovery by itself, nothing lost.
 
+use super::world::eventually;
 use crate::support::{Client, PATIENCE, Servers, serve};
 use domain::envelope::Actor;
 use domain::id::TenantId;
@@ -41,14 +42,6 @@ fn children(parent: u32) -> Vec<u32> {
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| process(*pid).is_some_and(|(_, of)| of == parent))
         .collect()
-}
-
-async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
-    let begun = Instant::now();
-    while !check().await {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }
 
 /// Waits until a process is stopped, or has ended just before.

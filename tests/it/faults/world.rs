@@ -259,13 +259,14 @@ pub(super) async fn projector(client: &Client, name: &str) -> Value {
     found.cloned().unwrap_or_default()
 }
 
-/// Waits until something holds, within [`RECOVERY`].
+/// Waits until something holds, within [`RECOVERY`], and says how long that took.
 pub(super) async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !check().await {
         assert!(begun.elapsed() < RECOVERY, "it did not come about: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    println!("{:.2} s until {what}", begun.elapsed().as_secs_f64());
 }
 
 /// A connection to the read models' database, as often as it takes.
