@@ -33,8 +33,9 @@ use snapshot::Held;
 
 pub(super) use snapshot::{Allowed, Snapshot};
 
-/// Rows of a table that is held: about 3 KB each with vectors of 384 components. A bound for memory alone: at every
-/// size that was measured, LanceDB's files answer later than what is held (`benches/README.md`).
+/// Rows of a table that is held: about 3 KB each with vectors of 384 components. Up to so many, what is held answers
+/// earlier than an index of partitions that finds nearly as much, and far earlier than a scan of files
+/// (`benches/README.md`, bench `switch`).
 const MOST_ROWS: usize = 250_000;
 /// Rows of a part that is read at once.
 const PART: usize = 4_096;
