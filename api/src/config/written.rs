@@ -34,9 +34,8 @@ impl Config {
     }
 }
 
-/// A key and its value on each line, without those that are not set; what is there and empty
-/// stays there. A value is written as JSON, which is YAML,
-/// too, and quotes every text: a password of digits stays a text.
+/// A key and its value on each line, without those that are not set; what is there and empty stays there. A value is
+/// written as JSON, which is YAML, too, and quotes every text: a password of digits stays a text.
 fn block(keys: &Map<String, Value>, indent: &str) -> String {
     let line = |(key, value): (&String, &Value)| match value {
         Value::Null => String::new(),

@@ -31,16 +31,16 @@ impl Loaders {
 }
 
 /// Tools of which the same part of a list is asked for, with that part: one statement each.
-pub(super) fn by_part<'a>(
-    asked: impl Iterator<Item = (&'a ToolId, usize, &'a Option<String>)>,
-) -> Vec<(Vec<ToolId>, PageRequest)> {
-    let mut parts: HashMap<(usize, &Option<String>), Vec<ToolId>> = HashMap::new();
-    for (tool, first, after) in asked {
-        parts.entry((first, after)).or_default().push(tool.clone());
+pub(super) fn by_part<'a, Id: Clone + 'a>(
+    asked: impl Iterator<Item = (&'a Id, usize, &'a Option<String>)>,
+) -> Vec<(Vec<Id>, PageRequest)> {
+    let mut parts: HashMap<(usize, &Option<String>), Vec<Id>> = HashMap::new();
+    for (id, first, after) in asked {
+        parts.entry((first, after)).or_default().push(id.clone());
     }
-    let part = |((first, after), tools): ((usize, &Option<String>), Vec<ToolId>)| {
+    let part = |((first, after), ids): ((usize, &Option<String>), Vec<Id>)| {
         let after = after.clone();
-        (tools, PageRequest { first, after })
+        (ids, PageRequest { first, after })
     };
     parts.into_iter().map(part).collect()
 }

@@ -1,14 +1,11 @@
 //! How a tool is rated, as a condition on listings. The formula stands in `docs/reviews.md`; searches make the same
 //! of the rows of their index.
 
-use crate::reviews::{PRIOR_MEAN, PRIOR_WEIGHT};
+use crate::reviews::{PRIOR_MEAN, PRIOR_WEIGHT, SUMS};
 
 /// Reviews that count for the connection's tenant, by their stars, over all tools: `m` is their mean.
 const TOTALS: &str = "(SELECT rating, reviews FROM reviews.totals
                        UNION ALL SELECT rating, reviews FROM reviews.public_totals) AS totals";
-/// The same by tool. No review is in both.
-const SUMS: &str = "(SELECT tool_id, rating, reviews FROM reviews.ratings
-                     UNION ALL SELECT tool_id, rating, reviews FROM reviews.public_ratings) AS sums";
 
 /// `<the Bayesian average of the tool in an SQL expression> >= `, which a number of stars follows. The same sums in
 /// another order are the same average, so that a difference by rounding is none.

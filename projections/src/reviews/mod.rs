@@ -17,6 +17,7 @@ mod rows;
 mod tools;
 
 pub use projector::ReviewsProjector;
+pub(crate) use queries::SUMS;
 pub use queries::{
     PublicRange, PublicReview, Review, ReviewRange, View, public_reviews_by_tool, ratings_by_tool,
     reviews_by_id, reviews_by_tool,

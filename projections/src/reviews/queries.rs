@@ -227,7 +227,7 @@ pub async fn reviews_by_id(
 
 /// The sums that count for the connection's tenant: those of its members over its own tools, and the public ones.
 /// No review is in both.
-const SUMS: &str = "(SELECT tool_id, tool_version, rating, reviews FROM reviews.ratings
+pub(crate) const SUMS: &str = "(SELECT tool_id, tool_version, rating, reviews FROM reviews.ratings
                      UNION ALL
                      SELECT tool_id, tool_version, rating, reviews FROM reviews.public_ratings) AS sums";
 

@@ -3,17 +3,17 @@
 use crate::authz::{Action, Resource};
 use crate::error::ApiError;
 use crate::graphql::connection::{PageOf, connection, page_request};
-use crate::graphql::loaders::Loaders;
+use crate::graphql::loaders::{Loaders, by_part};
 use crate::graphql::session::Session;
 use async_graphql::connection::EmptyFields;
 use async_graphql::dataloader::Loader;
 use async_graphql::{Enum, Object};
 use chrono::{DateTime, Utc};
 use domain::id::ServerId;
+use projections::Page;
 use projections::manifests::ServerVersion;
-use projections::{Page, PageRequest};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Whether a published version is to be used.
@@ -115,16 +115,10 @@ impl Loader<ManifestsOf> for Loaders {
         &self,
         keys: &[ManifestsOf],
     ) -> Result<HashMap<ManifestsOf, Self::Value>, ApiError> {
-        let mut parts: BTreeMap<(usize, &Option<String>), Vec<ServerId>> = BTreeMap::new();
-        for key in keys {
-            let part = parts.entry((key.first, &key.after)).or_default();
-            part.push(key.server.clone());
-        }
         let mut reads = self.reads().await?;
         let mut pages = HashMap::with_capacity(keys.len());
-        for ((first, after), servers) in parts {
-            let after = after.clone();
-            let part = PageRequest { first, after };
+        let asked = keys.iter().map(|key| (&key.server, key.first, &key.after));
+        for (servers, part) in by_part(asked) {
             let found = ServerVersion::published_by(&mut reads, &servers, &part).await?;
             pages.extend(found.into_iter().map(|(server, page)| {
                 let (first, after) = (part.first, part.after.clone());
