@@ -38,6 +38,26 @@ pub(crate) async fn try_lock_for_transaction(
         .await?)
 }
 
+/// Waits for the lock until the transaction ends, and no longer than a lead lasts in silence. Whoever has it has to be
+/// heard of, too.
+pub(crate) async fn lock_for_transaction(
+    connection: &mut PgConnection,
+    name: &str,
+) -> Result<(), ProjectionError> {
+    let statement = "SELECT set_config('lock_timeout', $2, true),
+                            set_config('idle_in_transaction_session_timeout', $2, true),
+                            pg_advisory_xact_lock(hashtextextended($1, 0))";
+    sqlx::query(statement)
+        .bind(format!("metamcp.projector.{name}"))
+        .bind(LEASE.as_millis().to_string())
+        .execute(&mut *connection)
+        .await?;
+    connection
+        .execute("SET LOCAL lock_timeout TO DEFAULT")
+        .await?;
+    Ok(())
+}
+
 /// From now on the connection has to be heard of.
 pub(crate) async fn begin(connection: &mut PgConnection) -> Result<(), ProjectionError> {
     let lease = LEASE.as_millis();

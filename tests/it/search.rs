@@ -1,10 +1,11 @@
 //! Search by meaning, with the real embedding model over the sample catalogue.
 
+mod opening;
 mod standing;
 mod surfaces;
 mod uses;
 
-use crate::support::{Installation, model};
+use crate::support::{Installation, PATIENCE, model};
 use api::config::EmbedderKind;
 use domain::envelope::Actor;
 use domain::id::TenantId;
@@ -39,9 +40,14 @@ async fn a_task_in_plain_words_finds_the_tool_that_does_it() {
     )
     .await
     .unwrap();
-    installation
-        .reached("search", summary.last_stream_sequence.unwrap())
-        .await;
+    // The model reads 199 tools, on a slow machine for longer than anything else takes.
+    let at = summary.last_stream_sequence.unwrap();
+    let positions = &installation.app.state.positions;
+    positions
+        .wait_for("search", at, 3 * PATIENCE)
+        .await
+        .unwrap();
+    installation.reached("search", at).await;
     for (query, expected) in [
         ("what is the present hour in Tokyo", "time"),
         (

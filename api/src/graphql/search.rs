@@ -22,7 +22,7 @@ use domain::id::ToolId;
 use filter::SearchToolsFilter;
 use hit::Hit;
 use projections::catalog;
-use projections::marketplace::Installed;
+use projections::marketplace::{self, Installed};
 use projections::search::{self, SearchAnswer, SearchHit, SearchRequest};
 use std::collections::HashMap;
 
@@ -124,6 +124,8 @@ impl SearchQueries {
         let page = page_request(session, first, after)?;
         session.caught_up(search::NAME, min_sequence).await?;
         session.caught_up(catalog::NAME, min_sequence).await?;
+        // What is installed, and which versions of it there are.
+        session.caught_up(marketplace::NAME, min_sequence).await?;
         let installed = Installed::all(&mut session.reads().await?).await?;
         let request = SearchRequest {
             scope: installed.scope(),

@@ -12,7 +12,7 @@ use crate::projector::Recorded;
 use crate::runner::check_log;
 use crate::search::{
     CurrentIndex, NAME, REBUILD, SOURCES, SearchIndex, ToolDocument, all_documents, changed_by,
-    live_table, other_table,
+    live_table, other_table, position,
 };
 use crate::store::Database;
 use bus::Log;
@@ -48,8 +48,9 @@ pub async fn rebuild_search(
     index.drop_table(new).await?;
     let beside = index.open_beside(new).await?;
 
+    let position = position(&mut connection, 0).await?;
     let first = all_documents(&mut connection).await?;
-    write(&beside, &first, progress).await?;
+    write(&beside, position, &first, progress).await?;
     let first: HashMap<_, _> = first.into_iter().map(|d| (key(&d), d)).collect();
 
     let mut transaction = connection.begin().await?;
@@ -64,7 +65,7 @@ pub async fn rebuild_search(
         .into_iter()
         .filter(|document| first.get(&key(document)) != Some(document))
         .collect();
-    write(&beside, &changed, progress).await?;
+    write(&beside, position, &changed, progress).await?;
     beside.optimize(Duration::ZERO).await?;
 
     let compared = Compared {
@@ -104,8 +105,9 @@ async fn goal(
     Ok(goal)
 }
 
-/// Names the new table. An index of another log gets the position of the source that is the least far: what the
-/// others have beyond is written once more.
+/// Names the new table, which holds what its sources hold: nothing is parked any more, and what was parked beyond the
+/// projector's position comes again. An index of another log gets the position of the source that is the least far:
+/// what the others have beyond is written once more.
 async fn swap(
     transaction: &mut PgConnection,
     new: &str,
@@ -113,6 +115,10 @@ async fn swap(
 ) -> Result<(), ProjectionError> {
     sqlx::query("UPDATE search.index_table SET table_name = $1")
         .bind(new)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query("DELETE FROM metamcp.dead_letters WHERE projector = $1")
+        .bind(NAME)
         .execute(&mut *transaction)
         .await?;
     if goal == Goal::PresentLog {
@@ -212,12 +218,13 @@ async fn read(log: &Log, after: u64, to: u64) -> Result<Vec<Recorded>, Projectio
 
 async fn write(
     index: &SearchIndex,
+    position: u64,
     documents: &[ToolDocument],
     progress: &(dyn Fn(u64, u64) + Send + Sync),
 ) -> Result<(), ProjectionError> {
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     for (done, chunk) in documents.chunks(WRITE).enumerate() {
-        index.upsert(chunk, &|_| {}).await?;
+        index.upsert_at(position, chunk, &|_| {}).await?;
         progress(count(done * WRITE + chunk.len()), count(documents.len()));
     }
     Ok(())

@@ -10,6 +10,7 @@ use super::replaced::{Replaced, checkpoint};
 use super::rows::model_mark;
 use super::similar::{Similar, SimilarRequest};
 use crate::error::ProjectionError;
+use crate::lease;
 use crate::store::Database;
 use sqlx::{Connection, PgConnection};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -70,28 +71,35 @@ impl CurrentIndex {
         embedder: Arc<dyn Embedder>,
         connection: &mut PgConnection,
     ) -> Result<Self, ProjectionError> {
-        match Self::open(uri, Arc::clone(&embedder), connection).await {
-            Err(ProjectionError::Search(
-                SearchError::OtherModel { .. } | SearchError::OtherLayout { .. },
-            )) => replace(uri, &embedder, connection).await?,
-            Err(error) => return Err(error),
-            Ok(current) => {
-                if is_lost(&current.get(), connection).await? {
-                    tracing::warn!(
-                        "the search index is empty and the catalogue is not; indexing anew"
-                    );
-                    begin_again(connection).await?;
-                }
-                return Ok(current.projecting());
+        let opened = Self::open(uri, Arc::clone(&embedder), connection).await;
+        let mut current = match opened {
+            Err(error) if is_of_another(&error) => {
+                replace(uri, &embedder, connection).await?;
+                Self::open(uri, embedder, connection).await?
             }
+            opened => opened?,
+        };
+        current.projects = true;
+        let index = current.get();
+        if !index.is_complete().await? {
+            let mut held = connection.begin().await?;
+            lease::lock_for_transaction(&mut held, TABLES).await?;
+            if !index.is_complete().await? {
+                lease::hold(&mut held, index.complete()).await??;
+            }
+            held.commit().await?;
         }
-        let current = Self::open(uri, embedder, connection).await?;
-        Ok(current.projecting())
-    }
-
-    fn projecting(mut self) -> Self {
-        self.projects = true;
-        self
+        let is_empty = index.count().await? == 0;
+        match checkpoint(connection, super::NAME).await? {
+            0 if !is_empty => index.forget_positions().await?,
+            0 => {}
+            _ if is_empty && has_tools(connection).await? => {
+                tracing::warn!("the search index is empty and the catalogue is not; indexing anew");
+                begin_again(connection).await?;
+            }
+            _ => {}
+        }
+        Ok(current)
     }
 
     /// Searches the live index, or the one that it is replacing until it is filled.
@@ -232,7 +240,11 @@ impl Live {
         embedder: &Arc<dyn Embedder>,
         connection: &mut PgConnection,
     ) -> Result<Self, ProjectionError> {
-        let mut index = SearchIndex::open(uri, &name, Arc::clone(embedder)).await?;
+        let existing = SearchIndex::existing(uri, &name, Arc::clone(embedder)).await?;
+        let mut index = match existing {
+            Some(index) => index,
+            None => create(uri, &name, embedder, connection).await?,
+        };
         if is_filling(connection).await? {
             // After a change of layout, the texts are the old ones, and so are their vectors.
             index.donor = SearchIndex::older(uri, other_table(&name), embedder.as_ref()).await?;
@@ -246,34 +258,67 @@ impl Live {
     }
 }
 
+/// Processes of one installation start at the same time, and one of them creates the table.
+async fn create(
+    uri: &str,
+    name: &str,
+    embedder: &Arc<dyn Embedder>,
+    connection: &mut PgConnection,
+) -> Result<SearchIndex, ProjectionError> {
+    let mut held = connection.begin().await?;
+    lease::lock_for_transaction(&mut held, TABLES).await?;
+    let opening = SearchIndex::open(uri, name, Arc::clone(embedder));
+    let index = lease::hold(&mut held, opening).await??;
+    held.commit().await?;
+    Ok(index)
+}
+
+/// Whether a table is there, but not one of the configured model and the present layout.
+fn is_of_another(error: &ProjectionError) -> bool {
+    matches!(
+        error,
+        ProjectionError::Search(SearchError::OtherModel { .. } | SearchError::OtherLayout { .. })
+    )
+}
+
 /// Whether the index holds less than the catalogue does.
 async fn is_filling(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let at = checkpoint(connection, super::NAME).await?;
     Ok(at < checkpoint(connection, crate::catalog::NAME).await?)
 }
 
-/// Makes a table of the configured model the live one and sends the projector back to the beginning.
+/// Makes a table of the configured model the live one and sends the projector back to the beginning, unless another
+/// process has done it meanwhile.
 async fn replace(
     uri: &str,
     embedder: &Arc<dyn Embedder>,
     connection: &mut PgConnection,
 ) -> Result<(), ProjectionError> {
-    let old = live_table(connection).await?;
+    let mut held = connection.begin().await?;
+    lease::lock_for_transaction(&mut held, TABLES).await?;
+    let old = live_table(&mut held).await?;
+    match SearchIndex::existing(uri, &old, Arc::clone(embedder)).await {
+        Err(SearchError::OtherModel { .. } | SearchError::OtherLayout { .. }) => {}
+        looked => return looked.map(drop).map_err(Into::into),
+    }
+    if !lease::try_lock_for_transaction(&mut held, REBUILD).await? {
+        return Err(ProjectionError::RebuildRuns(super::NAME));
+    }
     let new = other_table(&old);
     tracing::warn!(%old, %new, "the search index is of another model or layout; indexing anew");
     let unfinished = SearchIndex::open_for_words(uri, new).await?;
     let went_back = unfinished.is_some_and(|(_, model)| model == model_mark(embedder.as_ref()));
     if !went_back {
         SearchIndex::drop(uri, new).await?;
-        SearchIndex::open(uri, new, Arc::clone(embedder)).await?;
+        let opening = SearchIndex::open(uri, new, Arc::clone(embedder));
+        lease::hold(&mut held, opening).await??;
     }
-    let mut transaction = connection.begin().await?;
     sqlx::query("UPDATE search.index_table SET table_name = $1")
         .bind(new)
-        .execute(&mut *transaction)
+        .execute(&mut *held)
         .await?;
-    begin_again(&mut transaction).await?;
-    transaction.commit().await?;
+    begin_again(&mut held).await?;
+    held.commit().await?;
     if went_back {
         // It is filled already; what was begun in its place must not answer for it.
         SearchIndex::drop(uri, &old).await?;
@@ -281,22 +326,17 @@ async fn replace(
     Ok(())
 }
 
-/// Whether the table's files are gone: opening it has made an empty one.
-async fn is_lost(
-    index: &SearchIndex,
-    connection: &mut PgConnection,
-) -> Result<bool, ProjectionError> {
-    if index.count().await? > 0 || checkpoint(connection, super::NAME).await? == 0 {
-        return Ok(false);
-    }
+/// Whether there is something to index.
+async fn has_tools(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let has_tools = sqlx::query_scalar("SELECT EXISTS (SELECT FROM catalog.tools)");
-    Ok(has_tools.fetch_one(connection).await?)
+    has_tools.fetch_one(connection).await
 }
 
-/// Sends the projector back to the beginning of the log.
+/// Sends the projector back to the beginning of the log, where nothing is parked yet.
 async fn begin_again(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE metamcp.checkpoints SET stream_sequence = 0, commit_hash = NULL WHERE projector = $1",
+        "WITH nothing_parked AS (DELETE FROM metamcp.dead_letters WHERE projector = $1)
+         UPDATE metamcp.checkpoints SET stream_sequence = 0, commit_hash = NULL WHERE projector = $1",
     )
     .bind(super::NAME)
     .execute(connection)
@@ -304,6 +344,8 @@ async fn begin_again(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
+/// The lock of who may create a table.
+const TABLES: &str = "search_tables";
 /// The lock of who works on the table beside the live one.
 pub(crate) const REBUILD: &str = "search_rebuild";
 

@@ -1,8 +1,10 @@
 //! The LanceDB table: one row for each tool of each tenant.
 //!
 //! Invariants: the projector is the only writer; the key is (`tenant`, `tool_id`), and writing the same
-//! document twice leaves one row; a table belongs to one embedding model and one layout, and opening it
-//! with another is an error. What is written, this process's searches see at once, and others' a moment later (`reading`).
+//! document twice leaves one row; a row says up to which commit it holds what the log says of its tool, and nothing
+//! that knew less takes its place, however late it is written; a table belongs to one embedding model and one layout,
+//! and opening it with another is an error. What is written, this process's searches see at once, and others' a moment
+//! later (`reading`).
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,11 +14,11 @@ use arrow_array::{Array, RecordBatchIterator};
 use arrow_schema::SchemaRef;
 use domain::id::TenantId;
 use futures::TryStreamExt;
-use lancedb::Table;
 use lancedb::expr::{col, is_in, lit};
 use lancedb::index::Index;
 use lancedb::index::scalar::{BitmapIndexBuilder, FtsIndexBuilder};
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
+use lancedb::{Connection, Table};
 use sha2::{Digest, Sha256};
 
 use super::document::ToolDocument;
@@ -25,10 +27,11 @@ use super::error::SearchError;
 use super::memory::Memory;
 use super::reading::Latest;
 use super::rows;
-use super::upkeep::Last;
+use super::upkeep::{Last, TEXT_INDEX};
 use super::vectors::Source;
 
-/// Columns by which queries are filtered, each with an index, so that a filter reads no rows.
+/// Columns by which queries are filtered, each with an index, so that a filter reads no rows. Not both of the key's:
+/// where all columns of a merge's key have one, Lance looks keys up in them and does not see who inserts the same key.
 const FILTERED: &[&str] = &["tenant", "visibility", "status", "server", "category"];
 
 /// The search index: a table, and the embedder that makes its vectors.
@@ -45,7 +48,8 @@ pub struct SearchIndex {
 
 impl SearchIndex {
     /// Opens the table `table` in the database at `uri` (a folder or an object-store address), or creates
-    /// it. A rebuild gives another name and writes beside the live table.
+    /// it. A rebuild gives another name and writes beside the live table. One caller at a time: two that create the
+    /// same table would each make it.
     ///
     /// # Errors
     /// [`SearchError::OtherModel`] and [`SearchError::OtherLayout`] when the table has to be rebuilt,
@@ -55,42 +59,69 @@ impl SearchIndex {
         table: &str,
         embedder: Arc<dyn Embedder>,
     ) -> Result<Self, SearchError> {
-        let database = lancedb::connect(uri)
-            .read_consistency_interval(Duration::ZERO)
-            .execute()
-            .await?;
+        if let Some(index) = Self::existing(uri, table, Arc::clone(&embedder)).await? {
+            return Ok(index);
+        }
         let schema = rows::schema(embedder.as_ref());
-        let opened = match database.open_table(table).execute().await {
+        let created = connect(uri).await?.create_empty_table(table, schema);
+        let index = Self::of(created.execute().await?, embedder);
+        index.complete().await?;
+        Ok(index)
+    }
+
+    /// The same for a table that is there; none where there is none.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) async fn existing(
+        uri: &str,
+        table: &str,
+        embedder: Arc<dyn Embedder>,
+    ) -> Result<Option<Self>, SearchError> {
+        let opened = match connect(uri).await?.open_table(table).execute().await {
             Ok(opened) => opened,
-            Err(lancedb::Error::TableNotFound { .. }) => {
-                let created = database
-                    .create_empty_table(table, Arc::clone(&schema))
-                    .execute()
-                    .await;
-                match created {
-                    Ok(created) => {
-                        create_indexes(&created).await?;
-                        created
-                    }
-                    // Processes of one installation start at the same time: another was first.
-                    Err(lancedb::Error::TableAlreadyExists { .. }) => {
-                        database.open_table(table).execute().await?
-                    }
-                    Err(error) => return Err(error.into()),
-                }
-            }
+            Err(lancedb::Error::TableNotFound { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         check(&opened, table, embedder.as_ref()).await?;
-        Ok(Self {
-            table: opened,
+        Ok(Some(Self::of(opened, embedder)))
+    }
+
+    fn of(table: Table, embedder: Arc<dyn Embedder>) -> Self {
+        Self {
+            table,
+            schema: rows::schema(embedder.as_ref()),
             embedder,
-            schema,
             donor: None,
             pruned: Last::default(),
             memory: Memory::default(),
             latest: Latest::default(),
-        })
+        }
+    }
+
+    /// Whether the table has its indexes: a process may have died between the two.
+    pub(super) async fn is_complete(&self) -> Result<bool, SearchError> {
+        Ok(self.table.index_stats(TEXT_INDEX).await?.is_some())
+    }
+
+    /// Makes the indexes. The full-text index comes last: where it is, all are.
+    pub(super) async fn complete(&self) -> Result<(), SearchError> {
+        for column in FILTERED {
+            let index = Index::Bitmap(BitmapIndexBuilder::default());
+            self.table.create_index(&[column], index).execute().await?;
+        }
+        let index = Index::FTS(full_text_settings());
+        self.table.create_index(&["text"], index).execute().await?;
+        Ok(())
+    }
+
+    /// Lets every document take the place of the row that is there, whatever position that row has: it may be one of
+    /// a log that is gone.
+    pub(super) async fn forget_positions(&self) -> Result<(), SearchError> {
+        let update = self.table.update().column(rows::POSITION, "0");
+        update.execute().await?;
+        self.follow().await;
+        Ok(())
     }
 
     /// A table that is there, of whatever model, for full text alone, and the model that built it. `None`
@@ -102,11 +133,7 @@ impl SearchIndex {
         uri: &str,
         table: &str,
     ) -> Result<Option<(Self, String)>, SearchError> {
-        let database = lancedb::connect(uri)
-            .read_consistency_interval(Duration::ZERO)
-            .execute()
-            .await?;
-        let table = match database.open_table(table).execute().await {
+        let table = match connect(uri).await?.open_table(table).execute().await {
             Ok(opened) => opened,
             Err(lancedb::Error::TableNotFound { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -119,16 +146,7 @@ impl SearchIndex {
             (Some(layout), Some(model)) if layout == rows::LAYOUT => model.clone(),
             _ => return Ok(None),
         };
-        let index = Self {
-            table,
-            embedder: Arc::new(NoEmbedder),
-            schema,
-            donor: None,
-            pruned: Last::default(),
-            memory: Memory::default(),
-            latest: Latest::default(),
-        };
-        Ok(Some((index, model)))
+        Ok(Some((Self::of(table, Arc::new(NoEmbedder)), model)))
     }
 
     /// A table of an older layout, for its vectors. `None` when there is no such table, or when the vectors of this
@@ -186,14 +204,30 @@ impl SearchIndex {
         }
     }
 
-    /// Writes documents, replacing those that are there. Where a key occurs twice, the last one counts.
-    /// A text that did not change keeps its vector: a change of status or visibility embeds nothing.
-    /// `progress` is told how many vectors more are made.
+    /// [`Self::upsert_at`] of a table that nobody else writes. Whatever the log says later takes the place of it.
     ///
     /// # Errors
     /// [`SearchError`]; then nothing is written.
     pub async fn upsert(
         &self,
+        documents: &[ToolDocument],
+        progress: &(dyn Fn(usize) + Send + Sync),
+    ) -> Result<(), SearchError> {
+        self.upsert_at(0, documents, progress).await
+    }
+
+    /// Writes documents, replacing those that are there. Where a key occurs twice, the last one counts.
+    /// A text that did not change keeps its vector: a change of status or visibility embeds nothing.
+    /// `progress` is told how many vectors more are made.
+    ///
+    /// The documents hold what the log says up to `position`. A row that is further than that stays: a writer that was
+    /// deposed while it was at work, and ends it later, changes nothing that its successor has written.
+    ///
+    /// # Errors
+    /// [`SearchError`]; then nothing is written.
+    pub(crate) async fn upsert_at(
+        &self,
+        position: u64,
         documents: &[ToolDocument],
         progress: &(dyn Fn(usize) + Send + Sync),
     ) -> Result<(), SearchError> {
@@ -211,10 +245,17 @@ impl SearchIndex {
             None => None,
         };
         let digests: Vec<String> = sources.into_iter().map(|source| source.digest).collect();
-        let batch = rows::batch(&self.schema, &documents, &digests, vectors.as_deref())?;
-        let mut merge = self.table.merge_insert(&["tenant", "tool_id"]);
+        let batch = rows::batch(
+            &self.schema,
+            &documents,
+            position,
+            &digests,
+            vectors.as_deref(),
+        )?;
+        let as_far = format!("source.{0} >= target.{0}", rows::POSITION);
+        let mut merge = self.table.merge_insert(&rows::KEY);
         merge
-            .when_matched_update_all(None)
+            .when_matched_update_all(Some(as_far))
             .when_not_matched_insert_all();
         merge
             .execute(Box::new(RecordBatchIterator::new(
@@ -307,18 +348,10 @@ pub(super) fn full_text_settings() -> FtsIndexBuilder {
         .with_position(false)
 }
 
-async fn create_indexes(table: &Table) -> Result<(), SearchError> {
-    table
-        .create_index(&["text"], Index::FTS(full_text_settings()))
-        .execute()
-        .await?;
-    for column in FILTERED {
-        table
-            .create_index(&[column], Index::Bitmap(BitmapIndexBuilder::default()))
-            .execute()
-            .await?;
-    }
-    Ok(())
+/// A database whose tables are looked at anew with every read.
+async fn connect(uri: &str) -> Result<Connection, SearchError> {
+    let database = lancedb::connect(uri).read_consistency_interval(Duration::ZERO);
+    Ok(database.execute().await?)
 }
 
 async fn check(table: &Table, name: &str, embedder: &dyn Embedder) -> Result<(), SearchError> {

@@ -144,7 +144,7 @@ async fn a_change_of_layout_makes_no_vector_again() {
             .clone()
             .with_metadata(metadata),
     );
-    let batch = rows::batch(&schema, &[&tools[0]], &digests, Some(&vectors)).unwrap();
+    let batch = rows::batch(&schema, &[&tools[0]], 0, &digests, Some(&vectors)).unwrap();
     let database = lancedb::connect(uri).execute().await.unwrap();
     database
         .create_table("tools", batch)
@@ -244,4 +244,136 @@ async fn another_handle_sees_a_write_at_once_and_upkeep_bounds_versions() {
         "tool_12"
     );
     assert_eq!(reader.count().await.unwrap(), 80);
+}
+
+/// [`Letters`], which says that it has begun and then waits until it may go on.
+struct Frozen {
+    begun: Arc<tokio::sync::Notify>,
+    awake: Arc<tokio::sync::Notify>,
+}
+
+#[async_trait::async_trait]
+impl Embedder for Frozen {
+    fn model(&self) -> &str {
+        Letters.model()
+    }
+    fn dimensions(&self) -> Option<usize> {
+        Letters.dimensions()
+    }
+    async fn embed_documents(
+        &self,
+        texts: &[String],
+        progress: &(dyn Fn(usize) + Send + Sync),
+    ) -> Result<Vec<Vec<f32>>, EmbedError> {
+        // Of the two calls for texts and for names, the one that is told of.
+        if texts.iter().any(|text| text.contains("old")) {
+            self.begun.notify_one();
+            self.awake.notified().await;
+        }
+        Letters.embed_documents(texts, progress).await
+    }
+    async fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+        Letters.embed_query(text).await
+    }
+}
+
+#[tokio::test]
+async fn a_deposed_writer_that_ends_late_changes_nothing_that_its_successor_wrote() {
+    let (successor, folder) = index(Letters).await;
+    let (begun, awake) = (Arc::default(), Arc::default());
+    let frozen = Frozen {
+        begun: Arc::clone(&begun),
+        awake: Arc::clone(&awake),
+    };
+    let deposed = open(&folder, "tools", frozen).await.unwrap();
+    let known = |what: &str| {
+        vec![
+            document("acme", "known", &format!("an {what} text")),
+            document("acme", "unknown", &format!("an {what} text")),
+        ]
+    };
+    put(&successor, &known("early")[..1]).await;
+
+    // It has asked whether it leads, and is at work when it is frozen.
+    let late = tokio::spawn(async move {
+        let old = known("old");
+        deposed.upsert_at(7, &old, &|_| ()).await
+    });
+    begun.notified().await;
+    successor
+        .upsert_at(8, &known("new"), &|_| ())
+        .await
+        .unwrap();
+    let written = checksum(&successor).await;
+    awake.notify_one();
+    late.await.unwrap().unwrap();
+    assert_eq!(checksum(&successor).await, written, "it has written");
+
+    // The same position again is a repetition after a crash, and a later one is news.
+    for position in [8, 9] {
+        let text = known(&format!("text of {position}"));
+        successor.upsert_at(position, &text, &|_| ()).await.unwrap();
+        let wanted = request("acme", &position.to_string());
+        assert_eq!(successor.search(&wanted).await.unwrap().hits.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn two_writers_that_insert_the_same_tools_at_once_leave_one_row_each() {
+    let (one, folder) = index(Letters).await;
+    let other = open(&folder, "tools", Letters).await.unwrap();
+    for round in 0..8 {
+        let tools = |of: &str| -> Vec<ToolDocument> {
+            let tool = |n| document("acme", &format!("tool_{round}_{n}"), of);
+            (0..5).map(tool).collect()
+        };
+        let (first, second) = (tools("first"), tools("second"));
+        let (first, second) = tokio::join!(
+            one.upsert_at(2 * round, &first, &|_| ()),
+            other.upsert_at(2 * round + 1, &second, &|_| ()),
+        );
+        first.unwrap();
+        second.unwrap();
+    }
+    assert_eq!(one.count().await.unwrap(), 40);
+    let wanted = SearchRequest {
+        first: 50,
+        ..request("acme", "second")
+    };
+    let found = one.search(&wanted).await.unwrap().hits;
+    let of_second = found.iter().filter(|hit| hit.description == "second");
+    assert_eq!(of_second.count(), 40);
+}
+
+#[tokio::test]
+async fn a_table_whose_creator_died_before_its_indexes_gets_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = lancedb::connect(folder.path().to_str().unwrap());
+    let database = database.execute().await.unwrap();
+    let schema = rows::schema(&Letters);
+    let created = database.create_empty_table("tools", schema).execute().await;
+    assert_eq!(created.unwrap().list_indices().await.unwrap(), []);
+    let index = open(&folder, "tools", Letters).await.unwrap().held_up_to(0);
+    assert!(!index.is_complete().await.unwrap());
+    put(&index, &[document("acme", "tool", "does it")]).await;
+    index.complete().await.unwrap();
+    assert!(index.is_complete().await.unwrap());
+    assert_eq!(index.table.list_indices().await.unwrap().len(), 6);
+    let found = index.search(&request("acme", "does")).await.unwrap();
+    assert_eq!(names(&found), ["tool"]);
+}
+
+#[tokio::test]
+async fn rows_of_a_log_that_is_gone_give_way_when_their_positions_are_forgotten() {
+    let (index, _folder) = index(Letters).await;
+    let tool = |text: &str| [document("acme", "tool", text)];
+    index.upsert_at(900, &tool("gone"), &|_| ()).await.unwrap();
+    index.upsert_at(3, &tool("new"), &|_| ()).await.unwrap();
+    let gone = checksum(&index).await;
+    index.forget_positions().await.unwrap();
+    assert_eq!(checksum(&index).await, gone);
+    index.upsert_at(3, &tool("new"), &|_| ()).await.unwrap();
+    assert_ne!(checksum(&index).await, gone);
+    let hits = index.search(&request("acme", "new")).await.unwrap().hits;
+    assert_eq!(hits[0].description, "new");
 }

@@ -74,4 +74,4 @@ pub use similar::{MAX_SIMILAR, Similar, SimilarRequest};
 
 pub(crate) use current::{REBUILD, live_table, other_table};
 pub(crate) use documents::{SOURCES, all_documents};
-pub(crate) use projector::changed_by;
+pub(crate) use projector::{changed_by, position};

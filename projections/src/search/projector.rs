@@ -7,7 +7,7 @@
 use super::current::{CurrentIndex, REBUILD, live_table, other_table};
 use super::document::ToolDocument;
 use super::documents::{Key, Of, SOURCES, concerned};
-use crate::checkpoint::to_i64;
+use crate::checkpoint::{to_i64, to_u64};
 use crate::error::ProjectionError;
 use crate::lease;
 use crate::projector::{OnPoison, Projector, Recorded};
@@ -101,18 +101,21 @@ impl Projector for SearchProjector {
         let sources = concerned.sources();
         if let Some(last) = batch.last().filter(|_| !sources.is_empty()) {
             wait_for(connection, &sources, last.stream_sequence).await?;
+            let position = position(connection, last.stream_sequence).await?;
             let documents = concerned.documents(connection).await?;
-            self.write(connection, &documents).await?;
+            self.write(connection, position, &documents).await?;
         }
         self.forget_versions(connection, concerned.erased).await
     }
 }
 
 impl SearchProjector {
-    /// Writes what one of the [`SOURCES`] has got late: of a server, even of one just registered, all tools.
+    /// Writes what one of the [`SOURCES`] has got late: of a server, even of one just registered, all tools. The
+    /// projector stands at `at`, and so far everything else is current.
     pub(crate) async fn write_late(
         &self,
         connection: &mut PgConnection,
+        at: u64,
         recorded: &Recorded,
     ) -> Result<(), ProjectionError> {
         let its = BTreeSet::from([key(recorded)]);
@@ -123,20 +126,23 @@ impl SearchProjector {
             publishers: its,
             erased: false,
         };
+        let position = position(connection, at).await?;
         let documents = late.documents(connection).await?;
-        self.write(connection, &documents).await
+        self.write(connection, position, &documents).await
     }
 
-    /// Writes documents, inside a transaction that holds the projector's checkpoint.
+    /// Writes documents that hold what the log says up to `position`, inside a transaction that holds the projector's
+    /// checkpoint. A writer that was deposed may not begin, and what it has begun changes no row that is further.
     pub(super) async fn write(
         &self,
         connection: &mut PgConnection,
+        position: u64,
         documents: &[ToolDocument],
     ) -> Result<(), ProjectionError> {
         let index = self.index.named_by(connection).await?;
         for documents in documents.chunks(WRITE) {
-            // Outside of PostgreSQL nothing fences a writer that was deposed: it may only begin while it leads.
-            lease::hold(connection, index.upsert(documents, &*self.progress)).await??;
+            let written = index.upsert_at(position, documents, &*self.progress);
+            lease::hold(connection, written).await??;
         }
         if lease::hold(connection, index.optimize_if_due()).await?? {
             tracing::debug!("compacted the search index");
@@ -274,6 +280,20 @@ impl Concerned {
         }
         Ok(found)
     }
+}
+
+/// Up to where documents that are read from now on hold what the log says, which is at least `known`.
+pub(crate) async fn position(
+    connection: &mut PgConnection,
+    known: u64,
+) -> Result<u64, ProjectionError> {
+    let least: Option<i64> = sqlx::query_scalar(
+        "SELECT min(stream_sequence) FROM metamcp.checkpoints WHERE projector = ANY ($1)",
+    )
+    .bind(SOURCES)
+    .fetch_one(connection)
+    .await?;
+    Ok(known.max(least.map_or(0, to_u64)))
 }
 
 /// Waits until models have reached a position. They move by themselves, so waiting for them ends.

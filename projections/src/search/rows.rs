@@ -1,6 +1,6 @@
 //! The table's columns, and documents to and from Arrow rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow_array::types::Float32Type;
@@ -20,9 +20,13 @@ use super::language::version_key;
 use crate::reviews::Histogram;
 
 /// Changes whenever the columns, the words, the weights or what a vector is made of change: an older table asks for a rebuild.
-pub(super) const LAYOUT: &str = "5";
+pub(super) const LAYOUT: &str = "6";
 /// Older layouts whose vectors are made of the same texts in the same way, and are named by the same digests.
-pub(super) const SAME_VECTORS: &[&str] = &["2", "3", "4"];
+pub(super) const SAME_VECTORS: &[&str] = &["2", "3", "4", "5"];
+/// The columns by which a row is known. Marked as the key, so that two writers who insert one at the same time collide.
+pub(super) const KEY: [&str; 2] = ["tenant", "tool_id"];
+/// Up to which commit a row holds what the log says of its tool.
+pub(super) const POSITION: &str = "position";
 pub(super) const META_LAYOUT: &str = "metamcp.layout";
 pub(super) const META_MODEL: &str = "metamcp.embedding_model";
 
@@ -30,7 +34,7 @@ pub(super) const META_MODEL: &str = "metamcp.embedding_model";
 /// that whole ones are found only. A control character, which is stripped from tags.
 const TAG_MARK: char = '\u{1f}';
 
-/// The text columns in their order; `vector` follows where there is an embedder.
+/// The text columns in their order; [`POSITION`] follows, and `vector` where there is an embedder.
 const COLUMNS: &[(&str, bool)] = &[
     ("tenant", false),
     ("tool_id", false),
@@ -88,8 +92,15 @@ pub(super) fn model_mark(embedder: &dyn Embedder) -> String {
 pub(super) fn schema(embedder: &dyn Embedder) -> SchemaRef {
     let mut fields: Vec<Field> = COLUMNS
         .iter()
-        .map(|(name, nullable)| Field::new(*name, DataType::Utf8, *nullable))
+        .map(|(name, nullable)| {
+            let field = Field::new(*name, DataType::Utf8, *nullable);
+            match KEY.contains(name) {
+                true => field.with_metadata(key_mark()),
+                false => field,
+            }
+        })
         .collect();
+    fields.push(Field::new(POSITION, DataType::UInt64, false));
     if let Some(dimensions) = embedder.dimensions() {
         fields.push(Field::new("vector", vector_type(dimensions), false));
     }
@@ -102,6 +113,14 @@ pub(super) fn schema(embedder: &dyn Embedder) -> SchemaRef {
         .map(|(key, value)| (key.to_owned(), value))
         .collect();
     Arc::new(Schema::new_with_metadata(fields, metadata))
+}
+
+/// How Lance is told of a key.
+fn key_mark() -> HashMap<String, String> {
+    HashMap::from([(
+        "lance-schema:unenforced-primary-key".to_owned(),
+        "true".to_owned(),
+    )])
 }
 
 fn vector_type(dimensions: usize) -> DataType {
@@ -172,10 +191,12 @@ pub(super) fn digest(texts: &[&str]) -> String {
     hex::encode(&hash.finalize()[..16])
 }
 
-/// Rows for documents, in their order. `vectors` is given exactly where the schema has a vector.
+/// Rows for documents, in their order, which hold what the log says up to `position`. `vectors` is given exactly
+/// where the schema has a vector.
 pub(super) fn batch(
     schema: &SchemaRef,
     documents: &[&ToolDocument],
+    position: u64,
     digests: &[String],
     vectors: Option<&[Vec<f32>]>,
 ) -> Result<RecordBatch, SearchError> {
@@ -223,6 +244,7 @@ pub(super) fn batch(
         made(|d| d.updated_at.to_rfc3339_opts(SecondsFormat::Micros, true)),
         made(ToolDocument::full_text),
         Arc::new(StringArray::from_iter_values(digests)),
+        Arc::new(UInt64Array::from_value(position, documents.len())),
     ];
     if let Some(vectors) = vectors {
         let size = list_size(vectors.first().map_or(0, Vec::len));

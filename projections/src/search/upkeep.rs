@@ -14,7 +14,7 @@ use super::error::SearchError;
 use super::index::SearchIndex;
 
 /// Name that LanceDB gives to the full-text index.
-const TEXT_INDEX: &str = "text_idx";
+pub(super) const TEXT_INDEX: &str = "text_idx";
 /// Rows outside the full-text index above which upkeep is due where searches read it: they scan those rows.
 const MAX_UNINDEXED_ROWS: usize = 512;
 /// The same where searches read memory.

@@ -10,7 +10,7 @@
 
 use super::NAME;
 use super::documents;
-use super::projector::SearchProjector;
+use super::projector::{SearchProjector, position};
 use crate::checkpoint;
 use crate::error::ProjectionError;
 use crate::lease;
@@ -54,7 +54,7 @@ impl SearchProjector {
         }
         lease::begin(connection).await?;
         let mut transaction = connection.begin().await?;
-        checkpoint::enter(&mut transaction, NAME, NAME, true).await?;
+        let entered = checkpoint::enter(&mut transaction, NAME, NAME, true).await?;
         let tools: Vec<String> = sqlx::query_scalar(&format!(
             "WITH due AS (
                  SELECT tool_id, tenant, length(ltrim(recent::bit(64)::text, '0')) AS bits {DUE}
@@ -72,8 +72,9 @@ impl SearchProjector {
         .bind(STEP)
         .fetch_all(&mut *transaction)
         .await?;
+        let position = position(&mut transaction, entered.at.stream_sequence).await?;
         let documents = documents::of_tools(&mut transaction, &tools).await?;
-        self.write(&mut transaction, &documents).await?;
+        self.write(&mut transaction, position, &documents).await?;
         transaction.commit().await?;
         Ok(())
     }

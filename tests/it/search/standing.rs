@@ -268,7 +268,7 @@ async fn a_publisher_is_found_as_long_as_its_proof_holds_and_by_its_tenant() {
             ["copy"]
         );
     }
-    let wrong = json!({ "query": "publisher:acme" });
+    let wrong = json!({ "query": "publisher:@acme" });
     assert_eq!(acme.code(SEARCH, wrong).await, "INVALID_SEARCH_QUERY");
 
     // The namespace counts for one tenant at a time, and passes on when that one gives it up.

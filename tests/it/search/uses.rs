@@ -10,7 +10,7 @@ use domain::id::{TenantId, ToolId};
 use domain::principal::Role;
 use projections::Database;
 use serde_json::json;
-use sqlx::Executor;
+use sqlx::{Executor, PgConnection};
 use std::time::{Duration, Instant};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -65,6 +65,21 @@ async fn what_agents_use_most_comes_first_for_their_tenant() {
     assert!(rebuilt(&installation).await, "a rebuild has the same uses");
 }
 
+/// Waits until midnight has passed when it is near, as the database tells the time: what it counts changes with the
+/// day.
+async fn well_before_midnight(connection: &mut PgConnection) {
+    let left = "SELECT extract(epoch FROM (
+                    date_trunc('day', now() AT TIME ZONE 'UTC') + interval '1 day'
+                    - (now() AT TIME ZONE 'UTC')))::float8";
+    let left: f64 = sqlx::query_scalar(left)
+        .fetch_one(connection)
+        .await
+        .unwrap();
+    if left < 240.0 {
+        tokio::time::sleep(Duration::from_secs_f64(left + 1.0)).await;
+    }
+}
+
 /// Each tool in so many sessions of its own, some days ago.
 async fn used(installation: &Installation, uses: &[(&str, i64, i64)]) {
     let tenant = TenantId::new("acme").unwrap();
@@ -103,6 +118,8 @@ async fn what_was_used_most_once_goes_down_again() {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
+    let mut connection = installation.app.database.connect().await.unwrap();
+    well_before_midnight(&mut connection).await;
     // The window holds the present day and 29 before it.
     used(
         &installation,
@@ -112,7 +129,6 @@ async fn what_was_used_most_once_goes_down_again() {
     first(&["db/drop", "db/read", "db/copy"]).await;
 
     // A day passes.
-    let mut connection = installation.app.database.connect().await.unwrap();
     sqlx::query("UPDATE usage.days SET day = day - 1")
         .execute(&mut connection)
         .await
@@ -140,6 +156,7 @@ async fn what_was_counted_without_days_counts_as_of_the_migration() {
         ..sqlx::migrate::Migrator::DEFAULT
     };
     older.run(&mut connection).await.unwrap();
+    well_before_midnight(&mut connection).await;
     let counted = "INSERT INTO usage.tools VALUES ('acme', 'read', 7, 2), ('acme', 'drop', 0, 1)";
     connection.execute(counted).await.unwrap();
     database.migrate().await.unwrap();
