@@ -4,6 +4,9 @@
     reason = "each is an argument of a GraphQL field"
 )]
 
+mod offered;
+
+use super::marketplace::reference;
 use super::scalars::Sequence;
 use super::session::Session;
 use super::version;
@@ -17,6 +20,7 @@ use domain::tool::reference::{Offer, current, neighbours, numbered};
 use domain::tool::{
     Publication, ToolDefinition, ToolError, Visibility, check_publication, check_version,
 };
+use offered::Offered;
 use projections::catalog::{self, Status, ToolVersion};
 use semver::Version;
 use serde_json::Value;
@@ -121,19 +125,31 @@ impl CompatibilityQueries {
         ctx: &Context<'_>,
         #[graphql(desc = "The slug of its server.")] server: String,
         #[graphql(desc = "Which tool.")] tool: String,
+        #[graphql(
+            desc = "The slug of the tenant that offers it, whether it is installed or not; yours when left out."
+        )]
+        publisher: Option<String>,
         #[graphql(desc = "The old version, such as 1.2.0.")] from: String,
         #[graphql(desc = "The new version.")] to: String,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
     ) -> Result<Option<Compatibility>, ApiError> {
         let session = Session::of(ctx);
+        let tenant = &session.caller.tenant;
+        let publisher = publisher.as_deref().unwrap_or(tenant.as_str());
+        let named = reference(publisher, &server, &tool)?;
+        if named.publisher != *tenant {
+            let offered = Offered::of(session, named.tool_id(), min_sequence).await?;
+            let (from, to) = (offered.named("from", &from)?, offered.named("to", &to)?);
+            let old = offered.definition(session, from).await?;
+            let new = offered.definition(session, to).await?;
+            return between((from, old), (to, new)).await.map(Some);
+        }
         let known = Known::of(session, &server, &tool, min_sequence).await?;
         let (from, to) = (known.named("from", &from)?, known.named("to", &to)?);
         let old = known.definition(session, from).await?;
         let new = known.definition(session, to).await?;
-        let comparison = compared(old, new).await?;
-        let suggested = comparison.suggested_version(from);
-        Ok(Some(shown(from, Some(to), &suggested, comparison)))
+        between((from, old), (to, new)).await.map(Some)
     }
 
     /// What publishing a definition would change for those who use what is published. Nothing is written; what
@@ -216,12 +232,7 @@ impl Known {
 
     /// The published version that an argument names.
     fn named(&self, argument: &str, text: &str) -> Result<&Version, ApiError> {
-        let wanted = version::parsed(argument, text)?;
-        let found = numbered(self.numbers(), &wanted);
-        found.ok_or_else(|| ApiError::Rejected {
-            code: "VERSION_NOT_FOUND",
-            message: format!("the tool has no version {wanted}; `versions` of the tool lists them"),
-        })
+        named(self.numbers(), argument, text)
     }
 
     async fn definition(
@@ -324,6 +335,30 @@ impl Known {
         let highest = self.numbers().max().cloned();
         comparison.suggested_version(&highest.unwrap_or(Version::new(0, 0, 0)))
     }
+}
+
+/// The version that an argument names, of those that there are.
+fn named<'v>(
+    numbers: impl Iterator<Item = &'v Version>,
+    argument: &str,
+    text: &str,
+) -> Result<&'v Version, ApiError> {
+    let wanted = version::parsed(argument, text)?;
+    let found = numbered(numbers, &wanted);
+    found.ok_or_else(|| ApiError::Rejected {
+        code: "VERSION_NOT_FOUND",
+        message: format!("the tool has no version {wanted}; `versions` of the tool lists them"),
+    })
+}
+
+/// What differs between two versions.
+async fn between(
+    (from, old): (&Version, ToolDefinition),
+    (to, new): (&Version, ToolDefinition),
+) -> Result<Compatibility, ApiError> {
+    let comparison = compared(old, new).await?;
+    let suggested = comparison.suggested_version(from);
+    Ok(shown(from, Some(to), &suggested, comparison))
 }
 
 fn refused(refusal: ToolError) -> ApiError {

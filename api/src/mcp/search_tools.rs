@@ -71,7 +71,8 @@ pub(super) struct Arguments {
     )]
     #[schemars(with = "Vec<String>", length(max = MAX_FILTER_VALUES))]
     tags: Option<Vec<String>>,
-    /// Only tools of servers whose publisher has proved this namespace, such as "io.github.acme".
+    /// Only tools of the tenant with this slug, such as "acme" in @acme/server/name; or, with a dot in it, of servers
+    /// whose publisher has proved this namespace, such as "io.github.acme".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     publisher: Option<String>,

@@ -100,7 +100,7 @@ fn every_key_and_order_of_the_language_is_an_argument_or_refused_as_the_language
     for wrong in [
         json!({"query": "a", "sort": "size"}),
         json!({"query": "a", "min_rating": 6}),
-        json!({"query": "a", "publisher": "acme"}),
+        json!({"query": "a", "publisher": "@acme"}),
     ] {
         let error = request(wrong.clone()).unwrap_err();
         assert_eq!(error.code(), "INVALID_SEARCH_QUERY", "{wrong}");

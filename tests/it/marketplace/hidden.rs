@@ -1,8 +1,8 @@
 //! The law of the marketplace: whatever becomes of the visibilities of a tenant's tools, another tenant
 //! sees the public ones and not a word of the others; and what is hidden answers as what is absent.
 
-use super::{errors, server, show, tool};
-use crate::mcp::{call, text};
+use super::{OFFER, errors, server, show, tool};
+use crate::mcp::call;
 use crate::support::{Client, Installation, Live};
 use domain::principal::Role;
 use serde_json::{Value, json};
@@ -21,44 +21,105 @@ fn word(n: usize) -> String {
     )
 }
 
+/// Who looks, and a tool of their tenant that they see whatever becomes of the others.
+struct Viewer<'c> {
+    client: &'c Client,
+    own: &'static str,
+    /// Whether the audit log is theirs to read.
+    audits: bool,
+}
+
+impl Viewer<'_> {
+    /// The whole answer. A query that is refused shows nothing, and would prove nothing.
+    async fn told(&self, query: &str) -> String {
+        let (status, answer) = self.client.graphql(query, json!({})).await;
+        let answered = status == 200 && answer.get("errors").is_none();
+        assert!(answered, "{query}: {status}: {answer:#}");
+        answer.to_string()
+    }
+
+    /// The same of a tool over MCP, text and structured form.
+    async fn called(&self, tool: &str, arguments: Value) -> String {
+        let answer = call(self.client, tool, arguments).await;
+        assert_ne!(answer["isError"], true, "{tool}: {answer:#}");
+        answer.to_string()
+    }
+
+    /// The same of the audit log, which agents are refused.
+    async fn audited(&self) -> String {
+        let query = "{ auditLog(first: 100) { nodes { type data } } }";
+        if self.audits {
+            return self.told(query).await;
+        }
+        let (_, answer) = self.client.graphql(query, json!({})).await;
+        let code = &answer["errors"][0]["extensions"]["code"];
+        assert_eq!(code, "FORBIDDEN", "{answer:#}");
+        answer.to_string()
+    }
+
+    /// The servers as other registries read them.
+    async fn mirrored(&self) -> String {
+        let response = self.client.get("/v0.1/servers").await;
+        assert_eq!(response.status(), 200);
+        response.text().await.unwrap()
+    }
+}
+
 /// Everything that a client can ask for, in one text.
-async fn everything(client: &Client, head: u64) -> String {
+async fn everything(viewer: &Viewer<'_>, head: u64) -> String {
     let mut all = String::new();
-    let listing = "name title description tags inputSchema versions { nodes { description } } installation { range }";
+    let listing = "name title description tags category inputSchema versions { nodes { description } } installation { range }";
+    let facets = "facets { counted categories { value } tags { value } servers { value } statuses { value }
+        hints { value } visibilities { value } publishers { value } verified { value } ratings { value } }";
+    let beside = "reference reason tool { name description } listing { name description }";
+    // One common word, so that a search finds all that may be found.
+    let task = "search the catalogue of widgets";
     let queries = [
         "{ tools(first: 100) { totalCount nodes { name description } } servers { totalCount nodes { slug } } }".to_owned(),
+        "{ toolFacets(first: 100) { categories { value } tags { value } servers { value } statuses { value } } }".to_owned(),
         format!("{{ marketplace(first: 20) {{ totalCount nodes {{ {listing} }} }} }}"),
+        format!("{{ marketplace(first: 20) {{ {facets} }} searched: marketplace(query: \"{task}\") {{ {facets} }} }}"),
+        format!("{{ searchTools(query: \"{task}\", first: 50) {{ {facets} }} }}"),
         "{ marketplace(first: 9) { nodes { rating { count } aliases { name } warnings deprecation { message }
            reviews(first: 3) { nodes { version rating text author { name } } } } } }".to_owned(),
-        "{ tools(first: 9) { nodes { rating { count } reviews(first: 3) { nodes { text } }
+        "{ tools(first: 10) { nodes { rating { count } reviews(first: 3) { nodes { text } }
            publicReviews(first: 3) { nodes { text } } } } }".to_owned(),
+        format!("{{ tools(first: 10) {{ nodes {{ similar(first: 20) {{ {beside} }} }} }} }}"),
+        format!("{{ marketplace(first: 9) {{ nodes {{ similar(first: 20) {{ {beside} }} }} }} }}"),
         "{ installations { nodes { reference listing { name } } } }".to_owned(),
-        "{ auditLog(first: 100) { nodes { type data } } }".to_owned(),
     ];
-    for query in queries {
-        let (_, answer) = client.graphql(&query, json!({})).await;
-        all.push_str(&answer["data"].to_string());
+    for query in &queries {
+        all.push_str(&viewer.told(query).await);
     }
+    all.push_str(&viewer.audited().await);
+    all.push_str(&viewer.mirrored().await);
     for at in 1..=head {
         let past = format!(
-            "{{ tools(asOf: {{ sequence: {at} }}) {{ totalCount nodes {{ name description }} }} }}"
+            "{{ tools(asOf: {{ sequence: {at} }}) {{ totalCount nodes {{ name description }} }}
+               toolFacets(asOf: {{ sequence: {at} }}) {{ categories {{ value }} tags {{ value }} }} }}"
         );
-        let (_, answer) = client.graphql(&past, json!({})).await;
-        all.push_str(&answer["data"].to_string());
+        all.push_str(&viewer.told(&past).await);
     }
     for n in 0..TOOLS {
-        // One common word, so that a search finds all that may be found, and the secret one.
-        let task = "search the catalogue of widgets";
         let search = format!(
             "{{ searchTools(query: \"{task}\") {{ hits {{ reference }} }}
-               own: searchTools(query: \"{secret}\") {{ hits {{ reference why {{ similarity }} }} }}
-               marketplace(query: \"{secret}\") {{ nodes {{ name description }} }} }}",
+               own: searchTools(query: \"{secret}\") {{ hits {{ reference why {{ similarity }} }} {facets} }}
+               marketplace(query: \"{secret}\") {{ nodes {{ name description }} {facets} }} }}",
             secret = word(n)
         );
-        let (_, answer) = client.graphql(&search, json!({})).await;
-        all.push_str(&answer["data"].to_string());
-        let found = call(client, "search_tools", json!({ "query": task })).await;
-        all.push_str(text(&found));
+        all.push_str(&viewer.told(&search).await);
+    }
+    let own = viewer.own;
+    for (tool, arguments) in [
+        ("search_tools", json!({ "query": task })),
+        (
+            "search_tools",
+            json!({ "query": task, "limit": 50, "facets": true, "token_budget": 10_000 }),
+        ),
+        ("recommend_tools", json!({ "tools": [own], "limit": 20 })),
+        ("describe_tool", json!({ "tool": own })),
+    ] {
+        all.push_str(&viewer.called(tool, arguments).await);
     }
     all
 }
@@ -132,6 +193,15 @@ async fn gossip(gamma: &Client, n: usize) {
         .await;
 }
 
+/// Registers one of the tools, whose word is in all that is said of it.
+async fn register(acme: &Client, n: usize) {
+    let (name, word) = (name(n), word(n));
+    let input = json!({ "server": "lab", "name": name, "version": "1.0.0", "category": word, "tags": [word],
+                        "description": format!("Searches the catalogue of widgets {word}"),
+                        "visibility": visibility(0, n) });
+    acme.data(OFFER, json!({ "input": input })).await;
+}
+
 /// The visibilities of a round: each tool takes each of them in some round, and its neighbours others.
 fn visibility(round: usize, n: usize) -> &'static str {
     VISIBILITIES[(n * 7 + round * 5 + n / 3) % 3]
@@ -147,12 +217,27 @@ async fn another_tenant_sees_the_public_tools_and_not_a_word_of_the_others() {
     let agent = installation.client("acme", "agent", &[Role::Agent]).await;
     let gamma = installation.client("gamma", "owner", &[Role::Owner]).await;
     let mut reviewed = BTreeSet::new();
-    let events = "subscription { events { type data } }";
-    let mut live = Live::subscribed(&beta, events, json!({})).await;
-    server(&acme, "lab").await;
+    // Both tenants have a tool like the others, which similar ones are looked for beside.
+    for (client, slug) in [(&beta, "own"), (&acme, "lab")] {
+        server(client, slug).await;
+        let description = "Searches the catalogue of widgets";
+        tool(client, slug, "common", description, "TENANT").await;
+    }
+    let stranger = Viewer {
+        client: &beta,
+        own: "own/common",
+        audits: true,
+    };
+    let colleague = Viewer {
+        client: &agent,
+        own: "lab/common",
+        audits: false,
+    };
+    let from = installation.settle().await + 1;
+    let events = format!("subscription {{ events(fromSequence: {from}) {{ type data }} }}");
+    let mut live = Live::subscribed(&beta, &events, json!({})).await;
     for n in 0..TOOLS {
-        let description = format!("Searches the catalogue of widgets {}", word(n));
-        tool(&acme, "lab", &name(n), &description, visibility(0, n)).await;
+        register(&acme, n).await;
     }
     for round in 0..3 {
         for n in
@@ -168,7 +253,7 @@ async fn another_tenant_sees_the_public_tools_and_not_a_word_of_the_others() {
             }
         }
         let head = installation.settle().await;
-        let seen = everything(&beta, head).await;
+        let seen = everything(&stranger, head).await;
         for n in 0..TOOLS {
             assert_eq!(
                 seen.contains(&word(n)),
@@ -193,7 +278,7 @@ async fn another_tenant_sees_the_public_tools_and_not_a_word_of_the_others() {
             assert_hidden_as_absent(&beta, &name(n)).await;
         }
         // The tenant's own agents see all but the private ones.
-        let seen = everything(&agent, head).await;
+        let seen = everything(&colleague, head).await;
         for n in 0..TOOLS {
             assert_eq!(
                 !seen.contains(&word(n)),
@@ -204,8 +289,8 @@ async fn another_tenant_sees_the_public_tools_and_not_a_word_of_the_others() {
         }
     }
     // All this time the other tenant's subscription has heard nothing of it.
-    server(&beta, "own").await;
+    server(&beta, "last").await;
     let heard: Value = live.event().await;
     assert_eq!(heard["type"], "server.registered", "{heard:#}");
-    assert_eq!(heard["data"]["slug"], "own");
+    assert_eq!(heard["data"]["slug"], "last");
 }

@@ -1,8 +1,9 @@
-//! Filters and facets of a search judge the version of an installed tool that its range means, whatever its publisher's
-//! current one is; and its pages go on however much is installed.
+//! Filters and facets of a search judge the version of an installed tool that its range means, whatever its
+//! publisher's current one is. A publisher is filtered by under the name that references have. And the pages of a
+//! search go on however much is installed.
 
-use super::life::{World, world};
-use super::{OFFER, tool};
+use super::life::{ROUTE, World, world};
+use super::{OFFER, server, tool};
 use crate::mcp::{call, names};
 use serde_json::{Value, json};
 
@@ -109,6 +110,76 @@ async fn filters_and_facets_judge_the_version_that_the_range_means() {
     let counted =
         json!([{ "value": "destructive", "count": 1 }, { "value": "openworld", "count": 1 }]);
     assert_eq!(hints(&world).await, counted);
+}
+
+/// The references of one answer, in the order of their names.
+fn references(hits: &Value) -> Vec<&str> {
+    let hits = hits.as_array().unwrap().iter();
+    let mut found: Vec<&str> = hits.map(|hit| hit["reference"].as_str().unwrap()).collect();
+    found.sort_unstable();
+    found
+}
+
+#[tokio::test]
+async fn a_publisher_is_named_as_in_references_and_shows_nothing_that_is_not_reached() {
+    let world = world().await;
+    for (name, visibility) in [("lane", "PUBLIC"), ("shortcut", "TENANT")] {
+        tool(
+            &world.acme,
+            "maps",
+            name,
+            "Shows a bicycle lane",
+            visibility,
+        )
+        .await;
+    }
+    server(&world.beta, "own").await;
+    tool(
+        &world.beta,
+        "own",
+        "bell",
+        "Rings a bicycle bell",
+        "PRIVATE",
+    )
+    .await;
+    world.done("installTool", ROUTE).await;
+    let (route, bell) = ("@acme/maps/route", "own/bell");
+    for (line, expected) in [
+        ("publisher:acme", vec![route]),
+        ("bicycle publisher:acme", vec![route]),
+        ("publisher:beta", vec![bell]),
+        ("publisher:acme publisher:beta", vec![route, bell]),
+        ("bicycle -publisher:acme", vec![bell]),
+        ("publisher:acme visibility:tenant", vec![]),
+        ("publisher:gamma", vec![]),
+        // Nobody has proved it.
+        ("publisher:com.acme", vec![]),
+    ] {
+        let found = searched(&world, json!({ "query": line })).await;
+        assert_eq!(references(&found["hits"]), expected, "{line}");
+        assert_eq!(found["totalCount"], expected.len(), "{line}");
+    }
+    for (filter, expected) in [
+        (json!({ "publishers": ["acme"] }), vec![route]),
+        (json!({ "publishers": ["acme", "beta"] }), vec![route, bell]),
+        (json!({ "withoutPublishers": ["acme"] }), vec![bell]),
+    ] {
+        let wanted = json!({ "query": "bicycle", "filter": filter });
+        let found = searched(&world, wanted).await;
+        assert_eq!(references(&found["hits"]), expected, "{filter}");
+    }
+    // What is private in the own tenant stays so for its agents.
+    for (publisher, expected) in [("acme", &["route"] as &[&str]), ("beta", &[])] {
+        let wanted = json!({ "query": "bicycle", "publisher": publisher });
+        let receipts = call(&world.agent, "search_tools", wanted).await;
+        assert_eq!(names(&receipts), expected, "{publisher}: {receipts:#}");
+    }
+    let offered = "{ marketplace(query: \"publisher:acme\") { totalCount nodes { reference } } }";
+    let offered = world.beta.data(offered, json!({})).await["marketplace"].take();
+    assert_eq!(references(&offered["nodes"]), ["@acme/maps/lane", route]);
+    assert_eq!(offered["totalCount"], 2);
+    let wrong = json!({ "query": "bicycle", "filter": { "publishers": ["@acme"] } });
+    assert_eq!(world.beta.code(SEARCH, wrong).await, "INVALID_SEARCH_QUERY");
 }
 
 #[tokio::test]

@@ -2,10 +2,12 @@
 
 mod access;
 mod browse;
+mod compatibility;
 mod filters;
 mod hidden;
 mod installed_filters;
 mod life;
+mod refusals;
 mod reviews;
 mod rights;
 mod versions;

@@ -45,6 +45,11 @@ struct MarketplaceFilter {
 impl MarketplaceFilter {
     fn read(self) -> Result<ListingFilter, ApiError> {
         let publisher = filter_text(self.publisher).map(TenantId::new).transpose();
+        // What names one thing may name nothing; a filter that nothing can ever pass is a mistake.
+        let publisher = publisher.map_err(|error| ApiError::Rejected {
+            code: "INVALID_SLUG",
+            message: error.to_string(),
+        })?;
         let out_of_range = |least: &f64| !(1.0..=5.0).contains(least);
         if let Some(given) = self.min_rating.filter(out_of_range) {
             return Err(ApiError::Rejected {
@@ -57,7 +62,7 @@ impl MarketplaceFilter {
             SearchFilter::default().add(Key::Rating, &given.to_string(), false)?;
         }
         Ok(ListingFilter {
-            publisher: publisher.map_err(|_| ApiError::NotFound)?,
+            publisher,
             categories: filter_texts(self.categories),
             tags: filter_texts(self.tags),
             verified_publisher: self.verified_publisher,

@@ -43,10 +43,11 @@ pub(super) struct SearchToolsFilter {
     idempotent: Option<bool>,
     /// Only tools that may reach outside of their server's world, or only those that hint that they do not.
     open_world: Option<bool>,
-    /// Only tools of servers whose publisher has proved one of these namespaces, such as `io.github.acme`.
+    /// Only tools of one of these publishers: a tenant by its slug, such as `acme`, or a namespace that the server's
+    /// publisher has proved, such as `io.github.acme`.
     #[graphql(default)]
     publishers: Vec<String>,
-    /// No tools of servers whose publisher has proved one of these namespaces.
+    /// No tools of these publishers, named in the same ways.
     #[graphql(default)]
     without_publishers: Vec<String>,
     /// Only tools of servers whose publisher has proved a namespace, or only those of others.

@@ -1,5 +1,6 @@
 //! What can be filtered by. A further key is a further variant: its name, its values, its condition.
 
+use domain::id::TenantId;
 use domain::publisher::Namespace;
 use domain::tool::Visibility;
 use lancedb::expr::{DfExpr, col, contains, is_in, lit, lower};
@@ -28,7 +29,8 @@ pub enum Key {
     Visibility,
     /// A hint about the tool's behaviour, as its maker gives it.
     Hint(Hint),
-    /// The namespace that the server's publisher has proved.
+    /// The tenant that publishes it, by its slug, or the namespace that the server's publisher has proved: a slug holds
+    /// no dot, and every namespace that can be proved does.
     Publisher,
     /// Whether the server's publisher has proved a namespace.
     Verified,
@@ -93,7 +95,9 @@ impl Key {
             Self::Status => "`active` or `retired`",
             Self::Visibility => "`private`, `tenant` or `public`",
             Self::Hint(_) | Self::Verified => "`true` or `false`",
-            Self::Publisher => "a namespace in reverse-DNS form, such as `io.github.acme`",
+            Self::Publisher => {
+                "a tenant's slug, such as `acme`, or a namespace in reverse-DNS form, such as `io.github.acme`"
+            }
             Self::Rating => "the least number of stars, from `1` to `5`, such as `4` or `>=3.5`",
             Self::Version => {
                 "a range such as `^1.2`, `~1.2.3`, `\">=1.2, <2\"` or `=1.2.3`; a pre-release only after `=`"
@@ -169,10 +173,10 @@ impl Key {
             Self::Hint(_) | Self::Verified => {
                 matches!(value, "true" | "false").then(|| value.to_owned())
             }
-            Self::Publisher => {
-                let namespace = Namespace::parse(value).ok()?;
-                Some(namespace.as_str().to_owned())
+            Self::Publisher if is_namespace(value) => {
+                Namespace::parse(value).ok().map(String::from)
             }
+            Self::Publisher => TenantId::new(value).ok().map(String::from),
             Self::Rating => rating::canonical(value),
             Self::Version => version::canonical(value),
         }
@@ -187,7 +191,14 @@ impl Key {
             Self::Rating => return None,
             Self::Server => any("server"),
             Self::Category => any_given("category"),
-            Self::Publisher => any_given("publisher"),
+            Self::Publisher => either(values, |value| {
+                if is_namespace(value) {
+                    let proved = col("publisher").is_not_null();
+                    proved.and(col("publisher").eq(lit(value)))
+                } else {
+                    col("tenant").eq(lit(value))
+                }
+            }),
             Self::Verified => either(values, |value| {
                 let proved = col("publisher").is_not_null();
                 if value == "true" { proved } else { !proved }
@@ -209,6 +220,11 @@ impl Key {
             }),
         })
     }
+}
+
+/// Whether a publisher is named by a namespace, and not by the slug of its tenant.
+fn is_namespace(publisher: &str) -> bool {
+    publisher.contains('.')
 }
 
 /// One of several conditions; false for none.

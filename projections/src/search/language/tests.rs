@@ -2,6 +2,10 @@
 
 use proptest::prelude::*;
 
+use super::super::document::ToolDocument;
+use super::super::query::SearchRequest;
+use super::super::scope::Scope;
+use super::super::testing::{Letters, document, in_force, index, names, put, request};
 use super::{Key, LanguageError, SearchFilter, SearchQuery};
 
 fn read(line: &str) -> (String, String) {
@@ -42,6 +46,11 @@ fn filters_are_taken_out_of_the_text() {
         "rating:4 publisher:io.github.acme -publisher:com.example verified:true",
     );
     is("rating:\">= 3.50\"", "", "rating:3.5");
+    is(
+        "rows publisher:acme -publisher:\" b-2 \" publisher:com.acme",
+        "rows",
+        "publisher:acme -publisher:b-2 publisher:com.acme",
+    );
 }
 
 #[test]
@@ -98,8 +107,14 @@ fn a_value_that_a_key_cannot_have_is_refused_with_its_place() {
         ("rows rating:6", 6, "rating"),
         ("rating:abc", 1, "rating"),
         ("-rating:0", 1, "rating"),
-        ("publisher:acme", 1, "publisher"),
+        ("publisher:Acme", 1, "publisher"),
+        ("publisher:acme-", 1, "publisher"),
+        ("publisher:@acme", 1, "publisher"),
+        ("publisher:_installation", 1, "publisher"),
+        ("a publisher:\"acme' OR tenant <> '\"", 3, "publisher"),
         ("publisher:IO.github.acme", 1, "publisher"),
+        ("publisher:com.", 1, "publisher"),
+        ("publisher:uk.co", 1, "publisher"),
         ("a b verified:yes", 5, "verified"),
     ] {
         let error = refused(line);
@@ -138,6 +153,62 @@ fn a_key_is_given_in_one_place() {
     assert_eq!(line.and(other).unwrap().to_string(), "tag:a -server:git");
     let mut wrong = SearchFilter::default();
     assert!(wrong.add(Key::Version, "new", false).is_err());
+}
+
+/// Whichever way a publisher is named, nothing is found that is not reached without it.
+#[tokio::test]
+async fn a_publisher_is_found_by_its_tenant_or_its_namespace_and_only_what_is_reached() {
+    let (index, _folder) = index(Letters).await;
+    let of = |tenant: &str, name: &str, visibility: &str| ToolDocument {
+        visibility: visibility.into(),
+        publisher: (tenant == "rival").then(|| "com.rival".to_owned()),
+        ..document(tenant, name, "Handles rows.")
+    };
+    let tools = [
+        of("acme", "hidden", "private"),
+        of("acme", "own", "public"),
+        of("rival", "foreign", "public"),
+        of("rival", "secret", "private"),
+        of("rival", "their", "public"),
+    ];
+    put(&index, &tools).await;
+    let installed = ["secret", "their"].map(|name| in_force(name, "1.0.0", &[]));
+    let tenant = Scope::Tenant {
+        installed: Vec::from(installed),
+    };
+    let marketplace = Scope::Marketplace { publisher: None };
+    // In memory, and as LanceDB reads it from its files.
+    for index in [index.clone(), index.held_up_to(0)] {
+        for (line, of_tenant, of_marketplace) in [
+            ("publisher:acme", &["own"] as &[&str], &["own"] as &[&str]),
+            ("publisher:rival", &["their"], &["foreign", "their"]),
+            ("rows publisher:rival", &["their"], &["foreign", "their"]),
+            ("publisher:rival visibility:private", &[], &[]),
+            ("publisher:acme visibility:private", &[], &[]),
+            ("publisher:nobody", &[], &[]),
+            ("-publisher:acme", &["their"], &["foreign", "their"]),
+            ("rows -publisher:rival", &["own"], &["own"]),
+            ("-publisher:com.rival", &["own"], &["own"]),
+            ("publisher:com.rival", &["their"], &["foreign", "their"]),
+            (
+                "publisher:acme publisher:com.rival",
+                &["own", "their"],
+                &["foreign", "own", "their"],
+            ),
+            ("publisher:rival -publisher:com.rival", &[], &[]),
+        ] {
+            for (scope, expected) in [(&tenant, of_tenant), (&marketplace, of_marketplace)] {
+                let wanted = SearchRequest {
+                    scope: scope.clone(),
+                    ..request("acme", line)
+                };
+                let answer = index.search(&wanted).await.unwrap();
+                let mut found = names(&answer);
+                found.sort_unstable();
+                assert_eq!(found, expected, "{line} in {scope:?}");
+            }
+        }
+    }
 }
 
 /// Lines in which filters, quotes, backslashes and white space are as frequent as letters.

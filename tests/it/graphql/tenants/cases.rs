@@ -26,6 +26,7 @@ pub(super) const READS: &[&str] = &[
 pub(super) const NOT_OFFERED: &[&str] = &[
     r#"listing(publisher: "<tenant>", server: "<server>", tool: "<tool>") { name }"#,
     r#"resolveTool(reference: "@<tenant>/<server>/<tool>") { exact }"#,
+    r#"compatibility(publisher: "<tenant>", server: "<server>", tool: "<tool>", from: "1.0.0", to: "1.1.0") { verdict }"#,
 ];
 
 /// Queries that say in their answer, and not by an error, that there is no such thing.
@@ -61,8 +62,13 @@ pub(super) const LISTS: &[(&str, &str)] = &[
 ];
 
 /// Queries of what all tenants offer, and a word that everybody reads there.
-pub(super) const OFFERS: &[(&str, &str)] =
-    &[("marketplace { nodes { reference } }", "@gamma/maps/compass")];
+pub(super) const OFFERS: &[(&str, &str)] = &[
+    ("marketplace { nodes { reference } }", "@gamma/maps/compass"),
+    (
+        r#"compatibility(publisher: "gamma", server: "maps", tool: "compass", from: "1.0.0", to: "1.0.0") { verdict }"#,
+        "IDENTICAL",
+    ),
+];
 
 /// Mutations of an object that is named.
 pub(super) const CHANGES: &[&str] = &[
