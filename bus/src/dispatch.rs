@@ -7,10 +7,13 @@
 //! costs one conflict and a reload, never a wrong answer: a refusal that a cached aggregate gave, and that
 //! there was nothing to do, is decided again on a fresh one before the caller hears it.
 
+mod answered;
 mod cache;
+mod merge;
 mod planned;
 mod undo;
 
+pub use merge::Merge;
 pub use planned::PlannedError;
 pub use undo::UndoError;
 
@@ -153,26 +156,9 @@ impl Dispatcher {
     where
         A: AggregateRoot,
     {
-        let span = tracing::info_span!(
-            "dispatch",
-            tenant = %context.tenant,
-            aggregate = A::TYPE,
-            stream_sequence = tracing::field::Empty,
-        );
-        let result = self
-            .decide::<A>(context, aggregate_id, command)
-            .instrument(span)
-            .await;
-        let outcome = match &result {
-            Ok(committed) if committed.replayed => "replayed",
-            Ok(_) => "committed",
-            Err(DispatchError::Rejected(_)) => "rejected",
-            Err(DispatchError::Conflict) => "conflict",
-            Err(DispatchError::CommandIdReused) => "command_id_reused",
-            Err(DispatchError::Bus(_)) => "failed",
-        };
-        metrics::counter!("metamcp_commands_total", "aggregate" => A::TYPE, "outcome" => outcome)
-            .increment(1);
+        let deciding = self.decide::<A>(context, aggregate_id, command);
+        let result = deciding.instrument(span(context, A::TYPE)).await;
+        count(A::TYPE, outcome(result.as_ref()));
         result
     }
 
@@ -185,9 +171,18 @@ impl Dispatcher {
         tenant: &TenantId,
         aggregate_id: &str,
     ) -> Result<Option<A>, BusError> {
-        let store = JetStreamEventStore::<A>::new(self.log.clone(), tenant.clone());
-        let context = store.load(aggregate_id).await?;
+        let context = self.load_at::<A>(tenant, aggregate_id).await?;
         Ok((context.aggregate_sequence() > 0).then_some(context.aggregate))
+    }
+
+    /// The same with its position, from one read; an empty one when it has no commit. Never from the cache.
+    async fn load_at<A: AggregateRoot>(
+        &self,
+        tenant: &TenantId,
+        aggregate_id: &str,
+    ) -> Result<AggregateContext<A>, BusError> {
+        let store = JetStreamEventStore::<A>::new(self.log.clone(), tenant.clone());
+        store.load(aggregate_id).await
     }
 
     async fn decide<A>(
@@ -233,6 +228,36 @@ impl Dispatcher {
             loaded = Loaded::Fresh(Arc::new(store.load(aggregate_id).await?));
         }
         Err(DispatchError::Conflict)
+    }
+
+    /// Decides a command on what was loaded and on nothing else: [`DispatchError::Conflict`] when the aggregate
+    /// has changed since. A command id that was seen before is answered as the first time.
+    async fn decide_on<A: AggregateRoot>(
+        &self,
+        context: &CommandContext,
+        loaded: AggregateContext<A>,
+        command: A::Command,
+    ) -> Result<Committed<A::Event>, DispatchError<A::Error>> {
+        let store = JetStreamEventStore::<A>::new(self.log.clone(), context.tenant.clone());
+        if let Some(first) = first_answer(&store, &loaded, context).await? {
+            return Ok(first);
+        }
+        let mut decided = loaded;
+        let sink = EventSink::default();
+        let handled = decided.aggregate.handle(command.clone(), &(), &sink).await;
+        handled.map_err(DispatchError::Rejected)?;
+        let events = sink.collect().await;
+        if events.is_empty() {
+            return done_before(&store, decided.aggregate_id(), &command).await;
+        }
+        let key = cache::key::<A>(&context.tenant, decided.aggregate_id());
+        match self.append(&store, decided, events, context).await? {
+            Some(appended) => Ok(committed(appended)),
+            None => {
+                self.aggregates.forget(&key);
+                Err(DispatchError::Conflict)
+            }
+        }
     }
 
     /// Appends what was decided and keeps the aggregate; none when others were first.
@@ -282,6 +307,33 @@ impl Dispatcher {
             Ok(Loaded::Fresh(Arc::new(store.load(aggregate_id).await?)))
         }
     }
+}
+
+/// Around one decision. Not of one aggregate's type, and so compiled once.
+fn span(context: &CommandContext, aggregate: &'static str) -> tracing::Span {
+    tracing::info_span!(
+        "dispatch",
+        tenant = %context.tenant,
+        aggregate,
+        stream_sequence = tracing::field::Empty,
+    )
+}
+
+/// How a command ended, as it is counted.
+fn outcome<E, R>(result: Result<&Committed<E>, &DispatchError<R>>) -> &'static str {
+    match result {
+        Ok(committed) if committed.replayed => "replayed",
+        Ok(_) => "committed",
+        Err(DispatchError::Rejected(_)) => "rejected",
+        Err(DispatchError::Conflict) => "conflict",
+        Err(DispatchError::CommandIdReused) => "command_id_reused",
+        Err(DispatchError::Bus(_)) => "failed",
+    }
+}
+
+fn count(aggregate: &'static str, outcome: &'static str) {
+    metrics::counter!("metamcp_commands_total", "aggregate" => aggregate, "outcome" => outcome)
+        .increment(1);
 }
 
 /// A short, growing pause, so that writers of one object do not meet again at once. The commit's own

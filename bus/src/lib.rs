@@ -6,7 +6,8 @@
 //!
 //! # Reading order
 //! 1. [`subject`]: where a commit lies. 2. [`stream`]: connecting, and the stream's asserted configuration.
-//! 3. [`event_store`]: load and append one aggregate. 4. [`dispatch`]: from a command to a commit.
+//! 3. [`event_store`]: load and append one aggregate. 4. [`dispatch`]: from a command to a commit; with
+//!    [`dispatch::Merge`], where the command is made of what the object says, on exactly that.
 //! 5. [`consumer`]: reading the whole log in order. 6. [`tail`] and [`feed`]: its live end, read once for those in a
 //!    process who keep read models, and for those who follow a tenant.
 //! 7. [`tree_heads`]: the signed tree heads beside it. 8. [`restore`]: filling an empty log with what another one held.

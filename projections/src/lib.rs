@@ -13,7 +13,7 @@
 //! 5. [`store`]: connections, the tenant's one under row-level security; [`moment`]: the present or the
 //!    past, which such a connection looks at. 6. [`position`]: reading one's own
 //!    writes, and health. 7. [`rebuild`]: the same model beside the live one, compared and swapped.
-//! 8. [`vault`]: the keys of persons, which are no read model.
+//! 8. [`vault`]: the keys of persons, which are no read model. 9. [`owners`]: that a tenant keeps one.
 
 pub mod access;
 pub mod archive;
@@ -28,6 +28,7 @@ pub mod ledger;
 pub mod manifests;
 pub mod marketplace;
 pub mod moment;
+pub mod owners;
 pub mod page;
 pub mod position;
 pub mod projector;

@@ -78,10 +78,7 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
-        match tokio::time::timeout(CONNECT, PgConnection::connect_with(&self.options)).await {
-            Ok(connection) => connection,
-            Err(_elapsed) => Err(sqlx::Error::PoolTimedOut),
-        }
+        connect(&self.options).await
     }
 
     /// Applies the migrations that are missing; several instances may do so at once.
@@ -142,6 +139,13 @@ impl Database {
                 usize::try_from(connections).unwrap_or(usize::MAX),
             )),
         }
+    }
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    match tokio::time::timeout(CONNECT, PgConnection::connect_with(options)).await {
+        Ok(connection) => connection,
+        Err(_elapsed) => Err(sqlx::Error::PoolTimedOut),
     }
 }
 
@@ -208,6 +212,13 @@ impl ReadPool {
             Ok(Err(_)) => Err(sqlx::Error::PoolClosed),
             Err(_elapsed) => Err(sqlx::Error::PoolTimedOut),
         }
+    }
+
+    /// A connection beside the pool, within a bounded time: for who holds something while its queries are
+    /// answered. It is not bound to queries or to a tenant.
+    pub(crate) async fn connect_apart(&self) -> Result<PgConnection, sqlx::Error> {
+        let options = self.pool.connect_options();
+        connect(&options).await
     }
 
     /// Whether the database answers.

@@ -12,12 +12,15 @@ use bus::{CommandContext, DispatchError};
 use domain::envelope::Actor;
 use domain::id::{PrincipalId, TenantId};
 use domain::principal::{Principal, PrincipalCommand, PrincipalError, Role};
-use projections::{Positions, access, reviews};
+use projections::owners::{self, OwnersError, OwnersHeld};
+use projections::{Positions, access, reviews, search};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How long a running projector may take to destroy the key.
 const DESTROYED: Duration = Duration::from_secs(30);
+/// How long it may take to remove the older versions of the search index, which is told when it takes longer.
+const FORGOTTEN: Duration = Duration::from_secs(10);
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
@@ -78,9 +81,12 @@ async fn erase(args: Args) -> anyhow::Result<()> {
     let _stop = stop.clone().drop_guard();
     let positions = Positions::start(&backend.database, &backend.log, &stop);
     let roles = principal.roles();
-    if principal.is_active() && roles.is_some_and(|roles| roles.contains(&Role::Owner)) {
-        keep_an_owner(&backend, &positions, &tenant).await?;
-    }
+    let active_owner =
+        principal.is_active() && roles.is_some_and(|roles| roles.contains(&Role::Owner));
+    let held = match active_owner {
+        true => Some(keep_an_owner(&backend, &positions, &tenant).await?),
+        false => None,
+    };
     let context = CommandContext::new(tenant.clone(), Actor::operator("cli"));
     let erase =
         backend
@@ -100,7 +106,17 @@ async fn erase(args: Args) -> anyhow::Result<()> {
                 "the erasure is in the log, but the key and the texts are not destroyed yet: running projectors do that; see /readyz",
             )?;
     }
+    drop(held);
     println!("Principal {id} of tenant `{tenant}` is erased: its key is destroyed.");
+    if positions
+        .wait_for(search::NAME, at, FORGOTTEN)
+        .await
+        .is_err()
+    {
+        println!(
+            "Older versions of the search index are not removed yet: that is done when `search` has reached {at}; see /readyz."
+        );
+    }
     if principal.handle_is_in_plain() {
         println!("Its handle was never sealed and stays readable in the log; see docs/privacy.md.");
     }
@@ -108,24 +124,23 @@ async fn erase(args: Args) -> anyhow::Result<()> {
 }
 
 /// Refuses when the tenant has no other active owner, as the API does: an erasure has no way back, and nobody could
-/// let anybody in any more.
+/// let anybody in any more. Keep what it returns until the erasure is in `access`.
 async fn keep_an_owner(
     backend: &Backend,
     positions: &Positions,
     tenant: &TenantId,
-) -> anyhow::Result<()> {
-    let head = backend.log.head().await?;
-    positions
-        .wait_for(access::NAME, head, DESTROYED)
-        .await
-        .context("how many owners there are is not known: running projectors tell; see /readyz")?;
+) -> anyhow::Result<OwnersHeld> {
     let reads = backend.database.read_pool(1);
-    if access::count_active_owners(&mut reads.tenant(tenant).await?).await? <= 1 {
-        bail!(
+    match owners::keep_one(&reads, &backend.log, positions, tenant, DESTROYED).await {
+        Ok(held) => Ok(held),
+        Err(OwnersError::LastOwner) => bail!(
             "LAST_OWNER: this is the last active owner of tenant `{tenant}`. Register another one first: metamcp tenant register --tenant {tenant} --owner HANDLE"
-        );
+        ),
+        Err(OwnersError::Busy) => bail!("UNAVAILABLE: {}", OwnersError::Busy),
+        Err(error) => Err(error).context(
+            "how many owners there are is not known: running projectors tell; see /readyz",
+        ),
     }
-    Ok(())
 }
 
 /// The principal of a handle, or else of an id, from the log itself.

@@ -4,12 +4,12 @@
 //! state than the one that he was shown, so a planned command expects the position of its object's last
 //! commit, and is never decided again on a later one.
 
-use super::{CommandContext, Committed, DispatchError, Dispatcher, cache, committed};
+use super::{CommandContext, Committed, DispatchError, Dispatcher, count, outcome, span};
 use crate::error::BusError;
-use crate::event_store::{AppendError, JetStreamEventStore};
 use cqrs_es::event_sink::EventSink;
 use domain::AggregateRoot;
 use domain::id::TenantId;
+use tracing::Instrument;
 
 /// Why a planned command did nothing.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +40,7 @@ impl Dispatcher {
         aggregate_id: &str,
         commands: &[A::Command],
     ) -> Result<u64, DispatchError<A::Error>> {
-        let store = JetStreamEventStore::<A>::new(self.log.clone(), tenant.clone());
-        let mut context = store.load(aggregate_id).await?;
+        let mut context = self.load_at::<A>(tenant, aggregate_id).await?;
         // The sink applies each event, so a command is decided on what the one before it made.
         let sink = EventSink::default();
         for command in commands {
@@ -63,36 +62,27 @@ impl Dispatcher {
         expected: u64,
         command: A::Command,
     ) -> Result<Committed<A::Event>, PlannedError<A::Error>> {
-        let store = JetStreamEventStore::<A>::new(self.log.clone(), context.tenant.clone());
-        let mut aggregate = store.load(aggregate_id).await?;
-        let first = super::first_answer(&store, &aggregate, context).await;
-        if let Some(first) = first.map_err(PlannedError::Dispatch)? {
-            return Ok(first);
+        let deciding = self.decide_at::<A>(context, aggregate_id, expected, command);
+        let result = deciding.instrument(span(context, A::TYPE)).await;
+        count(A::TYPE, outcome(result.as_ref()));
+        result.map_err(|error| match error {
+            DispatchError::Conflict => PlannedError::Moved,
+            error => PlannedError::Dispatch(error),
+        })
+    }
+
+    async fn decide_at<A: AggregateRoot>(
+        &self,
+        context: &CommandContext,
+        aggregate_id: &str,
+        expected: u64,
+        command: A::Command,
+    ) -> Result<Committed<A::Event>, DispatchError<A::Error>> {
+        let loaded = self.load_at::<A>(&context.tenant, aggregate_id).await?;
+        let seen_before = loaded.commands.contains_key(&context.command_id);
+        if loaded.stream_sequence != expected && !seen_before {
+            return Err(DispatchError::Conflict);
         }
-        if aggregate.stream_sequence != expected {
-            return Err(PlannedError::Moved);
-        }
-        let sink = EventSink::default();
-        let decided = aggregate
-            .aggregate
-            .handle(command.clone(), &(), &sink)
-            .await;
-        decided.map_err(|rejection| PlannedError::Dispatch(DispatchError::Rejected(rejection)))?;
-        let events = sink.collect().await;
-        if events.is_empty() {
-            let done = super::done_before(&store, aggregate_id, &command).await;
-            return done.map_err(PlannedError::Dispatch);
-        }
-        let appended = store.append(aggregate, events, context).await;
-        self.aggregates
-            .forget(&cache::key::<A>(&context.tenant, aggregate_id));
-        match appended {
-            Ok(appended) => Ok(committed(appended)),
-            Err(AppendError::Conflict) => Err(PlannedError::Moved),
-            Err(AppendError::CommandIdReused) => {
-                Err(PlannedError::Dispatch(DispatchError::CommandIdReused))
-            }
-            Err(AppendError::Bus(error)) => Err(error.into()),
-        }
+        self.decide_on(context, loaded, command).await
     }
 }

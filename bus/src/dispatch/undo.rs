@@ -6,13 +6,14 @@
 
 use super::{
     CommandContext, Committed, DispatchError, Dispatcher, MAX_ATTEMPTS, back_off, cache, committed,
-    first_answer,
+    count, first_answer, outcome, span,
 };
 use crate::error::BusError;
-use crate::event_store::{AppendError, JetStreamEventStore};
+use crate::event_store::JetStreamEventStore;
 use cqrs_es::event_sink::EventSink;
 use domain::id::TenantId;
 use domain::undo::{NotUndone, Undo, Undoing, undoing};
+use tracing::Instrument;
 
 /// Why nothing was undone.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,18 @@ impl Dispatcher {
         aggregate_id: &str,
         aggregate_sequence: u64,
     ) -> Result<Committed<A::Event>, UndoError<A::Error>> {
+        let taking = self.take_back::<A>(context, aggregate_id, aggregate_sequence);
+        let result = taking.instrument(span(context, A::TYPE)).await;
+        count(A::TYPE, ended(&result));
+        result
+    }
+
+    async fn take_back<A: Undo>(
+        &self,
+        context: &CommandContext,
+        aggregate_id: &str,
+        aggregate_sequence: u64,
+    ) -> Result<Committed<A::Event>, UndoError<A::Error>> {
         let store = JetStreamEventStore::<A>::new(self.log.clone(), context.tenant.clone());
         for attempt in 1..=MAX_ATTEMPTS {
             let (mut aggregate, history) = store.history(aggregate_id).await?;
@@ -71,18 +84,24 @@ impl Dispatcher {
             let sink = EventSink::default();
             let handled = aggregate.aggregate.handle(undo.command, &(), &sink).await;
             handled.map_err(|rejection| UndoError::Dispatch(DispatchError::Rejected(rejection)))?;
-            let appended = store.append(aggregate, sink.collect().await, context).await;
-            self.aggregates
-                .forget(&cache::key::<A>(&context.tenant, aggregate_id));
-            match appended {
-                Ok(appended) => return Ok(committed(appended)),
-                Err(AppendError::Conflict) => back_off(attempt).await,
-                Err(AppendError::CommandIdReused) => {
-                    return Err(UndoError::Dispatch(DispatchError::CommandIdReused));
-                }
-                Err(AppendError::Bus(error)) => return Err(error.into()),
+            let events = sink.collect().await;
+            let appended = self.append(&store, aggregate, events, context).await;
+            if let Some(appended) = appended.map_err(UndoError::Dispatch)? {
+                return Ok(committed(appended));
             }
+            let key = cache::key::<A>(&context.tenant, aggregate_id);
+            self.aggregates.forget(&key);
+            back_off(attempt).await;
         }
         Err(UndoError::Dispatch(DispatchError::Conflict))
+    }
+}
+
+/// How an undo ended, as any command is counted.
+fn ended<E, R>(result: &Result<Committed<E>, UndoError<R>>) -> &'static str {
+    match result {
+        Ok(committed) => outcome::<E, R>(Ok(committed)),
+        Err(UndoError::NotUndone(_)) => "rejected",
+        Err(UndoError::Dispatch(error)) => outcome::<E, R>(Err(error)),
     }
 }

@@ -5,10 +5,13 @@ mod graphiql;
 mod idempotency;
 mod reads;
 mod refusals;
+mod repeated;
 mod statements;
 mod tenants;
 mod undo;
+mod undo_of_denials;
 mod writes;
+mod writes_together;
 
 use crate::support::Client;
 use serde_json::{Value, json};

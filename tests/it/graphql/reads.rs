@@ -167,11 +167,8 @@ async fn a_position_that_is_not_reached_is_waited_for_and_then_unavailable() {
         client.code(query, json!({ "at": 1_000_000 })).await,
         "UNAVAILABLE"
     );
-    assert!(
-        (4..9).contains(&began.elapsed().as_secs()),
-        "{:?}",
-        began.elapsed()
-    );
+    let waited = began.elapsed();
+    assert!(waited.as_secs() >= 4, "{waited:?}");
 }
 
 #[tokio::test]

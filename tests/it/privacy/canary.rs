@@ -1,14 +1,17 @@
 //! A canary: personal values and secrets are planted, and looked for wherever they must not be.
 
 use super::{DESCRIBE, ERASE, REGISTER, id_of};
-use crate::support::{Client, Installation, PATIENCE, Servers};
+use crate::support::{Client, Installation, PATIENCE, Servers, free_port};
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use domain::principal::Role;
 use secrecy::ExposeSecret;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{PgConnection, Row};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Personal values that occur nowhere else.
 const PERSON: [&str; 3] = ["zyx-canary-handle", "Zyx Canaryname", "zyx@canary.example"];
@@ -76,21 +79,30 @@ async fn in_tables(connection: &mut PgConnection, needles: &[String]) -> Vec<Str
     found
 }
 
-/// Which of the texts stand in which files below a folder.
+/// Which of the texts stand in which files below a folder. Its servers go on: what is gone by now holds nothing.
 fn in_files(folder: &Path, needles: &[String]) -> Vec<String> {
+    assert!(folder.is_dir(), "{}", folder.display());
     let (mut found, mut folders) = (Vec::new(), vec![PathBuf::from(folder)]);
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
+        for entry in there(std::fs::read_dir(&folder)).into_iter().flatten() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if let Ok(bytes) = std::fs::read(&path) {
+            } else if let Some(bytes) = there(std::fs::read(&path)) {
                 let hits = needles.iter().filter(|needle| holds(&bytes, needle));
                 found.extend(hits.map(|needle| format!("{needle} in {}", path.display())));
             }
         }
     }
     found
+}
+
+/// None of what is not there any more.
+fn there<T>(read: std::io::Result<T>) -> Option<T> {
+    match read {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        read => Some(read.unwrap()),
+    }
 }
 
 fn texts(texts: &[&str]) -> Vec<String> {
@@ -181,8 +193,7 @@ async fn no_secret_is_in_the_log_or_in_a_table() {
     let owner = installation.client("acme", "owner", &[Role::Owner]).await;
     owner.data(REGISTER, person()).await;
     installation.settle().await;
-    let needles = secrets(&installation, &owner);
-    assert_eq!(needles.len(), 3);
+    let needles = secrets(&installation, &owner).await;
     let log = &installation.app.state.log;
     assert_eq!(in_log(log, &needles).await, Vec::<String>::new());
     let mut connection = installation.app.database.connect().await.unwrap();
@@ -192,32 +203,86 @@ async fn no_secret_is_in_the_log_or_in_a_table() {
     );
 }
 
-/// The key-encryption key, the password of NATS, and the signature of a token.
-fn secrets(installation: &Installation, client: &Client) -> Vec<String> {
-    let file = std::fs::read_dir(&installation.config.privacy.keys_dir)
-        .unwrap()
-        .next();
-    let kek = std::fs::read_to_string(file.unwrap().unwrap().path()).unwrap();
-    let password = installation.config.nats.password.as_ref().unwrap();
-    let signature = client.token.as_ref().unwrap().rsplit('.').next().unwrap();
-    vec![
-        kek,
-        password.expose_secret().to_owned(),
-        signature.to_owned(),
-    ]
+/// The key-encryption key, the passwords of NATS and PostgreSQL, the signature of a token, the ledger's key, which is
+/// made for this, and the key that signs tokens as it might be printed.
+async fn secrets(installation: &Installation, client: &Client) -> Vec<String> {
+    let config = &installation.config;
+    let folder = tempfile::tempdir().unwrap();
+    let keygen = ["audit", "keygen", "--origin", "example.com/canary"];
+    let keygen = installation.program(folder.path(), &keygen).await;
+    assert!(keygen.status.success(), "{keygen:?}");
+    let ledger = String::from_utf8(key(&config.ledger.keys_dir, "PRIVATE+KEY+")).unwrap();
+    let kek = String::from_utf8(key(&config.privacy.keys_dir, "")).unwrap();
+    let nats = config.nats.password.as_ref().unwrap().expose_secret();
+    let postgres = reqwest::Url::parse(config.postgres.url.expose_secret()).unwrap();
+    let signature = client.token.as_ref().unwrap().rsplit('.').next();
+    // PKCS#8: what precedes the 32 bytes of the key (RFC 8410 section 7).
+    let file = key(&config.auth.keys_dir, "");
+    let at = file.windows(4).position(|four| four == b"\x04\x22\x04\x20");
+    let seed = &file[at.unwrap() + 4..][..32];
+    let secrets: [&str; 9] = [
+        kek.trim(),
+        nats,
+        postgres.password().unwrap(),
+        signature.unwrap(),
+        ledger.trim().splitn(5, '+').last().unwrap(),
+        &HEXLOWER.encode(seed),
+        &BASE64.encode(seed),
+        &BASE64URL_NOPAD.encode(seed),
+        &BASE64.encode(&file),
+    ];
+    assert!(secrets.iter().all(|secret| secret.len() > 8));
+    texts(&secrets)
 }
 
-/// The program's own output at its most talkative: persons are registered, shown and erased through it.
+/// The one file of a folder whose text begins so.
+fn key(folder: &Path, begin: &str) -> Vec<u8> {
+    let files = std::fs::read_dir(folder).unwrap();
+    let files = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    let mut files = files.filter(|bytes| bytes.starts_with(begin.as_bytes()));
+    let key = files.next().unwrap();
+    assert!(files.next().is_none(), "more than one in {folder:?}");
+    key
+}
+
+/// Waits until a process is ready, and something holds of each of its projectors.
+async fn until(client: &Client, what: &str, holds: impl Fn(&Value) -> bool) {
+    let begun = Instant::now();
+    let mut told = Value::Null;
+    loop {
+        let request = client.http.get(format!("{}/readyz", client.base)).send();
+        if let Ok(answer) = request.await {
+            told = answer.json().await.unwrap_or_default();
+        }
+        let projectors = told["projectors"].as_array().map(Vec::as_slice);
+        let mut projectors = projectors.unwrap_or_default().iter();
+        if told["ready"] == true && projectors.all(&holds) {
+            return;
+        }
+        assert!(begun.elapsed() < 3 * PATIENCE, "{what}: {told:#}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until every projector stands at a position of the log, or behind it.
+async fn reached(client: &Client, at: &Value) {
+    let at = at.as_u64().unwrap();
+    let there = |projector: &Value| projector["position"].as_u64() >= Some(at);
+    until(client, "everything is projected", there).await;
+}
+
+/// The program's own output at its most talkative: persons are registered, shown and erased through it. It is alone: no
+/// other process projects, so what opens the sealed fields of persons runs where the output is looked at.
 #[tokio::test]
 async fn what_the_program_prints_names_no_person_and_no_secret() {
     let installation = Installation::start().await;
     let owner = installation.client("acme", "owner", &[Role::Owner]).await;
     let folder = tempfile::tempdir().unwrap();
     let printed = folder.path().join("printed");
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let mut needles = texts(&[&PERSON[..], &CORRECTED].concat());
+    needles.extend(secrets(&installation, &owner).await);
+    installation.app.stop().await;
+    let port = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let (config, out) = (
         &installation.config,
         std::fs::File::create(&printed).unwrap(),
@@ -241,6 +306,7 @@ async fn what_the_program_prints_names_no_person_and_no_secret() {
         .env("METAMCP__SEARCH__EMBEDDER", "none")
         .env("METAMCP__AUTH__KEYS_DIR", &config.auth.keys_dir)
         .env("METAMCP__PRIVACY__KEYS_DIR", &config.privacy.keys_dir)
+        .env("METAMCP__LEDGER__KEYS_DIR", &config.ledger.keys_dir)
         .env("METAMCP__TELEMETRY__LOG_FILTER", "debug")
         .stdin(Stdio::null())
         .stdout(out.try_clone().unwrap())
@@ -249,29 +315,22 @@ async fn what_the_program_prints_names_no_person_and_no_secret() {
         .spawn()
         .unwrap();
     let client = Client::new(&format!("http://{port}"), owner.token.clone());
-    let begun = Instant::now();
-    loop {
-        let request = client.http.get(format!("{}/readyz", client.base)).send();
-        if request.await.is_ok_and(|answer| answer.status() == 200) {
-            break;
-        }
-        assert!(begun.elapsed() < PATIENCE, "the program does not serve");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    client.data(REGISTER, person()).await;
+    let leads = |projector: &Value| projector["state"] == "running";
+    until(&client, "the program projects", leads).await;
+    let registered = client.data(REGISTER, person()).await;
+    reached(&client, &registered["registerPrincipal"]["sequence"]).await;
     let shown = "query($handle: String!) { principal(handle: $handle) { handle email } }";
-    client.data(shown, json!({ "handle": PERSON[0] })).await;
+    let shown = client.data(shown, json!({ "handle": PERSON[0] })).await;
+    assert_eq!(shown["principal"]["email"], PERSON[2], "it was opened");
     assert_eq!(
         client.code(REGISTER, person()).await,
         "PRINCIPAL_ALREADY_REGISTERED"
     );
     correct(&client).await;
-    client.data(ERASE, json!({ "handle": PERSON[0] })).await;
+    let erased = client.data(ERASE, json!({ "handle": PERSON[0] })).await;
+    reached(&client, &erased["erasePrincipal"]["sequence"]).await;
     child.kill().await.unwrap();
 
-    let mut needles = texts(&PERSON);
-    needles.extend(texts(&CORRECTED));
-    needles.extend(secrets(&installation, &owner));
     let bytes = std::fs::read(&printed).unwrap();
     assert!(holds(&bytes, "serving"), "the program has said something");
     assert_eq!(in_files(folder.path(), &needles), Vec::<String>::new());

@@ -1,22 +1,19 @@
 //! Changes of installations.
 
-use super::{dispatch, read_back};
+use super::{answered, dispatch, read_back};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::marketplace::installation::Installation;
 use crate::graphql::marketplace::{InstallationKey, reference};
 use crate::graphql::scalars::{Sequence, UuidScalar};
-use crate::graphql::session::Session;
+use crate::graphql::session::{Session, WAIT};
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use bus::DispatchError;
+use domain::id::InstallationId;
 use domain::installation::{
     ForeignTool, Install, InstallationCommand, Repin, Version, VersionReq, parse_range,
 };
 use projections::marketplace;
-use std::time::Duration;
-
-/// How long an installation waits for what another tenant may just have published.
-const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// A tool of another tenant to install.
 #[derive(Debug, InputObject)]
@@ -92,6 +89,9 @@ impl InstallationMutations {
             });
         }
         let range = input.range.as_deref().map(range_of).transpose()?;
+        if let Some(first) = sent_before(session, &tool, command_id).await? {
+            return Ok(Some(first));
+        }
         let published = published(session, &tool, range.as_ref()).await?;
         let range = match range {
             Some(range) => range,
@@ -118,6 +118,9 @@ impl InstallationMutations {
         let session = authorized(ctx, Action::RepinTool)?;
         let tool = reference(&input.publisher, &input.server, &input.tool)?;
         let range = range_of(&input.range)?;
+        if let Some(first) = sent_before(session, &tool, command_id).await? {
+            return Ok(Some(first));
+        }
         let published = published(session, &tool, Some(&range)).await?;
         let repin = Repin { range, published };
         send(
@@ -151,9 +154,10 @@ fn authorized<'a>(ctx: &Context<'a>, action: Action) -> Result<&'a Session, ApiE
 }
 
 /// The versions of a tool that is listed, of which the range, if one is given, is to hold some. What is not there
-/// may have been published by another tenant a moment ago: the read model is given a second to come to the end of
-/// the log, and looked at once more. If it does not come there, nobody knows yet what is not there: `UNAVAILABLE`,
-/// which says to try again, and not `NOT_FOUND`. One that is hidden and one that does not exist answer the same.
+/// may have been published by another tenant a moment ago: the read model is waited for until it comes to the end of
+/// the log, as long as any other wait, and looked at once more. If it does not come there, nobody knows yet what is
+/// not there: `UNAVAILABLE`, which says to try again, and not `NOT_FOUND`. One that is hidden and one that does not
+/// exist answer the same.
 async fn published(
     session: &Session,
     tool: &ForeignTool,
@@ -165,7 +169,7 @@ async fn published(
     if let Some(versions) = listed(session, tool).await?.filter(holds) {
         return Ok(versions);
     }
-    session.reached_the_end(marketplace::NAME, CATCH_UP).await?;
+    session.reached_the_end(marketplace::NAME, WAIT).await?;
     listed(session, tool).await?.ok_or(ApiError::NotFound)
 }
 
@@ -192,6 +196,20 @@ fn compatible(published: &[Version]) -> Result<VersionReq, ApiError> {
     range_of(&highest.map_or_else(|| "*".to_owned(), |version| format!("^{version}")))
 }
 
+/// The first answer to a command that is sent again, see [`answered`]: also when the tool is not offered any more.
+async fn sent_before(
+    session: &Session,
+    tool: &ForeignTool,
+    command_id: Option<UuidScalar>,
+) -> Result<Option<InstallationPayload>, ApiError> {
+    let id = tool.installation_id(&session.caller.tenant);
+    let first = answered::<domain::installation::Installation>(session, id.as_str(), command_id);
+    match first.await? {
+        Some(sequence) => payload(session, id, sequence).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 async fn send(
     session: &Session,
     tool: &ForeignTool,
@@ -202,13 +220,21 @@ async fn send(
     let sequence =
         dispatch::<domain::installation::Installation>(session, id.as_str(), command, command_id)
             .await?;
+    payload(session, id, sequence).await.map(Some)
+}
+
+async fn payload(
+    session: &Session,
+    id: InstallationId,
+    sequence: Sequence,
+) -> Result<InstallationPayload, ApiError> {
     let key = InstallationKey(id);
     let (found, notice) = read_back(session, marketplace::NAME, sequence, key).await?;
-    Ok(Some(InstallationPayload {
+    Ok(InstallationPayload {
         installation: found.map(Installation),
         sequence,
         notice,
-    }))
+    })
 }
 
 #[cfg(test)]

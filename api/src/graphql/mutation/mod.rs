@@ -5,6 +5,9 @@
 //! and, instead of the object, a `notice`. That is no error, because the command was accepted and a client
 //! that takes it for one would send it again.
 //!
+//! Where a command is checked against other objects before it is sent, its first answer is asked for in between
+//! ([`answered`]): what has become of those objects since is nothing to a command that is sent again.
+//!
 //! What other tenants may read is waited for as well ([`IN_BOTH`]): who hides or retires a tool is answered when
 //! nobody sees it any more.
 
@@ -40,6 +43,8 @@ use super::session::{Session, WAIT};
 use crate::error::ApiError;
 use async_graphql::dataloader::Loader;
 use async_graphql::{MaybeUndefined, MergedObject};
+use bus::Committed;
+use bus::dispatch::Merge;
 use domain::AggregateRoot;
 use domain::id::{CommandId, ServerId};
 use domain::server::{Server, ServerError};
@@ -92,6 +97,46 @@ where
         .dispatch::<A>(&context, aggregate_id, command)
         .await?;
     Ok(Sequence(committed.stream_sequence))
+}
+
+/// Where the commit of a command lies that was sent before under the id that the caller gave. To be asked once it is
+/// known that he may send it, and before it is checked against anything but its own object: that may have changed
+/// since, and the command is done. Nothing is read for a command without an id.
+async fn answered<A: AggregateRoot>(
+    session: &Session,
+    aggregate_id: &str,
+    command_id: Option<UuidScalar>,
+) -> Result<Option<Sequence>, ApiError> {
+    let first = first_answer::<A>(session, aggregate_id, command_id).await?;
+    Ok(first.map(|first| Sequence(first.stream_sequence)))
+}
+
+/// The same with what happened then.
+async fn first_answer<A: AggregateRoot>(
+    session: &Session,
+    aggregate_id: &str,
+    command_id: Option<UuidScalar>,
+) -> Result<Option<Committed<A::Event>>, ApiError> {
+    let Some(UuidScalar(id)) = command_id else {
+        return Ok(None);
+    };
+    let context = session.caller.command_context(Some(CommandId(id)));
+    let dispatcher = &session.state.dispatcher;
+    Ok(dispatcher.answered::<A>(&context, aggregate_id).await?)
+}
+
+/// Begins a command that says everything of an object, made of what is said of it now: a change of single fields.
+/// Whoever changes another field at the same time is not overwritten, and what the caller may do is asked again of
+/// what he changed.
+fn merging<'s, A: AggregateRoot>(
+    session: &'s Session,
+    aggregate_id: &'s str,
+    command_id: Option<UuidScalar>,
+) -> Merge<'s, A> {
+    let context = session
+        .caller
+        .command_context(command_id.map(|id| CommandId(id.0)));
+    session.state.dispatcher.merge(context, aggregate_id)
 }
 
 /// The changed object as the read model shows it, or else why it does not yet.

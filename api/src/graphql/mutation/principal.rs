@@ -1,6 +1,6 @@
 //! Changes of principals. A tenant keeps an owner: its last active one cannot lose the role or be deactivated.
 
-use super::{dispatch, optional, read_back, trimmed};
+use super::{answered, dispatch, optional, read_back, trimmed};
 use crate::authz::{Action, Resource};
 use crate::error::ApiError;
 use crate::graphql::enums::{PrincipalKind, Role};
@@ -16,13 +16,8 @@ use domain::personal::PersonalField;
 use domain::principal::{
     DescribePrincipal, FieldChange, PrincipalCommand, RegisterPrincipal, SealedFields,
 };
+use projections::owners::{self, OwnersError, OwnersHeld};
 use projections::{Moment, access};
-use tokio::sync::{Mutex, MutexGuard};
-
-/// Held from the count of a tenant's owners until the command that may take one away is committed, so that
-/// two such commands of one process never both count the other's owner. Between processes a window of
-/// one command remains; an operator at the command line can always grant the role again.
-static OWNERS: Mutex<()> = Mutex::const_new(());
 
 /// A principal to register.
 #[derive(Debug, InputObject)]
@@ -82,8 +77,8 @@ pub(super) struct PrincipalPayload {
     /// The principal after the change; null when `notice` says why.
     principal: Option<Principal>,
     /// The position of the change in the log.
-    sequence: Sequence,
-    /// Why the accepted change cannot be shown yet.
+    pub(super) sequence: Sequence,
+    /// Why the accepted change cannot be shown yet, and what of an erasure is still to come.
     notice: Option<String>,
 }
 
@@ -102,9 +97,12 @@ impl PrincipalPayload {
         })
     }
 
-    /// With a notice, unless there is one already.
+    /// With a notice, behind the one that there may be.
     pub(super) fn with_notice(mut self, notice: &str) -> Self {
-        self.notice.get_or_insert_with(|| notice.to_owned());
+        self.notice = Some(match self.notice {
+            Some(first) => format!("{first} {notice}"),
+            None => notice.to_owned(),
+        });
         self
     }
 }
@@ -212,11 +210,11 @@ impl PrincipalMutations {
         let role = input.role.into();
         let target = Target::load(session, Action::RevokeRole, &input.handle, Some(role)).await?;
         let command = PrincipalCommand::RevokeRole(role);
-        let sequence = if role == domain::principal::Role::Owner {
-            send_keeping_an_owner(session, &target, command, command_id).await?
-        } else {
-            send(session, &target.id, command, command_id).await?
-        };
+        if role == domain::principal::Role::Owner {
+            let changed = change_keeping_an_owner(session, target, command, command_id).await?;
+            return Ok(Some(changed));
+        }
+        let sequence = send(session, &target.id, command, command_id).await?;
         PrincipalPayload::of(session, target.id, sequence)
             .await
             .map(Some)
@@ -235,8 +233,7 @@ impl PrincipalMutations {
         let target =
             Target::load(session, Action::DeactivatePrincipal, &input.handle, None).await?;
         let command = PrincipalCommand::Deactivate;
-        let sequence = send_keeping_an_owner(session, &target, command, command_id).await?;
-        PrincipalPayload::of(session, target.id, sequence)
+        change_keeping_an_owner(session, target, command, command_id)
             .await
             .map(Some)
     }
@@ -332,35 +329,44 @@ impl Target {
     }
 }
 
-/// Sends a command that may take an owner away, unless it is the last active one.
-pub(super) async fn send_keeping_an_owner(
+/// Sends a command that may take an owner away, unless it is the last active one, and reads the principal back.
+pub(super) async fn change_keeping_an_owner(
     session: &Session,
-    target: &Target,
+    target: Target,
     command: PrincipalCommand,
     command_id: Option<UuidScalar>,
-) -> Result<Sequence, ApiError> {
-    if !target.active_owner {
-        return send(session, &target.id, command, command_id).await;
+) -> Result<PrincipalPayload, ApiError> {
+    let id = target.id.as_str();
+    if let Some(sequence) =
+        answered::<domain::principal::Principal>(session, id, command_id).await?
+    {
+        return PrincipalPayload::of(session, target.id, sequence).await;
     }
-    let _held = keep_an_owner(session).await?;
-    send(session, &target.id, command, command_id).await
+    let _held = match target.active_owner {
+        true => Some(keep_an_owner(session).await?),
+        false => None,
+    };
+    let sequence = send(session, &target.id, command, command_id).await?;
+    PrincipalPayload::of(session, target.id, sequence).await
 }
 
 /// Refuses when the tenant has no other active owner. Hold what it returns until the command that takes
-/// one away is committed.
-pub(super) async fn keep_an_owner(session: &Session) -> Result<MutexGuard<'static, ()>, ApiError> {
-    let held = OWNERS.lock().await;
-    session.reached_the_end(access::NAME, WAIT).await?;
-    let owners = access::count_active_owners(&mut session.reads().await?).await?;
-    if owners <= 1 {
-        return Err(ApiError::Rejected {
+/// one away is committed, and `access` shows it.
+pub(super) async fn keep_an_owner(session: &Session) -> Result<OwnersHeld, ApiError> {
+    let (state, tenant) = (&session.state, &session.caller.tenant);
+    let held = owners::keep_one(&state.reads, &state.log, &state.positions, tenant, WAIT).await;
+    held.map_err(|error| match error {
+        OwnersError::LastOwner => ApiError::Rejected {
             code: "LAST_OWNER",
-            message:
-                "this is the tenant's last active owner; give another principal the role first"
-                    .into(),
-        });
-    }
-    Ok(held)
+            message: error.to_string(),
+        },
+        OwnersError::Busy => ApiError::Unavailable {
+            message: error.to_string(),
+        },
+        OwnersError::Lock(_) => ApiError::unavailable("the read model", &error),
+        OwnersError::Query(error) => error.into(),
+        OwnersError::Log(error) => error.into(),
+    })
 }
 
 async fn send(

@@ -1,13 +1,27 @@
 //! Forgetting a person.
 
-use super::principal::{PrincipalPayload, Target, send_keeping_an_owner};
+use super::principal::{PrincipalPayload, Target, change_keeping_an_owner};
 use crate::authz::Action;
 use crate::error::ApiError;
-use crate::graphql::scalars::UuidScalar;
-use crate::graphql::session::Session;
+use crate::graphql::scalars::{Sequence, UuidScalar};
+use crate::graphql::session::{Session, WAIT};
 use async_graphql::{Context, InputObject, Object};
 use domain::principal::PrincipalCommand;
-use projections::reviews;
+use projections::{reviews, search};
+use std::time::Instant;
+
+/// What removes more than the principal itself, and what is told of it while it is late.
+const STILL_TO_COME: [(&str, &str); 2] = [
+    (
+        reviews::NAME,
+        "The texts of the reviews are still to be removed: read them with minSequence.",
+    ),
+    (
+        search::NAME,
+        "Older versions of the search index are still to be removed: that is done when `search` has reached sequence, \
+         see /readyz.",
+    ),
+];
 
 /// A principal to erase.
 #[derive(Debug, InputObject)]
@@ -36,14 +50,21 @@ impl PrivacyMutations {
         let session = Session::of(ctx);
         let target = Target::load(session, Action::ErasePrincipal, &input.handle, None).await?;
         let command = PrincipalCommand::Erase;
-        let sequence = send_keeping_an_owner(session, &target, command, command_id).await?;
-        let payload = PrincipalPayload::of(session, target.id, sequence).await?;
-        let texts = session.caught_up(reviews::NAME, Some(sequence)).await;
-        Ok(Some(match texts {
-            Ok(()) => payload,
-            Err(_) => payload.with_notice(
-                "The texts of the reviews are still to be removed: read them with minSequence.",
-            ),
-        }))
+        let payload = change_keeping_an_owner(session, target, command, command_id).await?;
+        Ok(Some(removed(session, payload).await))
     }
+}
+
+/// Waits, within [`WAIT`] for all together, until what belongs to the person is removed, and says what is late.
+async fn removed(session: &Session, mut payload: PrincipalPayload) -> PrincipalPayload {
+    let Sequence(sequence) = payload.sequence;
+    let (positions, begun) = (&session.state.positions, Instant::now());
+    for (projector, notice) in STILL_TO_COME {
+        let left = WAIT.saturating_sub(begun.elapsed());
+        let reached = positions.wait_for(projector, sequence, left).await;
+        if reached.is_err() {
+            payload = payload.with_notice(notice);
+        }
+    }
+    payload
 }

@@ -1,6 +1,6 @@
 //! Changes of publishers' namespaces.
 
-use super::{dispatch, read_back, trimmed};
+use super::{answered, dispatch, read_back, trimmed};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::loaders::PublisherKey;
@@ -95,6 +95,11 @@ impl PublisherMutations {
     ) -> Result<Option<PublisherPayload>, ApiError> {
         let session = Session::of(ctx);
         let id = authorized(session, Action::VerifyNamespace, input.namespace.trim())?;
+        // The key need not stand there for ever, nor the signature be a new one.
+        let first = answered::<domain::publisher::Publisher>(session, id.as_str(), command_id);
+        if let Some(first) = first.await? {
+            return payload(session, id, first).await.map(Some);
+        }
         let dispatcher = &session.state.dispatcher;
         let claimed =
             dispatcher.load::<domain::publisher::Publisher>(&session.caller.tenant, id.as_str());
@@ -153,6 +158,14 @@ async fn send(
 ) -> Result<PublisherPayload, ApiError> {
     let sequence =
         dispatch::<domain::publisher::Publisher>(session, id.as_str(), command, command_id).await?;
+    payload(session, id, sequence).await
+}
+
+async fn payload(
+    session: &Session,
+    id: PublisherId,
+    sequence: Sequence,
+) -> Result<PublisherPayload, ApiError> {
     let (found, notice) = read_back(session, publishers::NAME, sequence, PublisherKey(id)).await?;
     Ok(PublisherPayload {
         publisher: found.map(Publisher),

@@ -1,6 +1,8 @@
 //! Changes of reviews: by their authors, and by moderators. Whose a review is follows from its id, not from
 //! a role; what a moderator may do is the policy's to say.
 
+mod reviewed;
+
 use super::{dispatch, read_back, trimmed};
 use crate::authz::{Action, Resource};
 use crate::error::ApiError;
@@ -10,18 +12,12 @@ use crate::graphql::node::NodeId;
 use crate::graphql::review::{Review, ReviewKey};
 use crate::graphql::scalars::{Sequence, UuidScalar};
 use crate::graphql::session::Session;
-use crate::graphql::version;
-use crate::resolution::{Rules, resolve, resolve_installed};
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use bus::DispatchError;
-use domain::id::{ReviewId, ToolId};
-use domain::installation::{ForeignReference, ForeignTool};
+use domain::id::ReviewId;
 use domain::personal::PersonalField;
 use domain::review::{AuthorText, Rating, ReviewCommand, WriteReview};
-use domain::tool::Visibility;
-use domain::tool::reference::Reference;
 use projections::reviews;
-use semver::Version;
 
 /// A review to write.
 #[derive(Debug, InputObject)]
@@ -142,11 +138,13 @@ impl ReviewMutations {
         let (server, name) = (input.server.trim(), input.name.trim());
         let publisher = filter_text(input.publisher).unwrap_or_else(|| caller.tenant.to_string());
         let tool = reference(&publisher, server, name)?;
-        let version = input.version.as_deref();
-        let (tool_id, tool_version) = match tool.publisher == caller.tenant {
-            true => version_of(session, tool.tool_id(), version).await?,
-            false => version_of_installed(session, tool, version).await?,
-        };
+        reviewed::authorize(session, &tool).await?;
+        let (tool_id, version) = (tool.tool_id(), reviewed::named(input.version.as_deref())?);
+        let first = reviewed::sent_before(session, &tool_id, version.as_ref(), command_id);
+        if let Some((id, sequence)) = first.await? {
+            return payload(session, id, sequence).await.map(Some);
+        }
+        let tool_version = reviewed::resolved(session, tool, version).await?;
         let rating = Rating::new(input.rating.into()).map_err(DispatchError::Rejected)?;
         let text = AuthorText::new(input.text.as_deref());
         let text = seal(session, PersonalField::ReviewText, text).await?;
@@ -250,49 +248,6 @@ impl ReviewMutations {
     }
 }
 
-/// A version of a tool that the caller may see and review; the latest, when none is named.
-async fn version_of(
-    session: &Session,
-    id: ToolId,
-    version: Option<&str>,
-) -> Result<(ToolId, Version), ApiError> {
-    let tool = session.tool(id).await?.ok_or(ApiError::NotFound)?.0;
-    let resource = Resource::tool(tool.visibility).named(tool.id.as_str());
-    session.authorize(Action::ReviewTool, &resource)?;
-    let (wanted, seen) = (named(version)?, &session.visibilities);
-    let mut reads = session.reads().await?;
-    let found = resolve(&mut reads, seen, &tool.id, &wanted, Rules::looking()).await?;
-    let found = found.ok_or(ApiError::NotFound)?;
-    Ok((tool.id, found.version.tool_version))
-}
-
-/// A version, within the range that is installed, of a tool of another tenant; what the range means, when none is
-/// named.
-async fn version_of_installed(
-    session: &Session,
-    tool: ForeignTool,
-    version: Option<&str>,
-) -> Result<(ToolId, Version), ApiError> {
-    let id = tool.tool_id();
-    let resource = Resource::tool(Visibility::Public).named(id.as_str());
-    session.authorize(Action::ReviewTool, &resource)?;
-    let reference = named(version)?;
-    let wanted = ForeignReference { tool, reference };
-    let tenant = &session.caller.tenant;
-    let mut reads = session.reads().await?;
-    let found = resolve_installed(&mut reads, tenant, &wanted, Rules::looking()).await?;
-    let found = found.ok_or(ApiError::NotFound)?;
-    Ok((id, found.listing.version.tool_version))
-}
-
-/// The version that an author names, or the latest.
-fn named(version: Option<&str>) -> Result<Reference, ApiError> {
-    let version = version
-        .map(|text| version::parsed("version", text))
-        .transpose()?;
-    Ok(version.map_or(Reference::Latest, Reference::Exact))
-}
-
 /// A text of the caller, with the form that the event will carry.
 async fn seal(
     session: &Session,
@@ -363,11 +318,19 @@ async fn send(
 ) -> Result<Option<ReviewPayload>, ApiError> {
     let sent = dispatch::<domain::review::Review>(session, id.as_str(), command, command_id);
     let sequence = sent.await?;
+    payload(session, id, sequence).await.map(Some)
+}
+
+async fn payload(
+    session: &Session,
+    id: ReviewId,
+    sequence: Sequence,
+) -> Result<ReviewPayload, ApiError> {
     let key = ReviewKey::of(session, id);
     let (found, notice) = read_back(session, reviews::NAME, sequence, key).await?;
-    Ok(Some(ReviewPayload {
+    Ok(ReviewPayload {
         review: found.map(Review),
         sequence,
         notice,
-    }))
+    })
 }

@@ -1,8 +1,8 @@
 //! Changes of servers.
 
 use super::{
-    IN_BOTH, IN_CATALOG, change, check_category, dispatch, optional, read_back_when_in, tag_set,
-    trimmed,
+    IN_BOTH, IN_CATALOG, answered, change, check_category, dispatch, merging, optional,
+    read_back_when_in, tag_set, trimmed,
 };
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
@@ -10,10 +10,15 @@ use crate::graphql::enums::Transport;
 use crate::graphql::loaders::ServerKey;
 use crate::graphql::scalars::{Sequence, UuidScalar};
 use crate::graphql::server::Server;
-use crate::graphql::session::Session;
+use crate::graphql::session::{Session, WAIT};
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use domain::id::ServerId;
 use domain::server::{RegisterServer, ServerCommand, ServerProfile};
+use domain::tool::Visibility;
+use projections::{PageRequest, catalog};
+
+/// How many retired tools are looked at with one query.
+const TOOLS_AT_ONCE: usize = 100;
 
 /// A server to register.
 #[derive(Debug, InputObject)]
@@ -127,6 +132,10 @@ impl ServerMutations {
         session.authorize(Action::RegisterServer, &Resource::any(ResourceKind::Server))?;
         let slug = trimmed(&input.slug);
         let id = ServerId::derive(&session.caller.tenant, &slug);
+        if let Some(first) = sent_before(session, &id, command_id).await? {
+            let shown = ServerPayload::of(session, id, IN_CATALOG, first);
+            return shown.await.map(Some);
+        }
         let category = optional(input.category);
         check_category(session, None, category.as_deref()).await?;
         let profile = ServerProfile {
@@ -157,21 +166,21 @@ impl ServerMutations {
         >,
     ) -> Result<Option<ServerPayload>, ApiError> {
         let session = Session::of(ctx);
-        let tenant = &session.caller.tenant;
-        let id = ServerId::derive(tenant, input.slug.trim());
+        let id = ServerId::derive(&session.caller.tenant, input.slug.trim());
         let resource = Resource::server().named(id.as_str());
         session.authorize(Action::DescribeServer, &resource)?;
-        let server = session
-            .state
-            .dispatcher
-            .load::<domain::server::Server>(tenant, id.as_str())
-            .await?;
-        let current = server.as_ref().and_then(domain::server::Server::profile);
-        let mut profile = current.ok_or(ApiError::NotFound)?.clone();
-        let category = profile.category.clone();
-        describe(&mut profile, input);
-        check_category(session, category.as_deref(), profile.category.as_deref()).await?;
-        let sequence = send(session, &id, ServerCommand::Describe(profile), command_id).await?;
+        let mut merge = merging::<domain::server::Server>(session, id.as_str(), command_id);
+        let sequence = loop {
+            let read = merge.read().await?;
+            if let Some(first) = merge.answered(&read).await? {
+                break Sequence(first.stream_sequence);
+            }
+            let profile = described(session, read.state(), &input).await?;
+            let sent = merge.send(read, ServerCommand::Describe(profile)).await?;
+            if let Some(committed) = sent {
+                break Sequence(committed.stream_sequence);
+            }
+        };
         ServerPayload::of(session, id, IN_BOTH, sequence)
             .await
             .map(Some)
@@ -213,11 +222,25 @@ impl ServerMutations {
         let id = ServerId::derive(&session.caller.tenant, input.slug.trim());
         let resource = Resource::server().named(id.as_str());
         session.authorize(Action::RestoreServer, &resource)?;
+        if let Some(first) = sent_before(session, &id, command_id).await? {
+            let shown = ServerPayload::of(session, id, IN_BOTH, first);
+            return shown.await.map(Some);
+        }
+        may_come_back(session, &id).await?;
         let sequence = send(session, &id, ServerCommand::Restore, command_id).await?;
         ServerPayload::of(session, id, IN_BOTH, sequence)
             .await
             .map(Some)
     }
+}
+
+/// Where a command to a server was answered that is sent again, see [`answered`].
+async fn sent_before(
+    session: &Session,
+    id: &ServerId,
+    command_id: Option<UuidScalar>,
+) -> Result<Option<Sequence>, ApiError> {
+    answered::<domain::server::Server>(session, id.as_str(), command_id).await
 }
 
 async fn send(
@@ -229,25 +252,83 @@ async fn send(
     dispatch::<domain::server::Server>(session, id.as_str(), command, command_id).await
 }
 
-fn describe(profile: &mut ServerProfile, input: DescribeServerInput) {
-    let text = |current: &mut String, new: MaybeUndefined<String>| match new {
+/// Whether the caller may take a server into use again, once it is known that he may restore servers: its public
+/// tools that went out of use with it come back with it, and offering a tool takes a right of its own. Who has
+/// that right is asked no more, so that nothing depends on a read model.
+pub(super) async fn may_come_back(session: &Session, id: &ServerId) -> Result<(), ApiError> {
+    let authorizer = &session.state.authorizer;
+    let offered = Resource::tool(Visibility::Public);
+    if authorizer.permits(&session.caller.roles, Action::PublishPublicly, &offered) {
+        return Ok(());
+    }
+    session.reached_the_end(catalog::NAME, WAIT).await?;
+    let Some(server) = session.loaders.load_one(ServerKey(id.clone())).await? else {
+        return Ok(());
+    };
+    let retired = catalog::ToolFilter {
+        server: Some(server.slug),
+        status: Some(catalog::Status::Retired),
+        visibilities: vec![Visibility::Public],
+        ..catalog::ToolFilter::default()
+    };
+    let by_name = catalog::Sort {
+        by: catalog::Order::Name,
+        descending: false,
+    };
+    let mut request = PageRequest::first(TOOLS_AT_ONCE);
+    loop {
+        let mut reads = session.reads().await?;
+        let page = catalog::tools(&mut reads, &retired, by_name, &request).await?;
+        reads.keep();
+        let mut tools = page.items.iter().map(|item| &item.node);
+        if let Some(tool) = tools.find(|tool| tool.retired_with_server) {
+            let resource = offered.named(tool.id.as_str());
+            return session.authorize(Action::PublishPublicly, &resource);
+        }
+        match page.items.last() {
+            Some(last) if page.has_next => request.after = Some(last.cursor.clone()),
+            Some(_) | None => return Ok(()),
+        }
+    }
+}
+
+/// What a change of single fields makes of what is said of a server now.
+async fn described(
+    session: &Session,
+    server: &domain::server::Server,
+    input: &DescribeServerInput,
+) -> Result<ServerProfile, ApiError> {
+    let current = server.profile().ok_or(ApiError::NotFound)?;
+    let mut profile = current.clone();
+    describe(&mut profile, input);
+    check_category(
+        session,
+        current.category.as_deref(),
+        profile.category.as_deref(),
+    )
+    .await?;
+    Ok(profile)
+}
+
+fn describe(profile: &mut ServerProfile, input: &DescribeServerInput) {
+    let text = |current: &mut String, new: &MaybeUndefined<String>| match new {
         MaybeUndefined::Undefined => {}
         MaybeUndefined::Null => current.clear(),
-        MaybeUndefined::Value(new) => *current = trimmed(&new),
+        MaybeUndefined::Value(new) => *current = trimmed(new),
     };
-    text(&mut profile.name, input.name);
-    text(&mut profile.description, input.description);
-    change(&mut profile.registry_name, input.registry_name);
-    change(&mut profile.homepage, input.homepage);
-    change(&mut profile.license, input.license);
-    change(&mut profile.category, input.category);
+    text(&mut profile.name, &input.name);
+    text(&mut profile.description, &input.description);
+    change(&mut profile.registry_name, input.registry_name.clone());
+    change(&mut profile.homepage, input.homepage.clone());
+    change(&mut profile.license, input.license.clone());
+    change(&mut profile.category, input.category.clone());
     input
         .transport
         .map_value(Into::into)
         .update_to(&mut profile.transport);
-    match input.tags {
+    match &input.tags {
         MaybeUndefined::Undefined => {}
         MaybeUndefined::Null => profile.tags.clear(),
-        MaybeUndefined::Value(tags) => profile.tags = tag_set(tags),
+        MaybeUndefined::Value(tags) => profile.tags = tag_set(tags.clone()),
     }
 }

@@ -1,6 +1,6 @@
 //! Changes of the taxonomy, and what it says to registrations.
 
-use super::{dispatch, optional, read_back, trimmed};
+use super::{dispatch, merging, optional, read_back, trimmed};
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::scalars::{Sequence, UuidScalar};
@@ -98,25 +98,20 @@ impl TaxonomyMutations {
     ) -> Result<Option<TaxonomyPayload>, ApiError> {
         let session = Session::of(ctx);
         authorize(session)?;
-        let slug = trimmed(&input.slug);
-        let taxonomy = load(session).await?;
-        let unknown = || TaxonomyError::NotFound {
-            slug: slug.clone(),
-            near: Vec::new(),
+        let id = TaxonomyId::derive(&session.caller.tenant);
+        let mut merge = merging::<domain::taxonomy::Taxonomy>(session, id.as_str(), command_id);
+        let sequence = loop {
+            let read = merge.read().await?;
+            if let Some(first) = merge.answered(&read).await? {
+                break Sequence(first.stream_sequence);
+            }
+            let command = TaxonomyCommand::Describe(described(read.state(), &input)?);
+            let sent = merge.send(read, command).await?;
+            if let Some(committed) = sent {
+                break Sequence(committed.stream_sequence);
+            }
         };
-        let current = taxonomy.category(&slug).cloned();
-        let mut category = current.ok_or_else(|| DispatchError::Rejected(unknown()))?;
-        if let Some(title) = &input.title {
-            category.title = trimmed(title);
-        }
-        match input.description {
-            MaybeUndefined::Undefined => {}
-            MaybeUndefined::Null => category.description.clear(),
-            MaybeUndefined::Value(text) => category.description = trimmed(&text),
-        }
-        super::change(&mut category.parent, input.parent);
-        let command = TaxonomyCommand::Describe(category);
-        send(session, command, command_id).await.map(Some)
+        payload(session, sequence).await.map(Some)
     }
 
     /// Accepts a category no more. Servers and tools that have it keep it.
@@ -150,13 +145,38 @@ async fn send(
 ) -> Result<TaxonomyPayload, ApiError> {
     let id = TaxonomyId::derive(&session.caller.tenant);
     let sent = dispatch::<domain::taxonomy::Taxonomy>(session, id.as_str(), command, command_id);
-    let sequence = sent.await?;
+    payload(session, sent.await?).await
+}
+
+async fn payload(session: &Session, sequence: Sequence) -> Result<TaxonomyPayload, ApiError> {
     let (found, notice) = read_back(session, taxonomy::NAME, sequence, OwnTaxonomy).await?;
     Ok(TaxonomyPayload {
         taxonomy: found.map(Taxonomy),
         sequence,
         notice,
     })
+}
+
+/// What a change of single fields makes of what is said of a category now.
+fn described(
+    taxonomy: &domain::taxonomy::Taxonomy,
+    input: &DescribeCategoryInput,
+) -> Result<Category, ApiError> {
+    let slug = trimmed(&input.slug);
+    let Some(mut category) = taxonomy.category(&slug).cloned() else {
+        let near = Vec::new();
+        return Err(DispatchError::Rejected(TaxonomyError::NotFound { slug, near }).into());
+    };
+    if let Some(title) = &input.title {
+        category.title = trimmed(title);
+    }
+    match &input.description {
+        MaybeUndefined::Undefined => {}
+        MaybeUndefined::Null => category.description.clear(),
+        MaybeUndefined::Value(text) => category.description = trimmed(text),
+    }
+    super::change(&mut category.parent, input.parent.clone());
+    Ok(category)
 }
 
 async fn load(session: &Session) -> Result<domain::taxonomy::Taxonomy, ApiError> {

@@ -1,8 +1,8 @@
 //! Changes of tools.
 
 use super::{
-    IN_BOTH, IN_CATALOG, change, check_category, check_server, dispatch, optional,
-    read_back_when_in, tag_set, trimmed,
+    IN_BOTH, IN_CATALOG, answered, change, check_category, check_server, dispatch, merging,
+    optional, read_back_when_in, tag_set, trimmed,
 };
 use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
@@ -146,17 +146,21 @@ impl ToolMutations {
         let server_id = ServerId::derive(tenant, &server);
         let id = ToolId::derive(tenant, &server, &name);
         let tool_version = version::parsed("version", &input.version)?;
+        let visibility = domain::tool::Visibility::from(input.visibility);
+        let shown_in = shown_in(visibility);
+        if let Some(first) = sent_before(session, &id, command_id).await? {
+            let shown = ToolPayload::of(session, id, shown_in, first);
+            return shown.await.map(Some);
+        }
         check_server(session, &server_id, &server).await?;
         let category = optional(input.category);
         check_category(session, None, category.as_deref()).await?;
-        let visibility = domain::tool::Visibility::from(input.visibility);
         may_be_seen(
             session,
             None,
             visibility,
             &Resource::any(ResourceKind::Tool),
         )?;
-        let shown_in = shown_in(visibility);
         let profile = ToolProfile {
             title: optional(input.title),
             category,
@@ -195,24 +199,20 @@ impl ToolMutations {
         >,
     ) -> Result<Option<ToolPayload>, ApiError> {
         let session = Session::of(ctx);
-        let (id, mut profile) =
-            existing(session, Action::DescribeTool, &input.server, &input.name).await?;
-        change(&mut profile.title, input.title);
-        let current = profile.category.clone();
-        change(&mut profile.category, input.category);
-        check_category(session, current.as_deref(), profile.category.as_deref()).await?;
-        match input.tags {
-            MaybeUndefined::Undefined => {}
-            MaybeUndefined::Null => profile.tags.clear(),
-            MaybeUndefined::Value(tags) => profile.tags = tag_set(tags),
-        }
-        if let Some(visibility) = input.visibility {
-            let (before, visibility) = (profile.visibility, visibility.into());
-            let resource = Resource::tool(before).named(id.as_str());
-            may_be_seen(session, Some(before), visibility, &resource)?;
-            profile.visibility = visibility;
-        }
-        let sequence = send(session, &id, ToolCommand::Describe(profile), command_id).await?;
+        let id = id_of(session, &input.server, &input.name);
+        let mut merge = merging::<domain::tool::Tool>(session, id.as_str(), command_id);
+        let sequence = loop {
+            let read = merge.read().await?;
+            let current = allowed(session, Action::DescribeTool, &id, read.state())?;
+            if let Some(first) = merge.answered(&read).await? {
+                break Sequence(first.stream_sequence);
+            }
+            let profile = described(session, &id, current, &input).await?;
+            let sent = merge.send(read, ToolCommand::Describe(profile)).await?;
+            if let Some(committed) = sent {
+                break Sequence(committed.stream_sequence);
+            }
+        };
         // It may have hidden the tool, the first time that it was sent if not this time.
         ToolPayload::of(session, id, IN_BOTH, sequence)
             .await
@@ -237,6 +237,11 @@ impl ToolMutations {
         )
         .await?;
         let tool_version = version::parsed("version", &input.version)?;
+        let shown_in = shown_in(profile.visibility);
+        if let Some(first) = sent_before(session, &id, command_id).await? {
+            let shown = ToolPayload::of(session, id, shown_in, first);
+            return shown.await.map(Some);
+        }
         let server = trimmed(&input.server);
         let server_id = ServerId::derive(&session.caller.tenant, &server);
         check_server(session, &server_id, &server).await?;
@@ -252,7 +257,7 @@ impl ToolMutations {
         };
         let command = ToolCommand::PublishVersion(Box::new(publish));
         let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, shown_in(profile.visibility), sequence)
+        ToolPayload::of(session, id, shown_in, sequence)
             .await
             .map(Some)
     }
@@ -294,23 +299,66 @@ pub(super) async fn existing(
     server: &str,
     name: &str,
 ) -> Result<(ToolId, ToolProfile), ApiError> {
-    let tenant = &session.caller.tenant;
-    let id = ToolId::derive(tenant, server.trim(), name.trim());
+    let id = id_of(session, server, name);
     let tool = session
         .state
         .dispatcher
-        .load::<domain::tool::Tool>(tenant, id.as_str())
-        .await?;
-    let profile = tool
-        .as_ref()
-        .and_then(domain::tool::Tool::profile)
-        .ok_or(ApiError::NotFound)?;
-    let resource = Resource::tool(profile.visibility).named(id.as_str());
-    session.authorize(action, &resource)?;
-    Ok((id, profile.clone()))
+        .load::<domain::tool::Tool>(&session.caller.tenant, id.as_str())
+        .await?
+        .unwrap_or_default();
+    let profile = allowed(session, action, &id, &tool)?.clone();
+    Ok((id, profile))
 }
 
-/// Whether the caller may let a tool be seen so: offering it to every tenant takes a right of its own.
+fn id_of(session: &Session, server: &str, name: &str) -> ToolId {
+    ToolId::derive(&session.caller.tenant, server.trim(), name.trim())
+}
+
+/// What is said around a tool now, if the caller may act on it.
+fn allowed<'t>(
+    session: &Session,
+    action: Action,
+    id: &ToolId,
+    tool: &'t domain::tool::Tool,
+) -> Result<&'t ToolProfile, ApiError> {
+    let profile = tool.profile().ok_or(ApiError::NotFound)?;
+    let resource = Resource::tool(profile.visibility).named(id.as_str());
+    session.authorize(action, &resource)?;
+    Ok(profile)
+}
+
+/// What a change of single fields makes of what is said around a tool now, if the caller may say so.
+async fn described(
+    session: &Session,
+    id: &ToolId,
+    current: &ToolProfile,
+    input: &DescribeToolInput,
+) -> Result<ToolProfile, ApiError> {
+    let mut profile = current.clone();
+    change(&mut profile.title, input.title.clone());
+    change(&mut profile.category, input.category.clone());
+    check_category(
+        session,
+        current.category.as_deref(),
+        profile.category.as_deref(),
+    )
+    .await?;
+    match &input.tags {
+        MaybeUndefined::Undefined => {}
+        MaybeUndefined::Null => profile.tags.clear(),
+        MaybeUndefined::Value(tags) => profile.tags = tag_set(tags.clone()),
+    }
+    if let Some(visibility) = input.visibility {
+        profile.visibility = visibility.into();
+        let (before, after) = (current.visibility, profile.visibility);
+        let resource = Resource::tool(before).named(id.as_str());
+        may_be_seen(session, Some(before), after, &resource)?;
+    }
+    Ok(profile)
+}
+
+/// Whether the caller may let a tool be seen so: offering it to every tenant takes a right of its own. One that is
+/// registered, or comes back into use, was seen by nobody before.
 pub(super) fn may_be_seen(
     session: &Session,
     before: Option<domain::tool::Visibility>,
@@ -322,6 +370,15 @@ pub(super) fn may_be_seen(
         session.authorize(Action::PublishPublicly, resource)?;
     }
     Ok(())
+}
+
+/// Where a command to a tool was answered that is sent again, see [`answered`].
+pub(super) async fn sent_before(
+    session: &Session,
+    id: &ToolId,
+    command_id: Option<UuidScalar>,
+) -> Result<Option<Sequence>, ApiError> {
+    answered::<domain::tool::Tool>(session, id.as_str(), command_id).await
 }
 
 pub(super) async fn send(

@@ -1,8 +1,8 @@
 //! Changes of what versions of a tool are called and whether they should be used.
 
-use super::tool::{ToolPayload, existing, send, shown_in};
+use super::tool::{ToolPayload, existing, may_be_seen, send, sent_before, shown_in};
 use super::{check_server, optional, trimmed};
-use crate::authz::Action;
+use crate::authz::{Action, Resource};
 use crate::error::ApiError;
 use crate::graphql::scalars::{Day, UuidScalar};
 use crate::graphql::session::Session;
@@ -248,12 +248,19 @@ impl VersionMutations {
         let session = Session::of(ctx);
         let (action, server, name) = (Action::RestoreTool, &input.server, &input.name);
         let (id, profile) = existing(session, action, server, name).await?;
+        let shown_in = shown_in(profile.visibility);
+        if let Some(first) = sent_before(session, &id, command_id).await? {
+            let shown = ToolPayload::of(session, id, shown_in, first);
+            return shown.await.map(Some);
+        }
+        let resource = Resource::tool(profile.visibility).named(id.as_str());
+        may_be_seen(session, None, profile.visibility, &resource)?;
         let slug = input.server.trim();
         let server_id = ServerId::derive(&session.caller.tenant, slug);
         check_server(session, &server_id, slug).await?;
         let command = ToolCommand::Restore;
         let sequence = send(session, &id, command, command_id).await?;
-        ToolPayload::of(session, id, shown_in(profile.visibility), sequence)
+        ToolPayload::of(session, id, shown_in, sequence)
             .await
             .map(Some)
     }

@@ -139,50 +139,80 @@ impl<'a> Applier<'a> {
 
     /// The profile says what the newest document says.
     async fn follow(&mut self, id: &ServerId, manifest: &Manifest) -> Result<(), MirrorError> {
-        let (dispatcher, tenant) = (self.target.dispatcher, self.target.tenant);
-        let server = dispatcher.load::<Server>(tenant, id.as_str()).await?;
-        let current = server.as_ref().and_then(Server::profile).cloned();
-        let profile = profile(manifest, current.unwrap_or_default());
+        let target = self.target;
+        let mut merge = target
+            .dispatcher
+            .merge::<Server>(self.context(), id.as_str());
+        let mut patience = Patience::new(target.patience);
+        let sent = loop {
+            let sent = match merge.read().await {
+                Ok(read) => {
+                    let current = read.state().profile().cloned();
+                    let profile = profile(manifest, current.unwrap_or_default());
+                    merge.send(read, ServerCommand::Describe(profile)).await
+                }
+                Err(error) => Err(error.into()),
+            };
+            // Where somebody else was first, what he has said stays, and the rest is said again.
+            let Some(sent) = sent.transpose() else {
+                continue;
+            };
+            if let Some(sent) = self.ended(sent, &mut patience).await? {
+                break sent;
+            }
+        };
         // Its refusal is `Unchanged`, or a rule for profiles that documents are not held to.
-        if let Sent::Done(done) = self.send(id, ServerCommand::Describe(profile)).await? {
+        if let Sent::Done(done) = sent {
             self.summary.servers_described += 1;
             self.summary.committed(done.stream_sequence);
         }
         Ok(())
     }
 
+    fn context(&self) -> CommandContext {
+        CommandContext::new(self.target.tenant.clone(), self.target.actor.clone())
+            .with_correlation_id(self.correlation_id)
+    }
+
     /// Sends a command, and again under the same id while the log is away.
     async fn send(&self, id: &ServerId, command: ServerCommand) -> Result<Sent, MirrorError> {
-        let target = self.target;
-        let context = CommandContext::new(target.tenant.clone(), target.actor.clone())
-            .with_correlation_id(self.correlation_id);
+        let (target, context) = (self.target, self.context());
         let mut patience = Patience::new(target.patience);
         loop {
             let sent = target
                 .dispatcher
                 .dispatch::<Server>(&context, id.as_str(), command.clone())
                 .await;
-            let error = match sent {
-                Ok(committed) => return Ok(Sent::Done(Box::new(committed))),
-                Err(DispatchError::Rejected(error)) => return Ok(Sent::Refused(error)),
-                Err(DispatchError::Bus(error)) if !error.is_unavailable() => {
-                    return Err(error.into());
-                }
-                Err(DispatchError::Bus(error)) => error,
-                Err(DispatchError::Conflict | DispatchError::CommandIdReused) => {
-                    BusError::Unavailable {
-                        operation: "append",
-                        source: None,
-                    }
-                }
-            };
-            let Some(pause) = patience.pause() else {
-                return Err(error.into());
-            };
-            tokio::select! {
-                () = target.stop.cancelled() => return Ok(Sent::Stopped),
-                () = tokio::time::sleep(pause) => {}
+            if let Some(sent) = self.ended(sent, &mut patience).await? {
+                return Ok(sent);
             }
+        }
+    }
+
+    /// How a command ended; none, after a pause, when it is to be sent again because the log was away.
+    async fn ended(
+        &self,
+        sent: Result<Committed<ServerEvent>, DispatchError<ServerError>>,
+        patience: &mut Patience,
+    ) -> Result<Option<Sent>, MirrorError> {
+        let error = match sent {
+            Ok(committed) => return Ok(Some(Sent::Done(Box::new(committed)))),
+            Err(DispatchError::Rejected(error)) => return Ok(Some(Sent::Refused(error))),
+            Err(DispatchError::Bus(error)) if !error.is_unavailable() => return Err(error.into()),
+            Err(DispatchError::Bus(error)) => error,
+            Err(DispatchError::Conflict | DispatchError::CommandIdReused) => {
+                BusError::Unavailable {
+                    operation: "append",
+                    source: None,
+                }
+            }
+        };
+        let Some(pause) = patience.pause() else {
+            return Err(error.into());
+        };
+        tokio::select! {
+            () = self.target.stop.cancelled() => Ok(Some(Sent::Stopped)),
+            () = tokio::time::sleep(pause) => Ok(None),
         }
     }
 }
