@@ -9,7 +9,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy};
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{DirectGetErrorKind, Stream};
+use async_nats::jetstream::stream::{DirectGetErrorKind, LastRawMessageErrorKind, Stream};
 use bytes::Bytes;
 use domain::envelope::{Commit, body_hash};
 use futures::{FutureExt, StreamExt};
@@ -119,6 +119,29 @@ impl Log {
                 found.map_err(|source| BusError::unavailable(operation, source))
             }
             found => found.map_err(|source| BusError::unavailable(operation, source)),
+        }
+    }
+
+    /// The last message of a subject of the log's stream, or of one that is configured as it is. A direct get may be
+    /// answered by a copy that lags behind: an append after it would only meet a conflict, but what is decided
+    /// on an old state would be believed. So the leader is asked where there are copies.
+    pub(crate) async fn last_message(
+        &self,
+        operation: &'static str,
+        stream: &Stream,
+        subject: &str,
+    ) -> Result<Option<StreamMessage>, BusError> {
+        if self.is_replicated() {
+            return match stream.get_last_raw_message_by_subject(subject).await {
+                Ok(message) => Ok(Some(message)),
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+                Err(error) => Err(BusError::unavailable(operation, error)),
+            };
+        }
+        match stream.direct_get_last_for_subject(subject).await {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Err(error) => Err(BusError::unavailable(operation, error)),
         }
     }
 }

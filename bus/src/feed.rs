@@ -2,11 +2,14 @@
 //!
 //! **Guarantee.** Who subscribes is told a position and gets every commit of its tenant behind it, in order,
 //! each once. Who does not keep up is told how much it has missed ([`Missed::Behind`]); nothing is ever left
-//! out without a word. The memory is bounded: so many commits for each tenant that somebody follows.
+//! out without a word. What follows in another log, which has taken the place of the one that was read, is not told to
+//! those who followed before ([`Missed::Ended`]). The memory is bounded: so many commits for each tenant that somebody
+//! follows.
 
 use crate::consumer::LogEntry;
 use crate::error::BusError;
 use crate::stream::Log;
+use bytes::Bytes;
 use domain::envelope::Commit;
 use domain::id::TenantId;
 use std::collections::HashMap;
@@ -67,7 +70,8 @@ pub enum Missed {
     /// The follower was too slow, and commits were dropped for it: begin again from what it has seen.
     #[error("the follower is behind")]
     Behind,
-    /// The feed has ended.
+    /// The feed has ended: it was stopped, another log took the place of the one that was read, or an entry of the
+    /// tenant cannot be read. Begin again from what was seen.
     #[error("the feed has ended")]
     Ended,
 }
@@ -110,6 +114,20 @@ impl Feed {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Begins at a position. Where something was read before, it was another log, and who followed that one has
+    /// reached its end.
+    fn begin_at(&self, position: u64) {
+        let mut shared = self.lock();
+        if let Some(before) = shared.position.replace(position) {
+            tracing::warn!(
+                before,
+                position,
+                "the log was replaced; who followed it live is told to begin again"
+            );
+        }
+        shared.followers.clear();
+    }
+
     /// Position and hand-over change together, so that a follower's position is exact.
     fn hand_out(&self, entry: &LogEntry) {
         let mut shared = self.lock();
@@ -127,11 +145,17 @@ impl Feed {
                     }));
                 }
             }
-            Err(error) => tracing::error!(
-                %error,
-                stream_sequence = entry.stream_sequence,
-                "an entry of the log is no commit and cannot be shown"
-            ),
+            Err(error) => {
+                tracing::error!(
+                    %error,
+                    stream_sequence = entry.stream_sequence,
+                    "an entry of the log is no commit and cannot be shown"
+                );
+                // Nobody is led past it: who comes again reads of it in the past.
+                if let Some(tenant) = tenant_of(&entry.subject) {
+                    shared.followers.remove(&tenant);
+                }
+            }
         }
     }
 }
@@ -149,31 +173,100 @@ impl Follower {
     }
 }
 
+/// A subject ends with tenant, aggregate and id, none of which holds a dot.
+fn tenant_of(subject: &str) -> Option<TenantId> {
+    let tenant = subject.rsplit('.').nth(2)?;
+    TenantId::try_from(tenant.to_owned()).ok()
+}
+
+/// How far the log was read, by which it is known again.
+struct Reached {
+    position: u64,
+    /// What lies there.
+    body: Bytes,
+}
+
+impl Reached {
+    async fn end_of(log: &Log) -> Result<Self, BusError> {
+        let position = log.head().await?;
+        let last = log.entry_at(position).await?;
+        let body = last.map(|entry| entry.body).unwrap_or_default();
+        Ok(Self { position, body })
+    }
+
+    /// Whether the log still holds what was read.
+    async fn is_in(&self, log: &Log) -> Result<bool, BusError> {
+        if self.position == 0 {
+            return Ok(true);
+        }
+        let found = log.entry_at(self.position).await?;
+        Ok(found.is_some_and(|entry| entry.body == self.body))
+    }
+}
+
 async fn read(feed: Feed, log: Log) {
+    let mut reached = None;
     loop {
-        if let Err(error) = read_until_it_breaks(&feed, &log).await {
+        if let Err(error) = read_until_it_breaks(&feed, &log, &mut reached).await {
             tracing::debug!(%error, "the live reader broke and begins again");
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// The position moves with what was handed out only, so beginning again leaves nothing out.
-async fn read_until_it_breaks(feed: &Feed, log: &Log) -> Result<(), BusError> {
-    let known = feed.lock().position;
-    let position = match known {
-        Some(position) => position,
-        None => log.head().await?,
+/// The position moves with what was handed out only, so beginning again leaves nothing out; and the log is first
+/// compared with what was handed out last, so nothing is left out of another one either.
+async fn read_until_it_breaks(
+    feed: &Feed,
+    log: &Log,
+    reached: &mut Option<Reached>,
+) -> Result<(), BusError> {
+    // Counted before anything is asked: what comes over a later connection is not of a log that was looked at.
+    let connections = log.connections();
+    let is_known = match reached.as_ref() {
+        Some(reached) => reached.is_in(log).await?,
+        None => false,
     };
+    if !is_known {
+        let end = Reached::end_of(log).await?;
+        feed.begin_at(end.position);
+        *reached = Some(end);
+    }
+    let position = reached.as_ref().map_or(0, |reached| reached.position);
     let mut reader = log.read_from(position + 1).await?;
-    feed.lock().position = Some(position);
     loop {
         match tokio::time::timeout(QUIET, reader.next_batch(BATCH)).await {
-            Ok(batch) => batch?.iter().for_each(|entry| feed.hand_out(entry)),
+            Ok(batch) => {
+                let batch = batch?;
+                if log.connections() != connections {
+                    return Ok(());
+                }
+                batch.iter().for_each(|entry| feed.hand_out(entry));
+                if let Some(last) = batch.last() {
+                    *reached = Some(Reached {
+                        position: last.stream_sequence,
+                        body: last.body.clone(),
+                    });
+                }
+            }
             // Nothing came. When there is something, the reader has died quietly, or its batch was cut
-            // off by this very time-out: begin again.
-            Err(_) if Some(log.head().await?) > feed.lock().position => return Ok(()),
+            // off by this very time-out; when there is less than was read, the log was replaced: begin again.
+            Err(_) if Some(log.head().await?) != feed.lock().position => return Ok(()),
             Err(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_names_its_tenant() {
+        let acme = TenantId::new("acme").ok();
+        assert!(acme.is_some());
+        assert_eq!(tenant_of("metamcp.event.acme.tool.abc"), acme);
+        assert_eq!(tenant_of("event.acme.tool.abc"), acme);
+        assert_eq!(tenant_of("tool.abc"), None);
     }
 }

@@ -8,7 +8,7 @@ use crate::error::BusError;
 use crate::stream::{Log, open_stream};
 use async_nats::header::{HeaderMap, NATS_EXPECTED_LAST_SEQUENCE};
 use async_nats::jetstream::context::PublishErrorKind;
-use async_nats::jetstream::stream::{DirectGetErrorKind, Stream};
+use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
@@ -125,22 +125,18 @@ pub enum SignerAnswer {
 }
 
 impl TreeHeads {
-    /// The last head.
+    /// The last head, as the leader of their stream has it: one that a copy does not have yet would seem to be lost.
     ///
     /// # Errors
     /// [`BusError::Unavailable`].
     pub async fn last(&self) -> Result<Option<StoredHead>, BusError> {
         const READ: &str = "read the last tree head";
         self.log.check_connected(READ)?;
-        let last = self.stream.direct_get_last_for_subject(&self.subject).await;
-        match last {
-            Ok(message) => Ok(Some(StoredHead {
-                sequence: message.sequence,
-                note: text(&message.payload),
-            })),
-            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BusError::unavailable(READ, error)),
-        }
+        let last = self.log.last_message(READ, &self.stream, &self.subject);
+        Ok(last.await?.map(|message| StoredHead {
+            sequence: message.sequence,
+            note: text(&message.payload),
+        }))
     }
 
     /// How many heads there are.

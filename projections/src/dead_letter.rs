@@ -8,11 +8,13 @@ use crate::checkpoint::{self, to_i64, to_u64};
 use crate::error::ProjectionError;
 use crate::projector::{Projector, Recorded};
 use crate::registry;
-use crate::runner::chain;
+use crate::runner::{chain, log_replaced};
 use crate::search::{SOURCES, SearchProjector};
 use crate::store::Database;
+use crate::vault::open_personal_fields;
 use bus::{Log, LogEntry};
 use chrono::{DateTime, Utc};
+use domain::AnyEvent;
 use sqlx::{Connection, PgConnection};
 use std::collections::HashSet;
 
@@ -54,7 +56,8 @@ pub async fn list(database: &Database) -> Result<Vec<DeadLetter>, ProjectionErro
 /// models apply late of which the search index is made is brought into it as well: it had passed it before.
 ///
 /// # Errors
-/// What the database, the log or the index says; what was applied before stays applied.
+/// [`ProjectionError::LogReplaced`] when the log does not hold what was parked; otherwise what the database, the log or
+/// the index says. What was applied before stays applied.
 pub async fn retry(
     search: &SearchProjector,
     log: &Log,
@@ -67,7 +70,7 @@ pub async fn retry(
         let name = projector.name();
         // A pass may meet commits that the running projector parks behind it meanwhile.
         loop {
-            let applied = pass(projector.as_ref(), log, &mut connection).await?;
+            let applied = pass(projector.as_ref(), log, database, &mut connection).await?;
             if applied.is_empty() {
                 break;
             }
@@ -84,36 +87,46 @@ pub async fn retry(
     for at in late {
         let recorded = Recorded::decode(&entry_at(log, at).await?)?;
         let mut transaction = connection.begin().await?;
-        checkpoint::enter(&mut transaction, search.name(), search.name(), true).await?;
-        search.write_late(&mut transaction, &recorded).await?;
+        let entered =
+            checkpoint::enter(&mut transaction, search.name(), search.name(), true).await?;
+        search
+            .write_late(&mut transaction, entered.at.stream_sequence, &recorded)
+            .await?;
         transaction.commit().await?;
     }
     Ok(retried)
 }
 
-/// Refuses a batch that holds a later commit of an object of which one is parked.
+/// Refuses a batch that holds a later commit of an object of which one is parked. An earlier one, which comes again to
+/// a projector that has gone back, waits for nothing.
 pub(crate) async fn refuse_overtaking(
     connection: &mut PgConnection,
     projector: &str,
     batch: &[LogEntry],
 ) -> Result<(), ProjectionError> {
     let subjects: Vec<&str> = batch.iter().map(|entry| entry.subject.as_str()).collect();
-    let parked: Option<(String, i64)> = sqlx::query_as(
-        "SELECT subject, stream_sequence FROM metamcp.dead_letters
-         WHERE projector = $1 AND subject = ANY ($2) ORDER BY stream_sequence LIMIT 1",
+    let positions = batch.iter().map(|entry| to_i64(entry.stream_sequence));
+    let positions: Vec<i64> = positions.collect();
+    let found: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT waiting.stream_sequence, parked.stream_sequence
+         FROM metamcp.dead_letters AS parked
+         JOIN unnest($2::text[], $3::bigint[]) AS waiting (subject, stream_sequence)
+           ON waiting.subject = parked.subject AND waiting.stream_sequence > parked.stream_sequence
+         WHERE parked.projector = $1
+         ORDER BY waiting.stream_sequence, parked.stream_sequence LIMIT 1",
     )
     .bind(projector)
     .bind(&subjects)
+    .bind(&positions)
     .fetch_optional(connection)
     .await?;
-    let Some((subject, first)) = parked else {
-        return Ok(());
-    };
-    let waiting = batch.iter().find(|entry| entry.subject == subject);
-    Err(ProjectionError::BehindParked {
-        stream_sequence: waiting.map_or(0, |entry| entry.stream_sequence),
-        first: to_u64(first),
-    })
+    match found {
+        None => Ok(()),
+        Some((waiting, first)) => Err(ProjectionError::BehindParked {
+            stream_sequence: to_u64(waiting),
+            first: to_u64(first),
+        }),
+    }
 }
 
 /// Puts a commit aside, inside the transaction that moves the checkpoint over it.
@@ -154,6 +167,7 @@ async fn read(
 async fn pass(
     projector: &dyn Projector,
     log: &Log,
+    database: &Database,
     connection: &mut PgConnection,
 ) -> Result<Vec<u64>, ProjectionError> {
     let mut applied = Vec::new();
@@ -163,7 +177,7 @@ async fn pass(
             continue;
         }
         let entry = entry_at(log, letter.stream_sequence).await?;
-        match unpark(projector, connection, &entry).await {
+        match unpark(projector, database, connection, &entry).await {
             Ok(true) => applied.push(letter.stream_sequence),
             Ok(false) => {}
             Err(error) if error.is_poison() => {
@@ -184,35 +198,47 @@ async fn pass(
     Ok(applied)
 }
 
-/// Removes the row and applies the commit, both or neither. False when somebody else was first.
+/// Removes the row and applies the commit, as the runner would have done, both or neither. False when somebody else
+/// was first.
 async fn unpark(
     projector: &dyn Projector,
+    database: &Database,
     connection: &mut PgConnection,
     entry: &LogEntry,
 ) -> Result<bool, ProjectionError> {
-    let name = projector.name();
-    let recorded = Recorded::decode(entry)?;
+    let (name, at) = (projector.name(), entry.stream_sequence);
     let mut transaction = connection.begin().await?;
     checkpoint::enter(&mut transaction, name, name, true).await?;
-    let removed = sqlx::query(
-        "DELETE FROM metamcp.dead_letters WHERE projector = $1 AND stream_sequence = $2",
+    let parked: Option<Vec<u8>> = sqlx::query_scalar(
+        "DELETE FROM metamcp.dead_letters WHERE projector = $1 AND stream_sequence = $2 RETURNING body",
     )
     .bind(name)
-    .bind(to_i64(entry.stream_sequence))
-    .execute(&mut *transaction)
+    .bind(to_i64(at))
+    .fetch_optional(&mut *transaction)
     .await?;
-    if removed.rows_affected() == 0 {
+    let Some(parked) = parked else {
         return Ok(false);
+    };
+    if parked != entry.body[..] {
+        return Err(log_replaced(&format!(
+            "position {at} of the log holds another commit than projector {name} has parked"
+        )));
     }
-    projector.apply(&mut transaction, &[recorded]).await?;
+    let mut recorded = [Recorded::decode(entry)?];
+    if projector.sees_personal_fields() {
+        let seen = |event: &AnyEvent| projector.listens_to(event);
+        let keys = database.key_folder();
+        open_personal_fields(&mut transaction, keys, &mut recorded, &seen).await?;
+    }
+    projector.apply(&mut transaction, &recorded).await?;
     transaction.commit().await?;
     Ok(true)
 }
 
 async fn entry_at(log: &Log, at: u64) -> Result<LogEntry, ProjectionError> {
     log.entry_at(at).await?.ok_or_else(|| {
-        ProjectionError::LogReplaced(format!(
-            "the log ends before position {at}, where a parked commit lies: restore the log first"
+        log_replaced(&format!(
+            "the log ends before position {at}, where a parked commit lies"
         ))
     })
 }

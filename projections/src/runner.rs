@@ -344,10 +344,15 @@ pub(crate) async fn check_log(
         }
         (Some(_), _) => return Ok(()),
     };
-    Err(ProjectionError::LogReplaced(format!(
-        "{replaced}: the log was lost or replaced. Restore the log, or accept the present one with \
+    Err(log_replaced(&replaced))
+}
+
+/// How the present log differs from the one that was read, with the ways out.
+pub(crate) fn log_replaced(how: &str) -> ProjectionError {
+    ProjectionError::LogReplaced(format!(
+        "{how}: the log was lost or replaced. Restore the log, or accept the present one with \
          `metamcp rebuild all --force`"
-    )))
+    ))
 }
 
 /// Trying again cannot help before somebody acts.

@@ -77,6 +77,7 @@ async fn sign(installation: &Installation) -> SignedHead {
             code == "UNAVAILABLE" && begun.elapsed() < PATIENCE,
             "{answer:#}"
         );
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
 

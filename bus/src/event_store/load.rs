@@ -5,7 +5,7 @@ use crate::error::BusError;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{DirectGetErrorKind, LastRawMessageErrorKind};
+use async_nats::jetstream::stream::DirectGetErrorKind;
 use cqrs_es::EventEnvelope;
 use domain::AggregateRoot;
 use domain::envelope::{Commit, body_hash};
@@ -119,7 +119,8 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
     async fn messages(&self, aggregate_id: &str) -> Result<Vec<StreamMessage>, BusError> {
         self.log.check_connected(READ)?;
         let subject = self.subject(aggregate_id);
-        let Some(last) = self.last(&subject).await? else {
+        let last = self.log.last_message(READ, self.log.stream(), &subject);
+        let Some(last) = last.await? else {
             return Ok(Vec::new());
         };
         let mut messages = match parse(&last)?.sequence {
@@ -190,25 +191,6 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
             });
         }
         Ok(messages)
-    }
-
-    /// The last message of a subject. A direct get may be answered by a copy that lags behind: an append
-    /// after it would only meet a conflict, but a refusal decided on an old state would be believed. So
-    /// the leader is asked where there are copies.
-    async fn last(&self, subject: &str) -> Result<Option<StreamMessage>, BusError> {
-        let stream = self.log.stream();
-        if self.log.is_replicated() {
-            return match stream.get_last_raw_message_by_subject(subject).await {
-                Ok(message) => Ok(Some(message)),
-                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-                Err(error) => Err(BusError::unavailable(READ, error)),
-            };
-        }
-        match stream.direct_get_last_for_subject(subject).await {
-            Ok(message) => Ok(Some(message)),
-            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BusError::unavailable(READ, error)),
-        }
     }
 
     /// The first message of a subject at or after a position, where one is known to be. What a copy has

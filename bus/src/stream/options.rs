@@ -8,6 +8,10 @@ use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// How often a server is asked whether it lives. A frozen one keeps its connections; after a few silent pings the
+/// client leaves it for another of the cluster.
+const PING: Duration = Duration::from_secs(3);
+
 /// How to reach the log.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
@@ -77,6 +81,7 @@ impl LogOptions {
         let mut connect = ConnectOptions::new()
             .name("metamcp")
             .connection_timeout(self.timeout)
+            .ping_interval(PING)
             .request_timeout(Some(self.timeout));
         if let (Some(user), Some(password)) = (&self.user, &self.password) {
             connect = connect.user_and_password(user.clone(), password.expose_secret().to_owned());

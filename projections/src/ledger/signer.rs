@@ -16,17 +16,17 @@ use bus::tree_heads::AppendHeadError;
 use bus::{BusError, Log, SignerAnswer, TreeHeads};
 use sqlx::Connection;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Signers that win before us are asked about again so often.
 const RACES: usize = 4;
+/// Pause after one of them, which doubles with each.
+const AFTER_A_RACE: Duration = Duration::from_millis(50);
 /// How long a request waits until the ledger has reached the log's head.
 const CATCH_UP: Duration = Duration::from_secs(5);
 /// Pause after the log was away.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Heads that wait for slow sinks.
-const DELIVERIES: usize = 16;
 
 /// Why no head was signed.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +113,7 @@ impl Signer {
     pub async fn sign(&self) -> Result<SignedHead, SignError> {
         let keys = self.keys.all()?;
         let newest = keys.last().ok_or(SignError::NoKey)?;
+        let mut pause = AFTER_A_RACE;
         for _ in 0..RACES {
             let last = self.heads.last().await?;
             let after = last.as_ref().map_or(0, |last| last.sequence);
@@ -132,7 +133,10 @@ impl Signer {
                     tracing::info!(size = signed.head().size, root = %signed.head().root, "signed a tree head");
                     return Ok(signed);
                 }
-                Err(AppendHeadError::Conflict) => {}
+                Err(AppendHeadError::Conflict) => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
                 Err(AppendHeadError::Bus(error)) => return Err(error.into()),
             }
         }
@@ -142,16 +146,10 @@ impl Signer {
     /// Signs, keeps a copy in Postgres and delivers one to the sinks, at each interval and at each request,
     /// while this process leads the ledger's projector.
     pub async fn run(self, interval: Duration, positions: Positions, stop: CancellationToken) {
-        // A sink that is slow holds up nobody; a head that finds no room is covered by the next one.
-        let (deliver, mut due) = mpsc::channel(DELIVERIES);
-        let delivering = async {
-            while let Some(head) = due.recv().await {
-                self.sinks.deliver(&head).await;
-            }
-        };
+        let (newest, to_send) = watch::channel(None);
         let signing = async {
             loop {
-                if let Err(error) = self.listen(interval, &positions, &deliver).await {
+                if let Err(error) = self.listen(interval, &positions, &newest).await {
                     tracing::warn!(error = chain(&error), "signing tree heads begins again");
                 }
                 tokio::time::sleep(PAUSE).await;
@@ -159,7 +157,7 @@ impl Signer {
         };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = delivering => {}
+            () = self.sinks.follow(&to_send) => {}
             () = signing => {}
         }
     }
@@ -168,12 +166,11 @@ impl Signer {
         &self,
         interval: Duration,
         positions: &Positions,
-        deliver: &mpsc::Sender<SignedHead>,
+        newest: &watch::Sender<Option<SignedHead>>,
     ) -> Result<(), SignError> {
         let mut requests = self.heads.requests().await?;
         let mut due = tokio::time::interval(interval);
         due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut delivered = None;
         loop {
             let request = tokio::select! {
                 _ = due.tick() => None,
@@ -189,11 +186,14 @@ impl Signer {
                 self.catch_up(positions).await;
             }
             let round = self.round().await;
-            if let Ok(head) = &round
-                && delivered.as_ref() != Some(head)
-                && deliver.try_send(head.clone()).is_ok()
-            {
-                delivered = Some(head.clone());
+            if let Ok(head) = &round {
+                newest.send_if_modified(|newest| {
+                    let is_new = newest.as_ref() != Some(head);
+                    if is_new {
+                        *newest = Some(head.clone());
+                    }
+                    is_new
+                });
             }
             match (round, request) {
                 (round, Some(request)) => {

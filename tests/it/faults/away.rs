@@ -1,6 +1,6 @@
 //! Servers that are away: bounded answers, red readiness, recovery by itself, nothing lost.
 
-use super::world::eventually;
+use super::world::{RECOVERY, eventually};
 use crate::support::{Client, PATIENCE, Servers, serve};
 use domain::envelope::Actor;
 use domain::id::TenantId;
@@ -19,7 +19,7 @@ const REGISTER: &str = "mutation($slug: String!) {
 /// When a request is given up by the process that was asked.
 const DEADLINE: Duration = Duration::from_secs(8);
 /// When every request is answered: with the grace of the layer around, and what a slow machine takes.
-const ANSWERED: Duration = Duration::from_secs(12);
+const ANSWERED: Duration = Duration::from_secs(18);
 
 fn signal(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
@@ -148,7 +148,7 @@ async fn a_hanging_or_killed_server_is_answered_in_bounded_time_and_survived() {
     let caught_up = app
         .state
         .positions
-        .wait_for("catalog", head, PATIENCE)
+        .wait_for("catalog", head, RECOVERY)
         .await;
     assert!(caught_up.is_ok(), "{:#?}", app.state.positions.health());
     answered_again(&client, &["before", "after-nats"]).await;
@@ -213,7 +213,7 @@ async fn while_the_database_is_away_queries_are_refused_in_bounded_time_and_noth
     let head = app.state.log.head().await.unwrap();
     let positions = &app.state.positions;
     for projector in projections::registry::NAMES {
-        let caught_up = positions.wait_for(projector, head, PATIENCE).await;
+        let caught_up = positions.wait_for(projector, head, RECOVERY).await;
         assert!(caught_up.is_ok(), "{:#?}", positions.health());
     }
     answered_again(&client, &["before", "after-hanging", "after-dying"]).await;

@@ -7,6 +7,7 @@
 use super::load::Load;
 use super::verify::{all_is_well, entries, read_models_equal_a_rebuild};
 use super::world::{Process, World, environment, eventually, log, owner, readiness, ready};
+use crate::support::free_port;
 use bus::{CommandContext, Dispatcher};
 use chrono::TimeDelta;
 use domain::envelope::Actor;
@@ -59,10 +60,10 @@ async fn commits_of_clocks_an_hour_apart_keep_their_order_and_their_checks() {
         "the order of writing, not of the clocks"
     );
     eventually("the last name counts, not the latest time", async || {
-        let shown = client
-            .data("{ viewer { tenant { displayName } } }", json!({}))
+        let (_, shown) = client
+            .graphql("{ viewer { tenant { displayName } } }", json!({}))
             .await;
-        shown["viewer"]["tenant"]["displayName"] == "Name 9"
+        shown["data"]["viewer"]["tenant"]["displayName"] == "Name 9"
     })
     .await;
     super::verify::nothing_is_lost_or_doubled(&events, &[]).await;
@@ -102,9 +103,7 @@ async fn a_process_whose_clock_is_an_hour_off_judges_tokens_by_it_and_harms_noth
     for (name, offset, accepted) in [("ahead", "+1h", true), ("behind", "-1h", false)] {
         // Another API of the same installation: same keys, same public address, another clock.
         let mut config = world.config.clone();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        config.http.listen = listener.local_addr().unwrap();
-        drop(listener);
+        config.http.listen.set_port(free_port());
         let mut variables = environment(&config);
         let issuer = (
             "METAMCP__HTTP__PUBLIC_URL".to_owned(),

@@ -2,6 +2,7 @@
 
 use super::disk::SmallDisk;
 use super::world::eventually;
+use crate::support::free_port;
 use async_nats::jetstream::{self, stream};
 use metamcp::embedded::{NATS_USER, NatsProgram};
 use std::path::Path;
@@ -121,7 +122,7 @@ async fn with_the_health_check_of_compose_a_full_disk_needs_no_hand_work() {
     let Some(disk) = SmallDisk::mount(&folder.path().join("store"), 16) else {
         return;
     };
-    let ports = super::cluster::free_ports::<2>();
+    let ports = [free_port(), free_port()];
     let mut nats = Nats::start(disk.path(), ports);
     nats.becomes_healthy().await;
     let log = nats.log().await;

@@ -14,11 +14,19 @@ const REGISTER: &str = "mutation($slug: String!, $text: String!, $id: UUID!) {
         sequence notice } }";
 const DESCRIBE: &str = "mutation($slug: String!, $text: String!, $id: UUID!) {
     describeServer(input: { slug: $slug, description: $text }, commandId: $id) { sequence notice } }";
+const REGISTER_TOOL: &str = "mutation($slug: String!, $text: String!, $id: UUID!) {
+    registerTool(input: { server: $slug, name: \"count_things\", description: $text }, commandId: $id) {
+        sequence notice } }";
+const DESCRIBE_TOOL: &str = "mutation($slug: String!, $text: String!, $id: UUID!) {
+    describeTool(input: { server: $slug, name: \"count_things\", title: $text }, commandId: $id) {
+        sequence notice } }";
 
 /// A command that was answered with success.
 #[derive(Debug, Clone)]
 pub(super) struct Acknowledged {
     pub(super) command_id: Uuid,
+    /// Whether it changed a tool, which the search index holds, and not a server.
+    pub(super) of_tool: bool,
     /// Where the answer says the commit lies.
     pub(super) sequence: u64,
     /// Whether the answer showed the change, so that a reader may rely on the read model.
@@ -46,7 +54,8 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Starts writers. Each registers servers and describes them, one command after the other.
+    /// Starts writers. Each registers servers and describes them, and now and then a tool, one command after the
+    /// other.
     pub(super) fn start(client: &Client, writers: usize) -> Self {
         let (seen, stop) = (Arc::<Mutex<Seen>>::default(), CancellationToken::new());
         let start = |writer| {
@@ -65,7 +74,7 @@ impl Load {
         at(&self.seen.lock().unwrap())
     }
 
-    /// Stops the writers after the command that each is sending.
+    /// Stops the writers, once the command that each is sending, and that of a tool which belongs to it, is answered.
     pub(super) async fn stop(mut self) -> Seen {
         self.stop.cancel();
         for writer in std::mem::take(&mut self.writers) {
@@ -85,6 +94,7 @@ async fn write(writer: usize, client: &Client, seen: &Mutex<Seen>, stop: &Cancel
     // Not the names of an earlier load.
     let load = &Uuid::now_v7().simple().to_string()[20..];
     let mut slug = String::new();
+    let mut with_tool = String::new();
     for number in 0.. {
         if stop.is_cancelled() {
             return;
@@ -96,7 +106,17 @@ async fn write(writer: usize, client: &Client, seen: &Mutex<Seen>, stop: &Cancel
             }
             _ => DESCRIBE,
         };
-        send(client, mutation, &slug, &format!("Number {number}"), seen).await;
+        let text = format!("Number {number}");
+        send(client, mutation, &slug, &text, seen).await;
+        // A tool at the first number, so that every load has one. No server gets two.
+        match number % 5 {
+            0 => {
+                with_tool.clone_from(&slug);
+                send(client, REGISTER_TOOL, &with_tool, &text, seen).await;
+            }
+            3 => send(client, DESCRIBE_TOOL, &with_tool, &text, seen).await,
+            _ => {}
+        }
     }
 }
 
@@ -111,6 +131,7 @@ async fn send(client: &Client, mutation: &str, slug: &str, text: &str, seen: &Mu
             Some(Verdict::Done { sequence, visible }) => {
                 let acknowledged = Acknowledged {
                     command_id,
+                    of_tool: [REGISTER_TOOL, DESCRIBE_TOOL].contains(&mutation),
                     sequence,
                     visible,
                     asked,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// How long a request waits for its answer here.
-const TIMEOUT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 struct Apart {
     proxy: Proxy,

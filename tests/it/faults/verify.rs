@@ -1,12 +1,13 @@
 //! What must hold after every fault.
 
 use super::load::Seen;
-use super::world::{eventually, metamcp, postgres, said};
+use super::world::{RECOVERY, eventually, metamcp, postgres, said};
 use api::config::Config;
 use bus::{BusError, Log, LogEntry};
 use domain::envelope::body_hash;
 use sqlx::Row;
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// The whole log.
@@ -70,6 +71,9 @@ pub(super) async fn nothing_is_lost_or_doubled(log: &Log, acknowledged: &[(Uuid,
 pub(super) async fn all_is_well(log: &Log, seen: &Seen) {
     assert!(seen.wrong.is_empty(), "{:#?}", seen.wrong);
     assert!(!seen.acknowledged.is_empty(), "nothing was acknowledged");
+    let mut acknowledged = seen.acknowledged.iter();
+    // Else the index would be compared with nothing.
+    assert!(acknowledged.any(|one| one.of_tool), "no tool was written");
     let acknowledged: Vec<_> = seen
         .acknowledged
         .iter()
@@ -79,7 +83,8 @@ pub(super) async fn all_is_well(log: &Log, seen: &Seen) {
 }
 
 /// Every projector comes to the head of the log by itself, with nothing parked and each event in the
-/// archive once, and the read models and the index equal ones built anew.
+/// archive once, and the read models and the index equal ones built anew. Catalogue and index hold every tool of the
+/// log, so that they are not equal because both are empty.
 pub(super) async fn read_models_equal_a_rebuild(config: &Config, log: &Log) {
     let head = log.head().await.unwrap();
     eventually("every projector stands at the head", async || {
@@ -98,23 +103,38 @@ pub(super) async fn read_models_equal_a_rebuild(config: &Config, log: &Log) {
             .unwrap()
     };
     assert_eq!(count(&mut connection, "metamcp.dead_letters").await, 0);
-    let mut events = 0;
+    let (mut events, mut tools) = (0, 0);
     for entry in entries(log).await {
-        events += entry.commit().unwrap().events.len();
+        let commit = entry.commit().unwrap();
+        events += commit.events.len();
+        tools += usize::from(commit.aggregate == "tool" && commit.sequence == 1);
     }
     let archived = count(&mut connection, "archive.events").await;
     assert_eq!(usize::try_from(archived).unwrap(), events);
+    let catalogued = count(&mut connection, "catalog.tools").await;
+    assert_eq!(usize::try_from(catalogued).unwrap(), tools);
     let check = metamcp(config, &["rebuild", "all", "--check"]).await;
-    assert!(check.status.success(), "{}", said(&check));
+    let text = said(&check);
+    assert!(check.status.success(), "{text}");
+    let indexed = format!("search.tools: equal; live {tools} rows");
+    assert!(text.contains(&indexed), "{tools} tools; {text}");
 }
 
 /// Where each projector stands, in the database itself.
 pub(super) async fn positions(config: &Config) -> HashMap<String, u64> {
-    let mut connection = postgres(config).await;
-    let rows = sqlx::query("SELECT projector, stream_sequence FROM metamcp.checkpoints")
-        .fetch_all(&mut connection)
-        .await
-        .unwrap_or_default();
+    let begun = Instant::now();
+    let rows = loop {
+        // Right after a fault a connection may end at once.
+        let mut connection = postgres(config).await;
+        let rows = sqlx::query("SELECT projector, stream_sequence FROM metamcp.checkpoints")
+            .fetch_all(&mut connection)
+            .await;
+        match rows {
+            Ok(rows) => break rows,
+            Err(error) => assert!(begun.elapsed() < RECOVERY, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
     rows.iter()
         .map(|row| (row.get(0), u64::try_from(row.get::<i64, _>(1)).unwrap()))
         .collect()

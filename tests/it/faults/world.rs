@@ -1,6 +1,6 @@
 //! Private servers and `metamcp` processes, as an installation of several processes has them.
 
-use crate::support::{Client, PATIENCE, Servers};
+use crate::support::{Client, PATIENCE, Servers, free_port};
 use api::authn::Tokens;
 use api::config::Config;
 use bus::{Dispatcher, Log};
@@ -76,8 +76,7 @@ impl World {
 /// A configuration for processes of these servers, with a port to listen on.
 pub(super) async fn configuration(servers: &Servers) -> Config {
     let mut config = servers.fresh_config(servers.folder.path()).await;
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    config.http.listen = listener.local_addr().unwrap();
+    config.http.listen.set_port(free_port());
     config
 }
 
@@ -132,6 +131,25 @@ impl Process {
     /// Starts it again as it was.
     pub(super) fn restart(&mut self) {
         self.child = spawn(&self.log, &self.roles, &self.environment);
+    }
+
+    /// Starts it again whenever it has ended, as a supervisor does, until it leads projectors.
+    pub(super) async fn leads(&mut self, config: &Config) {
+        let mut connection = postgres(config).await;
+        eventually("the projector leads", async || {
+            if self.child.try_wait().unwrap().is_some() {
+                self.restart();
+            }
+            let locks =
+                "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                         WHERE locktype = 'advisory' AND granted AND datname = current_database()";
+            let leads: i64 = sqlx::query_scalar(locks)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            leads >= i64::try_from(projections::registry::NAMES.len()).unwrap()
+        })
+        .await;
     }
 
     /// What it has said so far.

@@ -1,7 +1,8 @@
 //! The drill, as an operator does it with the program: export and verify, lose NATS, restore, go on; lose the database
 //! and the index, rebuild, go on.
 
-use crate::up::{free_port, printed, run, stop, up};
+use crate::support::free_port;
+use crate::up::{printed, run, stop, up};
 use metamcp::embedded::PostgresPrograms;
 use rustix::process::Signal;
 use std::io::Write;

@@ -1,6 +1,7 @@
 //! Reviews: written, revised, withdrawn, moderated, counted; and forgotten with their authors.
 
 mod forgetting;
+mod late;
 mod moderation;
 mod writing;
 

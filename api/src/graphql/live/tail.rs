@@ -137,7 +137,7 @@ impl Tail {
             Err(Missed::Behind) => return Err(self.too_slow()),
             Err(Missed::Ended) => {
                 return Err(ApiError::Unavailable {
-                    message: "this instance stops; go on at another one".into(),
+                    message: "this instance cannot tell more; go on from your last cursor".into(),
                 });
             }
         };
