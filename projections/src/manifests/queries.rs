@@ -15,7 +15,8 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 const COLUMNS: &str = "server_id, server_version, slug, name, manifest, status, status_message, \
-                       status_changed_at, published_at, updated_at, is_latest, mirrored->>'registry' AS mirrored_from";
+                       status_changed_at, published_at, updated_at, is_latest, retired_from, \
+                       mirrored->>'registry' AS mirrored_from";
 /// Most versions of one server in one answer, the newest.
 const MOST_VERSIONS: i64 = 1_000;
 
@@ -46,6 +47,8 @@ pub struct ServerVersion {
     pub is_latest: bool,
     /// The address of the registry that a mirror took it from; none for what was published here.
     pub mirrored_from: Option<String>,
+    /// Of a server that is retired: status and message before, which come back with it.
+    pub retired_from: Option<(ManifestStatus, Option<String>)>,
 }
 
 impl ServerVersion {
@@ -246,6 +249,7 @@ async fn fetch(
 
 fn read(row: &PgRow) -> Result<ServerVersion, QueryError> {
     let status: String = row.try_get("status")?;
+    let retired_from: Option<Json<_>> = row.try_get("retired_from")?;
     Ok(ServerVersion {
         server_id: row.try_get("server_id")?,
         server_version: row.try_get("server_version")?,
@@ -259,5 +263,6 @@ fn read(row: &PgRow) -> Result<ServerVersion, QueryError> {
         updated_at: row.try_get("updated_at")?,
         is_latest: row.try_get("is_latest")?,
         mirrored_from: row.try_get("mirrored_from")?,
+        retired_from: retired_from.and_then(|Json(before)| before),
     })
 }

@@ -1,6 +1,7 @@
 //! A registry as files, and an OpenAPI document as a server: plans, laws and refusals, on real servers.
 
 mod lives;
+mod manifests;
 mod openapi;
 mod plans;
 mod program;
@@ -95,16 +96,19 @@ fn actor() -> Actor {
     Actor::operator("test")
 }
 
-/// Every file of a folder.
+/// Every file of a folder and of those in it.
 fn files(folder: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    for place in [folder.to_owned(), folder.join("servers")] {
+    let mut open = vec![folder.to_owned()];
+    while let Some(place) = open.pop() {
         for entry in std::fs::read_dir(place).unwrap().map(Result::unwrap) {
             let path = entry.path();
-            if path.is_file() {
-                let name = path.strip_prefix(folder).unwrap().display().to_string();
-                found.insert(name, std::fs::read_to_string(path).unwrap());
+            if path.is_dir() {
+                open.push(path);
+                continue;
             }
+            let name = path.strip_prefix(folder).unwrap().display().to_string();
+            found.insert(name, std::fs::read_to_string(path).unwrap());
         }
     }
     found

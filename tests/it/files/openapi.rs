@@ -251,3 +251,25 @@ async fn a_document_is_read_from_an_address_and_its_own_addresses_begin_there() 
     }
     serving.abort();
 }
+
+#[tokio::test]
+async fn a_reference_out_of_the_document_is_not_followed_and_nothing_is_half_registered() {
+    let world = World::start().await;
+    let acme = world.tenant("acme").await;
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let address = elsewhere.local_addr().unwrap();
+    let remote = format!("http://{address}/schemas.yaml#/BookPage");
+    let document = LIBRARY.replacen("#/components/schemas/BookPage", &remote, 1);
+    assert_ne!(document, LIBRARY);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("library.yaml"), document).unwrap();
+    let head = world.head().await;
+    let (text, code) = import(&world, folder.path(), &["library.yaml"]).await;
+    assert_eq!((code, world.head().await), (Some(3), head), "{text}");
+    assert!(text.contains("REMOTE_REF"), "{text}");
+    let observed = world.observe(&acme).await;
+    assert!(observed.servers.is_empty() && observed.tools.is_empty());
+    let asked = elsewhere.accept();
+    assert!(asked.is_err(), "{asked:?}");
+}

@@ -2,8 +2,8 @@
 //! applying once. Held for random registries.
 
 use super::World;
-use metamcp::files::read;
-use metamcp::plan::{RegistrySpec, ServerSpec, ToolSpec};
+use metamcp::files::{FORMAT, Manifest, read, write};
+use metamcp::plan::{Reader, RegistrySpec, ServerSpec, ToolSpec};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -158,4 +158,48 @@ async fn an_export_touches_what_changed_only_and_nothing_that_is_not_its_own() {
     );
     assert!(refused.is_err());
     assert_eq!(std::fs::read_dir(strange.path()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn all_versions_are_exported_when_asked_for_and_published_elsewhere() {
+    let world = World::start().await;
+    let [first, second, third] = ["first", "second", "third"].map(|slug| world.tenant(slug));
+    let (first, second, third) = (first.await, second.await, third.await);
+    for (version, description) in [
+        ("1.0.0", "Shows a commit"),
+        ("1.0.1", "Shows one commit"),
+        ("1.0.2", "Shows commits"),
+    ] {
+        let wanted = super::registry("git", &[("log", version, description)]);
+        world.apply(&first, &wanted, false).await;
+        world.installation.settle().await;
+    }
+    let reader = Reader::new(&world.backend).with_all_versions();
+    let whole = reader.observe(&first, None).await.unwrap();
+    let tool = ("git".to_owned(), "log".to_owned());
+    let published = whole.tools[&tool].published.clone();
+    assert_eq!(published.len(), 3);
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = Manifest {
+        format: FORMAT,
+        tenant: first.to_string(),
+        position: whole.position,
+    };
+    write(folder.path(), &manifest, &whole.into()).unwrap();
+    let whole = read(folder.path()).unwrap().registry;
+
+    // Without being asked for, only the current one is in the files.
+    let usual: RegistrySpec = world.observe(&first).await.into();
+    world.apply(&second, &usual, false).await;
+    world.apply(&third, &whole, false).await;
+    world.installation.settle().await;
+    assert_eq!(world.observe(&second).await.tools[&tool].published.len(), 1);
+    assert_eq!(
+        world.observe(&third).await.tools[&tool].published,
+        published
+    );
+    for tenant in [&first, &third] {
+        let planned = world.plan(tenant, &whole, false).await;
+        assert!(planned.plan().is_empty(), "{}", planned.plan());
+    }
 }

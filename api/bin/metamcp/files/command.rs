@@ -36,6 +36,9 @@ pub(crate) struct ExportArgs {
     /// The folder: empty, new, or that of an earlier export.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// With every version of each tool and its definition, so that another tenant can be given all of them.
+    #[arg(long)]
+    all_versions: bool,
     #[command(flatten)]
     installation: Installation,
 }
@@ -76,7 +79,11 @@ pub(crate) struct ApplyArgs {
 pub(crate) async fn export(args: ExportArgs) -> anyhow::Result<()> {
     let tenant = TenantId::new(args.tenant)?;
     let backend = Backend::connect(&args.installation.running()?).await?;
-    let observed = Reader::new(&backend).observe(&tenant, None).await?;
+    let mut reader = Reader::new(&backend);
+    if args.all_versions {
+        reader = reader.with_all_versions();
+    }
+    let observed = reader.observe(&tenant, None).await?;
     let manifest = Manifest {
         format: FORMAT,
         tenant: tenant.to_string(),

@@ -3,7 +3,7 @@
 
 use super::layout::{
     CATEGORIES, EXTENSION, FORMAT, INSTALLATIONS, MANIFEST, Manifest, OPTIONAL, PRINCIPALS,
-    SERVERS, TENANT, TenantFile, WITHOUT_LIVES,
+    SERVERS, TENANT, TenantFile, WITHOUT_LIVES, server_file,
 };
 use super::yaml::from_text;
 use crate::import::report::Reason;
@@ -45,7 +45,7 @@ pub fn read(folder: &Path) -> Result<Folder, Vec<Problem>> {
     let registry = RegistrySpec {
         after_sunset: tenant.as_ref().and_then(|tenant| tenant.after_sunset),
         tenant_name: tenant.map(|tenant| tenant.name),
-        servers: reading.servers().into_iter().collect(),
+        servers: reading.servers(),
         lives: manifest.format > WITHOUT_LIVES,
         categories: reading.named(CATEGORIES),
         installations: reading.named(INSTALLATIONS),
@@ -61,7 +61,7 @@ pub fn read(folder: &Path) -> Result<Folder, Vec<Problem>> {
     }
 }
 
-struct Reading<'a> {
+pub(super) struct Reading<'a> {
     folder: &'a Path,
     problems: Vec<Problem>,
 }
@@ -106,6 +106,13 @@ impl Reading<'_> {
     /// What a file may not say, whatever the registry is.
     fn check(&mut self, registry: &RegistrySpec) {
         for (slug, server) in registry.servers.iter().filter(|_| !registry.lives) {
+            if !server.manifests.is_empty() {
+                let message = format!(
+                    "`manifests` and the documents in the server's folder are of format {FORMAT}: write \
+                     `format: {FORMAT}` in {MANIFEST}, and look at the plan"
+                );
+                self.problem(&server_file(slug), Reason::new("INVALID_FILE", message));
+            }
             let lives = server
                 .tools
                 .iter()
@@ -115,10 +122,7 @@ impl Reading<'_> {
                     "tools.{name}: `aliases`, `deprecated` and `versions` are of format {FORMAT}: write `format: {FORMAT}` \
                      in {MANIFEST}, and look at the plan"
                 );
-                self.problem(
-                    &super::layout::server_file(slug),
-                    Reason::new("INVALID_FILE", message),
-                );
+                self.problem(&server_file(slug), Reason::new("INVALID_FILE", message));
             }
         }
         for tool in registry.installations.iter().flat_map(BTreeMap::keys) {
@@ -138,14 +142,21 @@ impl Reading<'_> {
         }
     }
 
-    fn servers(&mut self) -> Vec<(String, ServerSpec)> {
-        let mut servers = Vec::new();
+    fn servers(&mut self) -> BTreeMap<String, ServerSpec> {
+        let (mut servers, mut folders) = (BTreeMap::new(), Vec::new());
         for path in self.entries(&self.folder.join(SERVERS)) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
             let file = self.name(&path);
             let slug = path.file_stem().and_then(|stem| stem.to_str());
             let is_ours = path.extension().is_some_and(|end| end == EXTENSION) && path.is_file();
             let Some(slug) = slug.filter(|_| is_ours) else {
-                self.stranger(&file, "only files named <slug>.yaml lie here");
+                self.stranger(
+                    &file,
+                    "only files named <slug>.yaml lie here, and folders named <slug>",
+                );
                 continue;
             };
             if let Err(error) = check_slug("server slug", slug) {
@@ -155,6 +166,9 @@ impl Reading<'_> {
             let server = self.text(&path, &file);
             let server = server.and_then(|text| self.parse::<ServerSpec>(&file, &text));
             servers.extend(server.map(|server| (slug.to_owned(), server)));
+        }
+        for folder in folders {
+            self.manifests(&folder, &mut servers);
         }
         servers
     }
@@ -173,7 +187,7 @@ impl Reading<'_> {
     }
 
     /// What lies in a folder, hidden files left out. No folder of servers is one without servers.
-    fn entries(&mut self, folder: &Path) -> Vec<PathBuf> {
+    pub(super) fn entries(&mut self, folder: &Path) -> Vec<PathBuf> {
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
@@ -192,7 +206,7 @@ impl Reading<'_> {
         paths
     }
 
-    fn text(&mut self, path: &Path, file: &str) -> Option<String> {
+    pub(super) fn text(&mut self, path: &Path, file: &str) -> Option<String> {
         let size = fs::metadata(path).map(|about| about.len());
         let text = match size {
             Ok(size) if size > MAX_FILE => {
@@ -216,16 +230,16 @@ impl Reading<'_> {
             .ok()
     }
 
-    fn stranger(&mut self, file: &str, why: &str) {
+    pub(super) fn stranger(&mut self, file: &str, why: &str) {
         self.problem(file, Reason::new("UNKNOWN_FILE", why));
     }
 
-    fn problem(&mut self, file: &str, reason: Reason) {
+    pub(super) fn problem(&mut self, file: &str, reason: Reason) {
         self.problems.push(Problem::of(file, reason));
     }
 
     /// A path as the folder's owner knows it.
-    fn name(&self, path: &Path) -> String {
+    pub(super) fn name(&self, path: &Path) -> String {
         let path = path.strip_prefix(self.folder).unwrap_or(path);
         path.display().to_string()
     }

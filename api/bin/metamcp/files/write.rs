@@ -1,9 +1,10 @@
 //! Writes a registry into a folder: the same registry always gives the same bytes.
 
 use super::layout::{
-    CATEGORIES, EXTENSION, INSTALLATIONS, MANIFEST, Manifest, OPTIONAL, PRINCIPALS, SERVERS,
-    TENANT, TenantFile, server_file,
+    CATEGORIES, DOCUMENT, EXTENSION, INSTALLATIONS, MANIFEST, Manifest, OPTIONAL, PRINCIPALS,
+    SERVERS, TENANT, TenantFile, server_file,
 };
+use super::manifests::documents;
 use super::yaml::{self, from_text, to_text};
 use crate::plan::RegistrySpec;
 use serde::Serialize;
@@ -11,7 +12,7 @@ use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why a folder was not written.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +31,8 @@ pub enum WriteError {
         #[source]
         source: io::Error,
     },
-    /// A value that YAML cannot hold.
-    #[error("{file} cannot be written: a text in it has no form in YAML")]
+    /// A value that a file cannot hold.
+    #[error("{file} cannot be written: a value in it has no form that reads back as the same")]
     NotWritable {
         /// Which file.
         file: String,
@@ -62,8 +63,9 @@ pub fn write(
     let mut files = Vec::new();
     for (slug, server) in &registry.servers {
         let file = server_file(slug);
-        let text = text(&file, to_text(server))?;
+        let text = text(&file, to_text(&server.without_documents()))?;
         files.push((file, text));
+        files.extend(documents(slug, server)?);
     }
     if let Some(name) = registry.tenant_name.clone() {
         let after_sunset = registry.after_sunset;
@@ -106,6 +108,9 @@ fn replace(path: &Path, text: &str) -> Result<bool, WriteError> {
     if fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
         return Ok(false);
     }
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|source| io_error(folder, source))?;
+    }
     fs::write(path, text).map_err(|source| io_error(path, source))?;
     Ok(true)
 }
@@ -116,8 +121,7 @@ fn check_ours(folder: &Path, manifest: &Manifest) -> Result<(), WriteError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(|source| io_error(folder, source))?,
     };
-    let is_hidden = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
-    if !entries.flatten().any(|entry| !is_hidden(&entry)) {
+    if entries.flatten().all(|entry| is_hidden(&entry)) {
         return Ok(());
     }
     match earlier(folder) {
@@ -136,19 +140,53 @@ fn earlier(folder: &Path) -> Option<Manifest> {
 fn remove_others(folder: &Path, files: &[(String, String)]) -> Result<Vec<String>, WriteError> {
     let mut removed = Vec::new();
     let wanted: BTreeSet<_> = files.iter().map(|(file, _)| folder.join(file)).collect();
-    let servers = folder.join(SERVERS);
-    let entries = fs::read_dir(&servers).map_err(|source| io_error(&servers, source))?;
-    let beside = OPTIONAL.map(|file| folder.join(file));
-    let beside = beside.into_iter().filter(|path| path.exists());
-    let of_servers = entries.flatten().map(|entry| entry.path());
-    for path in of_servers.chain(beside) {
-        let is_ours = path.extension().is_some_and(|end| end == EXTENSION);
-        if is_ours && !wanted.contains(&path) {
-            fs::remove_file(&path).map_err(|source| io_error(&path, source))?;
-            removed.push(path.display().to_string());
+    for path in ours(folder)? {
+        if wanted.contains(&path) {
+            continue;
+        }
+        fs::remove_file(&path).map_err(|source| io_error(&path, source))?;
+        removed.push(path.display().to_string());
+        if ends(&path, DOCUMENT)
+            && let Some(of_server) = path.parent()
+        {
+            // It stays while something lies in it.
+            drop(fs::remove_dir(of_server));
         }
     }
     Ok(removed)
+}
+
+/// The files in a folder that an earlier export has written, or could have.
+fn ours(folder: &Path) -> Result<Vec<PathBuf>, WriteError> {
+    let entries = |of: &Path| -> Result<Vec<fs::DirEntry>, WriteError> {
+        let entries = fs::read_dir(of).map_err(|source| io_error(of, source))?;
+        Ok(entries.flatten().collect())
+    };
+    let mut ours = Vec::new();
+    for entry in entries(&folder.join(SERVERS))? {
+        let path = entry.path();
+        // A link leads to what is somebody else's, and nobody reads what is hidden.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && !is_hidden(&entry) {
+            let documents = entries(&path)?
+                .into_iter()
+                .filter(|entry| !is_hidden(entry));
+            let documents = documents.map(|entry| entry.path());
+            ours.extend(documents.filter(|path| ends(path, DOCUMENT)));
+        } else if ends(&path, EXTENSION) {
+            ours.push(path);
+        }
+    }
+    let beside = OPTIONAL.map(|file| folder.join(file));
+    ours.extend(beside.into_iter().filter(|path| path.exists()));
+    Ok(ours)
+}
+
+fn is_hidden(entry: &fs::DirEntry) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(b".")
+}
+
+fn ends(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|end| end == extension)
 }
 
 fn text(file: &str, written: Result<String, yaml::NotWritable>) -> Result<String, WriteError> {

@@ -1,13 +1,13 @@
 //! From what is to be and what is to the steps between the two.
 
 use super::{
-    Action, Commands, Object, Observed, ObservedTool, Plan, Problem, Refusal, RegistrySpec,
-    ServerSpec, Step, ToolSpec, life,
+    Action, Commands, Object, Observed, ObservedTool, Plan, Problem, Refusal, RegistrySpec, Step,
+    ToolSpec, life,
 };
 use domain::compatibility::compare;
 use domain::diff::{Change, diff};
 use domain::id::{ServerId, TenantId};
-use domain::server::{RegisterServer, ServerCommand};
+use domain::server::ServerCommand;
 use domain::tenant::{AfterSunset, TenantCommand};
 use domain::tool::reference::{Offer, current};
 use domain::tool::{PublishToolVersion, RegisterTool, ToolCommand};
@@ -116,51 +116,7 @@ impl Making<'_> {
         );
     }
 
-    fn server(&mut self, slug: &str, wanted: &ServerSpec) {
-        let object = Object::Server(slug.to_owned());
-        if self.observed.retired_servers.contains_key(slug) {
-            self.problem(
-                &object,
-                "SERVER_RETIRED",
-                "the server is retired: restore it with `restoreServer`, or remove it from the files",
-            );
-            return;
-        }
-        let alone = wanted.alone();
-        match self.observed.servers.get(slug) {
-            None => {
-                let register = ServerCommand::Register(RegisterServer {
-                    slug: slug.to_owned(),
-                    profile: wanted.profile(),
-                });
-                let commands = Commands::Server(vec![register]);
-                self.step(object, Action::Create, commands, &alone);
-            }
-            Some(current) => {
-                let restored = self.observed.restored.contains(&object);
-                let mut commands = Vec::new();
-                if restored {
-                    commands.push(ServerCommand::Restore);
-                }
-                if *current != alone {
-                    commands.push(ServerCommand::Describe(wanted.profile()));
-                }
-                let changes = diff(&document(current), &document(&alone));
-                self.change(
-                    object,
-                    restored,
-                    changes,
-                    Commands::Server(commands),
-                    &alone,
-                );
-            }
-        }
-        for (name, tool) in &wanted.tools {
-            self.tool(slug, name, tool);
-        }
-    }
-
-    fn tool(&mut self, slug: &str, name: &str, wanted: &ToolSpec) {
+    pub(super) fn tool(&mut self, slug: &str, name: &str, wanted: &ToolSpec) {
         let object = Object::Tool(slug.to_owned(), name.to_owned());
         let key = (slug.to_owned(), name.to_owned());
         if self.observed.retired_tools.contains_key(&key) {

@@ -9,19 +9,24 @@
 //! to be, so carrying out the same plan twice, or the rest of it after an interruption, doubles nothing.
 //!
 //! # Reading order
-//! `spec.rs` (what is to be), `observed.rs` and `observed_tool.rs` (what is), `difference.rs` (from the two to steps) with
-//! `life.rs` (versions and aliases of a tool), `taxonomy.rs` (categories) and `members.rs` (installations and
-//! principals), `rehearsal.rs`, `carry_out.rs`, `show.rs` (what people see).
+//! `spec.rs` and `spec_server.rs` (what is to be), `observed.rs` with the files named `observed_` (what is),
+//! `difference.rs` (from the two to steps) with `servers.rs` (servers and what they publish), `life.rs` (versions and
+//! aliases of a tool), `taxonomy.rs` (categories) and `members.rs` (installations and principals), `rehearsal.rs`,
+//! `carry_out.rs`, `show.rs` (what people see).
 
 mod carry_out;
 mod difference;
 mod life;
 mod members;
 mod observed;
+mod observed_manifests;
+mod observed_members;
 mod observed_tool;
 mod rehearsal;
+mod servers;
 mod show;
 mod spec;
+mod spec_server;
 mod taxonomy;
 
 pub use carry_out::{Applied, ApplyError};
@@ -29,9 +34,8 @@ pub(crate) use difference::{is_permitted, suggested_version};
 pub use observed::{Observed, ObservedPrincipal, Reader, RetiredTool};
 pub use observed_tool::{ObservedTool, PublishedVersion};
 pub use rehearsal::{RehearsalError, Rehearsed};
-pub use spec::{
-    CategorySpec, DeprecationSpec, PrincipalSpec, RegistrySpec, ServerSpec, ToolSpec, VersionSpec,
-};
+pub use spec::{CategorySpec, DeprecationSpec, PrincipalSpec, RegistrySpec, ToolSpec, VersionSpec};
+pub use spec_server::{ManifestSpec, ServerSpec};
 
 use crate::import::report::Reason;
 use domain::Rejection;

@@ -1,17 +1,18 @@
 //! What a registry is, at one position of the log.
 
-use super::observed_tool::is_kept;
+use super::observed_tool::Kept;
 use super::{CategorySpec, Object, ObservedTool, PrincipalSpec, RegistrySpec, ServerSpec};
 use crate::app::Backend;
 use anyhow::{Context, bail};
 use domain::id::{TaxonomyId, TenantId};
 use domain::installation::{ForeignTool, Version, VersionReq};
-use domain::principal::{PrincipalKind, Role};
 use domain::taxonomy::Taxonomy;
 use domain::tenant::{AfterSunset, Tenant};
 use domain::tool::Visibility;
 use projections::catalog::{self, Order, ServerFilter, Sort, Status, ToolFilter};
-use projections::{Moment, PageRequest, Positions, TenantConnection, access, marketplace};
+use projections::{
+    Moment, PageRequest, Positions, TenantConnection, access, manifests, marketplace,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 /// How long the catalogue may take to come to the end of the log.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Rows of one statement.
-const PAGE: usize = 500;
+pub(super) const PAGE: usize = 500;
 const BY_NAME: Sort = Sort {
     by: Order::Name,
     descending: false,
@@ -34,11 +35,11 @@ pub struct Observed {
     pub tenant_name: String,
     /// What it says of versions past their sunset.
     pub after_sunset: Option<AfterSunset>,
-    /// The servers in use, without their tools.
+    /// The servers in use, without their tools, with what they have published where the whole registry was read.
     pub servers: BTreeMap<String, ServerSpec>,
     /// The tools in use, by server and name.
     pub tools: BTreeMap<(String, String), ObservedTool>,
-    /// The servers out of use, without their tools.
+    /// The servers out of use, in the same way: what they have published is as it was before.
     pub retired_servers: BTreeMap<String, ServerSpec>,
     /// The tools out of use, those of retired servers among them.
     pub retired_tools: BTreeMap<(String, String), RetiredTool>,
@@ -107,6 +108,7 @@ impl From<Observed> for RegistrySpec {
 pub struct Reader<'a> {
     backend: &'a Backend,
     positions: Positions,
+    kept: Kept,
     _stop: tokio_util::sync::DropGuard,
 }
 
@@ -118,8 +120,16 @@ impl<'a> Reader<'a> {
         Self {
             backend,
             positions: Positions::start(&backend.database, &backend.log, &stop),
+            kept: Kept::Said,
             _stop: stop.drop_guard(),
         }
+    }
+
+    /// One that reads every version of each tool with its definition.
+    #[must_use]
+    pub fn with_all_versions(self) -> Self {
+        let kept = Kept::All;
+        Self { kept, ..self }
     }
 
     /// A connection that looks at a position, the log's end without one, when the catalogue has come there.
@@ -197,9 +207,12 @@ impl<'a> Reader<'a> {
                 observed.read_servers(&mut connection).await?;
                 observed.read_installations(&mut connection).await?;
                 observed.read_principals(&mut connection).await?;
+                self.reached(manifests::NAME, position).await?;
+                observed.read_manifests(tenant, &mut connection).await?;
             }
         }
-        observed.read_tools(&mut connection, server).await?;
+        let tools = observed.read_tools(&mut connection, server, self.kept);
+        tools.await?;
         Ok(observed)
     }
 
@@ -292,49 +305,6 @@ impl Observed {
         }
     }
 
-    async fn read_installations(
-        &mut self,
-        connection: &mut TenantConnection,
-    ) -> anyhow::Result<()> {
-        let mut after = None;
-        loop {
-            let request = PageRequest { first: PAGE, after };
-            let page = marketplace::installations(connection, &request).await?;
-            after = page.items.last().map(|item| item.cursor.clone());
-            let rows = page.items.into_iter().map(|item| item.node);
-            self.installations
-                .extend(rows.map(|row| (row.tool, row.range)));
-            if !page.has_next {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Persons are counted and not named: what is personal is in no file.
-    async fn read_principals(&mut self, connection: &mut TenantConnection) -> anyhow::Result<()> {
-        let mut after = None;
-        loop {
-            let request = PageRequest { first: PAGE, after };
-            let page = access::principals(connection, &request).await?;
-            after = page.items.last().map(|item| item.cursor.clone());
-            for row in page.items.into_iter().map(|item| item.node) {
-                let (kind, roles) = (row.kind, row.roles);
-                if kind == PrincipalKind::User {
-                    self.owners += usize::from(row.active && roles.contains(&Role::Owner));
-                } else if row.erased_at.is_none() {
-                    let principal = ObservedPrincipal {
-                        spec: PrincipalSpec { kind, roles },
-                        active: row.active,
-                    };
-                    self.principals.insert(row.handle, principal);
-                }
-            }
-            if !page.has_next {
-                return Ok(());
-            }
-        }
-    }
-
     fn take_server(&mut self, server: catalog::Server) {
         let slug = server.slug.clone();
         match server.status {
@@ -347,6 +317,7 @@ impl Observed {
         &mut self,
         connection: &mut TenantConnection,
         server: Option<&str>,
+        kept: Kept,
     ) -> anyhow::Result<()> {
         let filter = ToolFilter {
             server: server.map(str::to_owned),
@@ -362,11 +333,11 @@ impl Observed {
             let ids: Vec<_> = tools.iter().map(|tool| tool.id.clone()).collect();
             let seen = Visibility::ALL;
             let mut versions = catalog::versions_by_tool(connection, &ids, seen).await?;
-            let kept = versions.values().flatten().filter(|row| is_kept(row));
-            let kept: Vec<_> = kept
+            let wanted = versions.values().flatten().filter(|row| kept.keeps(row));
+            let wanted: Vec<_> = wanted
                 .map(|row| (row.tool_id.clone(), row.tool_version.clone()))
                 .collect();
-            let mut definitions = catalog::definitions(connection, &kept).await?;
+            let mut definitions = catalog::definitions(connection, &wanted).await?;
             for tool in tools {
                 let key = (tool.server.clone(), tool.name.clone());
                 let (status, with_server) = (tool.status, tool.retired_with_server);

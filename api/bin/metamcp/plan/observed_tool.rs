@@ -29,12 +29,23 @@ pub struct PublishedVersion {
     pub deprecated: Option<DeprecationSpec>,
 }
 
-/// Whether the definition of a version is kept: where something is said of it, so that what the files say can be
-/// made anywhere. That of the current one is the tool's.
-pub(super) fn is_kept(version: &catalog::ToolVersion) -> bool {
-    let is_current = version.aliases.iter().any(|alias| alias == Alias::LATEST);
-    let is_said = version.mark != catalog::VersionMark::default() || !version.aliases.is_empty();
-    is_said && !is_current
+/// Of which versions the definition is kept beside that of the current one, which is the tool's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// Of those of which something is said, so that what the files say can be made anywhere.
+    Said,
+    /// Of every one.
+    All,
+}
+
+impl Kept {
+    /// Whether it is kept of this one.
+    pub(super) fn keeps(self, version: &catalog::ToolVersion) -> bool {
+        let is_current = version.aliases.iter().any(|alias| alias == Alias::LATEST);
+        let is_said =
+            version.mark != catalog::VersionMark::default() || !version.aliases.is_empty();
+        !is_current && (is_said || self == Self::All)
+    }
 }
 
 impl ObservedTool {

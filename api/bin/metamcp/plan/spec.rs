@@ -1,10 +1,10 @@
 //! What a registry is to be. The same types are the format of the files of `metamcp export`: a field here is a
-//! key there, and what has its default is not written.
+//! key there, and what has its default is not written. That of a server is in `spec_server.rs`.
 
+use super::ServerSpec;
 use chrono::NaiveDate;
 use domain::installation::VersionReq;
 use domain::principal::{PrincipalKind, Role};
-use domain::server::{ServerProfile, Transport};
 use domain::taxonomy::Category;
 use domain::tenant::AfterSunset;
 use domain::tool::{Alias, Deprecation, ToolDefinition, ToolProfile, Visibility};
@@ -96,38 +96,6 @@ pub struct VersionSpec {
     pub deprecated: Option<DeprecationSpec>,
 }
 
-/// A server and its tools.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServerSpec {
-    /// The name that people read.
-    pub name: String,
-    /// Its name in the registry of all, in reverse-DNS form.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_name: Option<String>,
-    /// What it is for.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub description: String,
-    /// Where to read more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub homepage: Option<String>,
-    /// SPDX identifier.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub license: Option<String>,
-    /// How it is reached.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub transport: Option<Transport>,
-    /// One word to group by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub category: Option<String>,
-    /// Words to filter by.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub tags: BTreeSet<String>,
-    /// Its tools by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub tools: BTreeMap<String, ToolSpec>,
-}
-
 /// A tool with its current definition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -178,32 +146,6 @@ fn usual_visibility() -> Visibility {
 )]
 fn is_usual(visibility: &Visibility) -> bool {
     *visibility == usual_visibility()
-}
-
-impl ServerSpec {
-    /// What the domain is told of the server.
-    #[must_use]
-    pub fn profile(&self) -> ServerProfile {
-        ServerProfile {
-            name: self.name.clone(),
-            registry_name: self.registry_name.clone(),
-            description: self.description.clone(),
-            homepage: self.homepage.clone(),
-            license: self.license.clone(),
-            transport: self.transport,
-            category: self.category.clone(),
-            tags: self.tags.clone(),
-        }
-    }
-
-    /// The server without its tools.
-    #[must_use]
-    pub fn alone(&self) -> Self {
-        Self {
-            tools: BTreeMap::new(),
-            ..self.clone()
-        }
-    }
 }
 
 impl ToolSpec {
@@ -333,22 +275,6 @@ pub(super) fn sorted<const N: usize>(mut documents: [Option<Value>; N]) -> [Opti
         .flatten()
         .for_each(Value::sort_all_objects);
     documents
-}
-
-impl From<catalog::Server> for ServerSpec {
-    fn from(server: catalog::Server) -> Self {
-        Self {
-            name: server.name,
-            registry_name: server.registry_name,
-            description: server.description,
-            homepage: server.homepage,
-            license: server.license,
-            transport: server.transport,
-            category: server.category,
-            tags: server.tags.into_iter().collect(),
-            tools: BTreeMap::new(),
-        }
-    }
 }
 
 impl TryFrom<catalog::Tool> for ToolSpec {
