@@ -3,7 +3,8 @@
 //! written again byte for byte.
 //!
 //! Its queries: [`audit`] lists a tenant's events, [`history`] tells what each event of an object changed;
-//! both give [`LoggedEvent`]s. [`parked`](fn@parked) tells which commits of an object are missing from both.
+//! both give [`LoggedEvent`]s. [`parked`](fn@parked) tells which commits of an object are missing from both,
+//! [`parked_within`] which ones of a tenant.
 
 pub mod audit;
 mod bulk;
@@ -14,7 +15,7 @@ mod parked;
 
 pub use event::{LoggedEvent, Place};
 pub use installed::{Pinned, pinned};
-pub use parked::{ParkedCommit, first_parked, parked};
+pub use parked::{ParkedCommit, Stretch, first_parked, parked, parked_within};
 
 use crate::checkpoint::{to_i64, to_u64};
 use crate::error::{ProjectionError, QueryError};

@@ -3,27 +3,50 @@
 use super::connection::{DEFAULT_FIRST, PageOf, connection, cost, filter_text, page_request};
 use super::enums::Direction;
 use super::event::Event;
+use super::history::ParkedCommit;
 use super::scalars::Sequence;
 use super::session::Session;
 use crate::authz::{Action, Resource};
 use crate::error::ApiError;
-use async_graphql::{Context, InputObject, Object, SimpleObject};
+use async_graphql::{Context, InputObject, Object};
 use chrono::{DateTime, Utc};
 use domain::id::{PrincipalId, TenantId};
 use domain::registry::wire_forms;
 use projections::archive::audit::{self, AuditRange};
-use projections::archive::{self, Place};
+use projections::archive::{self, Place, Stretch};
 use std::collections::BTreeSet;
 
 /// A page of the audit log.
 pub(super) type AuditConnection = PageOf<Event, Searched>;
 
 /// What a page of the audit log says beside its edges.
-#[derive(SimpleObject)]
 pub(super) struct Searched {
+    searched_to: Option<Place>,
+    /// What the page has looked through.
+    stretch: Stretch,
+}
+
+#[Object]
+impl Searched {
     /// Only for a search by `text` that stopped before it had found enough, because one page looks through
     /// 10000 events at most: give it as `after` to search on. There may be no edge on such a page.
-    searched_to: Option<String>,
+    async fn searched_to(&self) -> Option<String> {
+        self.searched_to.map(Place::cursor)
+    }
+
+    /// Commits that the archive could not read and has set aside, oldest first, 100 at most: of the part of
+    /// the log, of the time and of the objects that this page has looked through, whoever caused them. They are
+    /// in the log and missing from the edges, until the archive has applied them. Empty when all is well.
+    async fn parked(&self, ctx: &Context<'_>) -> Option<Result<Vec<ParkedCommit>, ApiError>> {
+        let session = Session::of(ctx);
+        let read = async {
+            let mut reads = session.reads().await?;
+            let commits = archive::parked_within(&mut reads, &self.stretch).await?;
+            reads.keep();
+            Ok::<_, ApiError>(commits.into_iter().map(ParkedCommit::from).collect())
+        };
+        Some(read.await)
+    }
 }
 
 /// Which events; all conditions together.
@@ -178,7 +201,8 @@ impl AuditQueries {
         let mut reads = session.reads().await?;
         let found = audit::events(&mut reads, &filter, &range).await?;
         let searched = Searched {
-            searched_to: found.searched_to.map(Place::cursor),
+            searched_to: found.searched_to,
+            stretch: Stretch::of(&filter, &range, &found),
         };
         let continues = after.is_some();
         Ok(Some(connection(

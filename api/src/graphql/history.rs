@@ -47,7 +47,7 @@ impl Completeness {
     }
 }
 
-/// A commit that a history lacks.
+/// A commit that could not be read, and is missing here.
 #[derive(SimpleObject)]
 pub(super) struct ParkedCommit {
     /// Its position in the log.

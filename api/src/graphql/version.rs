@@ -172,7 +172,8 @@ impl VersionQueries {
         if found.tool.status == Status::Retired {
             return Err(ApiError::Rejected {
                 code: "TOOL_RETIRED",
-                message: "the tool is retired".into(),
+                message: "the tool is retired; restore it with `restoreTool`, or use another one"
+                    .into(),
             });
         }
         let (tool, version) = (&found.tool, &found.version.tool_version);

@@ -232,10 +232,8 @@ async fn a_refusal_stands_while_the_log_hangs_and_is_recorded_afterwards() {
     let elapsed = begun.elapsed();
     kill_process(nats, Signal::CONT).unwrap();
     assert_eq!(code, "FORBIDDEN");
-    assert!(
-        elapsed < api::authz::SETTLE + Duration::from_secs(1),
-        "{elapsed:?}"
-    );
+    // The log still hung when the answer came: it waits for its record for a moment only.
+    assert!(elapsed < PATIENCE / 2, "{elapsed:?}");
 
     // The window ends, and what was missing is written: once.
     let mut reader = app.state.log.read_from(at + 1).await.unwrap();

@@ -4,6 +4,7 @@ mod denials;
 mod history;
 mod live;
 mod log;
+mod parked;
 
 use crate::support::Client;
 use serde_json::{Value, json};
