@@ -1,5 +1,7 @@
 //! Rules for text that strangers write. Names and descriptions of upstream tools are untrusted: control,
-//! bidirectional and zero-width characters can hide instructions from a reviewer while a model reads them.
+//! bidirectional and invisible characters can hide instructions from a reviewer while a model reads them.
+//!
+//! The rules hold for what comes in. Events are never judged by them, so a rule may become stricter.
 
 use crate::run::run;
 
@@ -12,17 +14,26 @@ pub struct Cleaned {
     pub removed: usize,
 }
 
+/// What [`is_hidden`] finds, in the words of a refusal.
+pub const HIDDEN_KINDS: &str =
+    "control, bidirectional, zero-width, fillers, variation selectors other than U+FE0F";
+
 /// True for a character that a reader cannot see or that reorders what he sees: controls (except line
 /// feed and tab), bidirectional marks and isolates, zero-width and invisible formatting characters,
-/// and the tag block.
+/// fillers and blanks that look like nothing, variation selectors, and the block of tags.
+///
+/// Variation selectors carry any bytes unseen, one in each of them. U+FE0F alone is let through: it makes emoji of
+/// characters that are text otherwise, and stands in many honest descriptions.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     matches!(
         c,
         '\u{0}'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
-            | '\u{ad}' | '\u{61c}' | '\u{180e}'
+            | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}'
+            | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
             | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+            | '\u{fe00}'..='\u{fe0e}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
     )
 }
 
@@ -72,6 +83,22 @@ mod tests {
         assert_eq!(cleaned.text, "List files \nnow\t日本語");
         assert_eq!(cleaned.removed, 4);
         assert!(is_clean(&cleaned.text) && !is_clean(dirty));
+    }
+
+    #[test]
+    fn variation_selectors_and_fillers_hide_and_emoji_do_not() {
+        let selectors = ('\u{fe00}'..='\u{fe0e}').chain('\u{e0100}'..='\u{e01ef}');
+        let fillers = "\u{115f}\u{1160}\u{3164}\u{ffa0}\u{34f}\u{17b4}\u{17b5}\u{2800}";
+        for hiding in selectors.chain(fillers.chars()) {
+            let dirty = format!("Lists{hiding} files");
+            assert!(!is_clean(&dirty), "{}", written_out(&dirty));
+            let (text, removed) = ("Lists files".to_owned(), 1);
+            assert_eq!(clean(&dirty), Cleaned { text, removed });
+        }
+        let honest = ["Sends \u{2764}\u{fe0f} to all", "한국어", "ភាសាខ្មែរ", "⠓⠊"];
+        for sound in honest {
+            assert!(is_clean(sound), "{sound}");
+        }
     }
 
     #[test]

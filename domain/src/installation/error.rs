@@ -10,7 +10,7 @@ pub enum InstallationError {
     #[error("the tool is installed already; pin it to another range instead")]
     AlreadyInstalled,
     /// Install the tool first.
-    #[error("the tool is not installed")]
+    #[error("the tool is not installed; install it first")]
     NotInstalled,
     /// It is pinned to this range.
     #[error("the tool is pinned to this range already")]

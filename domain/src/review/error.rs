@@ -1,6 +1,7 @@
 //! Why a review refuses a command.
 
 use crate::aggregate::Rejection;
+use crate::text::HIDDEN_KINDS;
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,8 +26,8 @@ pub enum ReviewError {
         /// What was given.
         found: usize,
     },
-    /// Remove control, bidirectional and zero-width characters.
-    #[error("the text holds hidden characters (control, bidirectional or zero-width); remove them")]
+    /// Remove what a reader cannot see ([`HIDDEN_KINDS`]).
+    #[error("the text holds hidden characters ({HIDDEN_KINDS}); remove them")]
     HiddenCharacters,
     /// Say why.
     #[error("say why, for the author: the reason must not be empty")]
@@ -38,13 +39,13 @@ pub enum ReviewError {
     #[error("the review is hidden by a moderator; appeal against that instead")]
     Hidden,
     /// Only what is hidden can be restored, and appealed against.
-    #[error("the review is not hidden")]
+    #[error("the review is not hidden; only what is hidden can be restored, or appealed against")]
     NotHidden,
     /// Wait for the answer to the first appeal; after that, it stands.
-    #[error("there was an appeal already; one is all there is")]
+    #[error("there was an appeal already, and one is all there is; the decision over it stands")]
     AlreadyAppealed,
-    /// Only an appeal that waits for its answer can be decided.
-    #[error("there is no appeal that waits for a decision")]
+    /// Only an appeal that waits for its answer can be decided: hide or restore the review without one.
+    #[error("no appeal waits for a decision; without one, hide or restore the review")]
     NoAppeal,
     /// Seal the text before sending the command. A fault of the caller's code, not of a person.
     #[error("the text is not sealed")]

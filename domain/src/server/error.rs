@@ -5,6 +5,7 @@ use super::profile::MAX_TAGS;
 use crate::aggregate::Rejection;
 use crate::canonical::MAX_PART_DEPTH;
 use crate::id::InvalidId;
+use crate::text::HIDDEN_KINDS;
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,10 +41,8 @@ pub enum ServerError {
         /// What was given.
         found: usize,
     },
-    /// Remove control, bidirectional and zero-width characters.
-    #[error(
-        "the {field} holds hidden characters (control, bidirectional or zero-width); remove them"
-    )]
+    /// Remove what a reader cannot see ([`HIDDEN_KINDS`]).
+    #[error("the {field} holds hidden characters ({HIDDEN_KINDS}); remove them")]
     HiddenCharacters {
         /// Which field.
         field: &'static str,
@@ -123,10 +122,8 @@ pub enum ManifestError {
     /// Make it flatter.
     #[error("the manifest nests deeper than {MAX_PART_DEPTH} levels; make it flatter")]
     TooDeep,
-    /// Remove control, bidirectional and zero-width characters.
-    #[error(
-        "the manifest holds hidden characters (control, bidirectional or zero-width) at `{place}`; remove them"
-    )]
+    /// Remove what a reader cannot see ([`HIDDEN_KINDS`]).
+    #[error("the manifest holds hidden characters ({HIDDEN_KINDS}) at `{place}`; remove them")]
     HiddenCharacters {
         /// A JSON Pointer.
         place: String,

@@ -9,7 +9,7 @@
 use super::{ManifestError, ServerProfile};
 use crate::canonical::{self, Fault, MAX_PART_DEPTH};
 use crate::id::TenantId;
-use crate::text::is_clean;
+use crate::text::{clean, is_clean};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::cmp::Ordering;
@@ -100,13 +100,17 @@ impl Manifest {
         revision: u64,
     ) -> Result<Self, ManifestError> {
         let local = || format!("local.{tenant}/{slug}");
-        let said = [&profile.description, &profile.name];
-        let said = said.into_iter().find(|text| !text.trim().is_empty());
+        // A profile that is in the log may hold characters that are refused today.
+        let first = |texts: &[&str]| {
+            let mut texts = texts.iter().map(|text| shortened(&clean(text).text));
+            texts.find(|text| !text.is_empty()).unwrap_or_default()
+        };
+        let (name, description) = (profile.name.as_str(), profile.description.as_str());
         let mut document = json!({
             "$schema": format!("{SCHEMAS}{NEWEST}{SCHEMA_FILE}"),
             "name": profile.registry_name.clone().unwrap_or_else(local),
-            "title": shortened(&profile.name),
-            "description": shortened(said.map_or(slug, String::as_str)),
+            "title": first(&[name, slug]),
+            "description": first(&[description, name, slug]),
             "version": format!("0.0.{revision}"),
         });
         let Some(homepage) = &profile.homepage else {

@@ -153,6 +153,11 @@ fn any_profile_makes_a_valid_document() {
             ("local.acme/git", "0.0.3")
         );
     }
+    // Written before such characters were refused.
+    let old = profile("\u{3164}", "Works on\u{fe0e} a repository", None);
+    let manifest = Manifest::of_profile(&tenant, "git", &old, 3).unwrap();
+    assert_eq!(manifest.text("title"), Some("git"));
+    assert_eq!(manifest.text("description"), Some("Works on a repository"));
     let named = ServerProfile {
         registry_name: Some("io.github.acme/git".to_owned()),
         ..profile("Git", "", Some("https://example.org/git"))

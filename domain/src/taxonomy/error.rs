@@ -3,7 +3,7 @@
 use super::aggregate::MAX_CATEGORIES;
 use crate::aggregate::Rejection;
 use crate::id::InvalidId;
-use crate::text::written_out;
+use crate::text::{HIDDEN_KINDS, written_out};
 
 /// The code of a category that the taxonomy does not have.
 pub const CATEGORY_NOT_FOUND: &str = "CATEGORY_NOT_FOUND";
@@ -64,9 +64,9 @@ pub enum TaxonomyError {
         /// One of them.
         part: String,
     },
-    /// Retire categories that nobody uses; a taxonomy is meant to be read by people.
+    /// Use a category that is there, or add a retired one again: a taxonomy is meant to be read by people.
     #[error(
-        "the taxonomy has {MAX_CATEGORIES} categories, retired ones included: that is the most"
+        "the taxonomy has {MAX_CATEGORIES} categories, retired ones included, which is the most; use one of them, or add a retired one again"
     )]
     Full,
     /// Give the field a value.
@@ -85,10 +85,8 @@ pub enum TaxonomyError {
         /// What was given.
         found: usize,
     },
-    /// Remove control, bidirectional and zero-width characters.
-    #[error(
-        "the {field} holds hidden characters (control, bidirectional or zero-width); remove them"
-    )]
+    /// Remove what a reader cannot see ([`HIDDEN_KINDS`]).
+    #[error("the {field} holds hidden characters ({HIDDEN_KINDS}); remove them")]
     HiddenCharacters {
         /// Which field.
         field: &'static str,

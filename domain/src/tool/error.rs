@@ -7,6 +7,7 @@ use crate::aggregate::Rejection;
 use crate::canonical::MAX_PART_DEPTH;
 use crate::compatibility::Change;
 use crate::server::MAX_TAGS;
+use crate::text::HIDDEN_KINDS;
 use semver::Version;
 use serde_json::{Value, json};
 
@@ -44,10 +45,8 @@ pub enum ToolError {
         /// What was given.
         found: usize,
     },
-    /// Remove control, bidirectional and zero-width characters.
-    #[error(
-        "the {field} holds hidden characters (control, bidirectional or zero-width); remove them"
-    )]
+    /// Remove what a reader cannot see ([`HIDDEN_KINDS`]).
+    #[error("the {field} holds hidden characters ({HIDDEN_KINDS}); remove them")]
     HiddenCharacters {
         /// Which field.
         field: &'static str,
@@ -88,7 +87,9 @@ pub enum ToolError {
         field: &'static str,
     },
     /// Make the schema smaller.
-    #[error("the {field} has {found} bytes; the most is {MAX_SCHEMA_BYTES}")]
+    #[error(
+        "the {field} has {found} bytes; the most is {MAX_SCHEMA_BYTES}: shorten its texts, or put what it repeats under `$defs`"
+    )]
     SchemaTooLarge {
         /// Which schema.
         field: &'static str,
@@ -97,7 +98,7 @@ pub enum ToolError {
     },
     /// Make the schemas smaller: the definition as a whole is too large.
     #[error(
-        "name, description, schemas and annotations have {found} bytes together; the most is {MAX_DEFINITION_BYTES}"
+        "name, description, schemas and annotations have {found} bytes together; the most is {MAX_DEFINITION_BYTES}: make the schemas smaller"
     )]
     DefinitionTooLarge {
         /// What was given.
@@ -112,19 +113,23 @@ pub enum ToolError {
     #[error("the annotations nest deeper than {MAX_PART_DEPTH} levels; make them flatter")]
     AnnotationsTooDeep,
     /// Make the annotations smaller.
-    #[error("the annotations have {found} bytes; the most is {MAX_ANNOTATIONS_BYTES}")]
+    #[error(
+        "the annotations have {found} bytes; the most is {MAX_ANNOTATIONS_BYTES}: make them smaller"
+    )]
     AnnotationsTooLarge {
         /// What was given.
         found: usize,
     },
     /// Shorten what stands behind the three numbers.
-    #[error("the version has {found} characters; the most is {MAX_VERSION}")]
+    #[error(
+        "the version has {found} characters; the most is {MAX_VERSION}: shorten what stands behind the three numbers"
+    )]
     VersionTooLong {
         /// What was given.
         found: usize,
     },
     /// Count lower.
-    #[error("the numbers of a version are {MAX_VERSION_NUMBER} at most")]
+    #[error("the numbers of a version are {MAX_VERSION_NUMBER} at most; count lower")]
     VersionNumberTooLarge,
     /// Register another tool for what comes next.
     #[error(
@@ -154,7 +159,9 @@ pub enum ToolError {
         suggested: Version,
     },
     /// The definition is the one of the version below: nothing to publish.
-    #[error("the definition is the same as that of version {latest}")]
+    #[error(
+        "the definition is the same as that of version {latest}, so there is nothing to publish; change it, or use that version"
+    )]
     DefinitionUnchanged {
         /// The version next below.
         latest: Version,
@@ -204,13 +211,15 @@ pub enum ToolError {
     )]
     AutomaticAlias,
     /// Move the alias to a version to make it.
-    #[error("the tool has no alias `{alias}`")]
+    #[error(
+        "the tool has no alias `{alias}`; its `aliases` lists what there is; move it to a version to make it"
+    )]
     AliasNotFound {
         /// What was given.
         alias: Alias,
     },
     /// Remove an alias that nobody uses.
-    #[error("a tool has 32 aliases at most")]
+    #[error("a tool has 32 aliases at most; remove one that nobody uses")]
     TooManyAliases,
     /// The alias has stood at one version only: move it.
     #[error("alias `{alias}` stood nowhere before; move or remove it")]
@@ -231,8 +240,10 @@ pub enum ToolError {
     /// Name a day within these years.
     #[error("the sunset is a day from 1970-01-01 to 9999-12-31")]
     SunsetOutOfRange,
-    /// There is no deprecation to take back.
-    #[error("this is not deprecated")]
+    /// There is no deprecation to take back: name the version that is deprecated, or none for the whole tool.
+    #[error(
+        "this is not deprecated; name the version that is, or leave the version out for the whole tool"
+    )]
     NotDeprecated,
     /// There is nothing to restore.
     #[error("the tool is not retired")]

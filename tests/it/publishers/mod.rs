@@ -1,5 +1,6 @@
 //! Publishers' namespaces: proved with a real DNS server and a real web server on loopback.
 
+mod certificate;
 mod check;
 mod contest;
 mod listing;

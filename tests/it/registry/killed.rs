@@ -30,7 +30,7 @@ async fn a_killed_program_is_continued_at_its_page_and_nothing_is_doubled() {
 
     pair.front.answer_only(usize::MAX);
     let mut again = pair.program(folder.path(), &pair.front.base);
-    let output = tokio::time::timeout(PATIENCE, again.output()).await;
+    let output = tokio::time::timeout(3 * PATIENCE, again.output()).await;
     let output = output.expect("in time").unwrap();
     assert!(output.status.success(), "{output:?}");
     let asked = pair.front.asked();

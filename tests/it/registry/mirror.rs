@@ -1,5 +1,7 @@
 //! A mirror of one real instance in another.
 
+mod cursors;
+
 use super::front::Front;
 use super::*;
 use crate::support::{Installation, PATIENCE};

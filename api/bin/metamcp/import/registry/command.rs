@@ -1,6 +1,7 @@
-//! The command line of a mirror: address or file, progress on a terminal, Ctrl-C, the summary.
+//! The command line of a mirror: address or file, progress, Ctrl-C, the summary.
 #![expect(clippy::print_stdout, reason = "the summary is the output")]
 
+use super::progress::Progress;
 use super::{Registry, Summary, Target, mirror_documents, mirror_registry, read_documents};
 use crate::app;
 use crate::cli::Installation;
@@ -10,9 +11,7 @@ use api::config::Config;
 use domain::envelope::Actor;
 use domain::id::TenantId;
 use domain::server::Mirrored;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use projections::{Database, manifests};
-use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -63,10 +62,10 @@ pub async fn run_command(args: Args) -> anyhow::Result<ExitCode> {
         stop: &stop,
     };
     let listening = stop_when_asked(&stop);
-    let bar = progress_bar()?;
-    let ended = mirror(&args, &config, &target, &bar).await;
+    let progress = Progress::new()?;
+    let ended = mirror(&args, &config, &target, &progress).await;
     listening.abort();
-    bar.finish_and_clear();
+    progress.end();
     let summary = ended?;
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&summary)?),
@@ -83,15 +82,9 @@ async fn mirror(
     args: &Args,
     config: &Config,
     target: &Target<'_>,
-    bar: &ProgressBar,
+    progress: &Progress,
 ) -> anyhow::Result<Summary> {
-    let progress = |summary: &Summary| {
-        bar.set_message(format!(
-            "{} versions read, {} new",
-            summary.read, summary.published
-        ));
-        bar.tick();
-    };
+    let progress = |summary: &Summary| progress.tell(summary);
     let file = Path::new(&args.source);
     if file.exists() {
         let documents = read_documents(file).await?;
@@ -120,14 +113,4 @@ async fn last_mirrored(
     last.context(
         "where the last run was cannot be read: check that PostgreSQL is running, or use --full",
     )
-}
-
-/// A line on standard error when that is a terminal.
-fn progress_bar() -> anyhow::Result<ProgressBar> {
-    let target = match std::io::stderr().is_terminal() {
-        true => ProgressDrawTarget::stderr(),
-        false => ProgressDrawTarget::hidden(),
-    };
-    let style = ProgressStyle::with_template("mirroring: {msg} ({elapsed})")?;
-    Ok(ProgressBar::with_draw_target(None, target).with_style(style))
 }

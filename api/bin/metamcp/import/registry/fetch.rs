@@ -59,19 +59,17 @@ pub enum FetchError {
     /// Its answer is larger than a page may be.
     #[error("a page of the registry is larger than {MAX_PAGE} bytes")]
     TooLarge,
+    /// It does not take a cursor that it gave itself. One that was kept from an earlier run may have expired.
+    #[error(
+        "the registry answers {0} to the cursor that it gave for its next page; run the same command again, \
+         and if that stays so, tell whoever keeps the registry"
+    )]
+    CursorRefused(StatusCode),
     /// It leads round in a circle.
-    #[error("the registry's next page is the page itself")]
+    #[error(
+        "the registry's pages lead round in a circle, to the cursor of an earlier one; tell whoever keeps the registry"
+    )]
     Circle,
-}
-
-impl FetchError {
-    /// True when the registry does not take the cursor (any more): the pass has to begin again.
-    pub(super) fn refuses_cursor(&self) -> bool {
-        matches!(self, Self::Refused(status) if matches!(
-            *status,
-            StatusCode::BAD_REQUEST | StatusCode::GONE | StatusCode::UNPROCESSABLE_ENTITY
-        ))
-    }
 }
 
 /// A page of versions.
@@ -191,14 +189,25 @@ impl Registry {
         if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
             return Attempt::Again(asked_to_wait(&response), None);
         }
+        if cursor.is_some() && refuses_cursor(status) {
+            return Attempt::Failed(FetchError::CursorRefused(status));
+        }
         if !status.is_success() {
             return Attempt::Failed(FetchError::Refused(status));
         }
-        read(response, cursor).await
+        read(response).await
     }
 }
 
-async fn read(response: Response, cursor: Option<&str>) -> Attempt {
+/// How registries say that they do not take a cursor (any more).
+fn refuses_cursor(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST | StatusCode::GONE | StatusCode::UNPROCESSABLE_ENTITY
+    )
+}
+
+async fn read(response: Response) -> Attempt {
     let at = response.headers().get(DATE);
     let at = at.and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
     let at = at.map_or_else(Utc::now, |date| date.to_utc());
@@ -213,9 +222,6 @@ async fn read(response: Response, cursor: Option<&str>) -> Attempt {
     };
     let next = body.metadata.and_then(|metadata| metadata.next_cursor);
     let next = next.filter(|next| !next.is_empty());
-    if next.is_some() && next.as_deref() == cursor {
-        return Attempt::Failed(FetchError::Circle);
-    }
     Attempt::Page(Box::new(Page {
         entries: body.servers,
         next,

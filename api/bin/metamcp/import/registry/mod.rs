@@ -11,7 +11,7 @@
 //!
 //! # Reading order
 //! `passes.rs` (what happens), `fetch.rs` (pages), `entry.rs` (what a page or a file holds), `apply.rs` (from an
-//! entry to commands), `summary.rs` (what is told), `command.rs` (the command line).
+//! entry to commands), `summary.rs` (what is told), `progress.rs` (and meanwhile), `command.rs` (the command line).
 
 mod apply;
 mod command;
@@ -19,6 +19,7 @@ mod entry;
 mod fetch;
 mod file;
 mod passes;
+mod progress;
 mod summary;
 
 pub use command::{Args, run_command};

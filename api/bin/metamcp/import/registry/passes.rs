@@ -2,7 +2,7 @@
 
 use super::apply::Applier;
 use super::entry::Entry;
-use super::fetch::Registry;
+use super::fetch::{FetchError, Registry};
 use super::summary::Summary;
 use super::{MirrorError, Target};
 use crate::import::report::Reason;
@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::server::Mirrored;
 use domain::tenant::Tenant;
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// How much earlier than the last pass began the next one asks for changes: a registry may show a change
 /// later than it dates it, and its clock's seconds are cut.
@@ -113,6 +114,9 @@ async fn run(
     applier: &mut Applier<'_>,
     progress: &(dyn Fn(&Summary) + Sync),
 ) -> Result<(), MirrorError> {
+    // Only a cursor of an earlier run may have expired; one that this run was given is taken, or the run ends.
+    let mut kept = pass.cursor.is_some();
+    let mut cursors: HashSet<String> = pass.cursor.iter().cloned().collect();
     loop {
         let (since, cursor) = (pass.since, pass.cursor.as_deref());
         let page = registry
@@ -121,13 +125,16 @@ async fn run(
         let page = match page {
             Ok(Some(page)) => page,
             Ok(None) => return Ok(()),
-            // A cursor may have been kept for months: what it stood for is read from its beginning.
-            Err(error) if error.refuses_cursor() && pass.cursor.is_some() => {
+            // It may have been kept for months: what it stood for is read from its beginning, once.
+            Err(FetchError::CursorRefused(_)) if kept => {
+                kept = false;
+                cursors.clear();
                 pass = Pass::over(pass.since);
                 continue;
             }
             Err(error) => return Err(error.into()),
         };
+        kept = false;
         applier.summary.pages += 1;
         let began_at = *pass.began_at.get_or_insert(page.at);
         for value in page.entries {
@@ -153,6 +160,7 @@ async fn run(
         }
         progress(&applier.summary);
         match page.next {
+            Some(next) if !cursors.insert(next.clone()) => return Err(FetchError::Circle.into()),
             Some(next) => pass.cursor = Some(next),
             None => return Ok(()),
         }
