@@ -13,9 +13,10 @@ use std::process::ExitCode;
 use api::config::{Config, ConfigError, EmbedderKind, SearchConfig};
 use sha2::{Digest, Sha256};
 
-use crate::embedded::{DataDir, NatsProgram, PostgresPrograms, on_path, tools_dir, version_of};
+use crate::embedded::{DataDir, NatsProgram, PostgresPrograms, tools_dir};
 use crate::up::config_file;
 
+mod protoc;
 mod users;
 
 /// The result of one check.
@@ -85,7 +86,7 @@ pub fn run(data_dir: &Path) -> ExitCode {
 /// Looks at everything. `tools` is the folder into which `./dev setup` puts things.
 #[must_use]
 pub fn checks(data_dir: &Path, tools: &Path) -> Vec<Check> {
-    let mut checks = vec![protoc(), postgres(), nats_server()];
+    let mut checks = vec![protoc::check(), postgres(), nats_server()];
     checks.extend(users::check());
     checks.push(match configuration(data_dir) {
         Ok(config) => embedder(&config.search, tools),
@@ -118,21 +119,6 @@ impl Check {
             found: found.into(),
             mend: mend.to_owned(),
         }
-    }
-}
-
-fn protoc() -> Check {
-    const NAME: &str = "protoc";
-    match on_path("protoc").and_then(|path| Some((version_of(&path)?, path))) {
-        Some((version, path)) => {
-            Check::ok(NAME, format!("{} at {}", dotted(&version), path.display()))
-        }
-        None => Check::new(
-            NAME,
-            Status::Warn,
-            "not found; only building needs it",
-            "run `./dev setup`, or install it with its standard .proto files",
-        ),
     }
 }
 
