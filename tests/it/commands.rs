@@ -1,7 +1,7 @@
 //! Commands of an operator, as one runs them: the program itself, its output and its exit codes.
 
-use crate::support::{Client, Installation, said};
-use crate::up::{free_port, metamcp, printed, run, stop, up};
+use crate::support::{Client, Installation, free_port, said};
+use crate::up::{metamcp, printed, run, stop, up};
 use domain::merkle::{TreeHash, verify_consistency, verify_inclusion};
 use domain::principal::Role;
 use projections::ledger::{SignedHead, VerifyingKey};

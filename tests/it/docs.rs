@@ -1,5 +1,8 @@
-//! The documents: what they link to exists.
+//! The documents: what they link to exists, and the GraphQL in them fits the schema.
 
+use crate::support::{Client, Installation};
+use domain::principal::Role;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Documents that readers start from, and folders whose documents are all read.
@@ -34,6 +37,69 @@ fn every_relative_link_points_to_something() {
     );
 }
 
+#[tokio::test]
+async fn every_graphql_block_fits_the_schema() {
+    let installation = Installation::start().await;
+    let client = installation.client("acme", "reader", &[Role::Agent]).await;
+    let sound = refusals(&client, "{ viewer { handle } }").await;
+    for wrong in ["{ nothing }", "{ viewer {", "{ listing(first: 1) { id } }"] {
+        assert_ne!(refusals(&client, wrong).await, sound, "{wrong}");
+    }
+    let (mut found, mut wrong) = (0, Vec::new());
+    for document in documents(Path::new(env!("CARGO_MANIFEST_DIR"))) {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for (line, operation) in operations(&text) {
+            found += 1;
+            let refused = refusals(&client, &operation).await;
+            if refused != sound {
+                wrong.push(format!("{}:{line}: {refused:#}", document.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(
+        found > 30,
+        "only {found} operations found: does `operations` still read them?"
+    );
+}
+
+#[test]
+fn operations_are_read_from_graphql_blocks_one_by_one() {
+    let text = [
+        "```graphql",
+        "{ a {",
+        "  b } }",
+        "# Behind it.",
+        "mutation { c }",
+        "```",
+        "```json",
+        "{ }",
+        "```",
+        "  ```graphql",
+        "  query {",
+        "    ...d",
+        "  }",
+        "",
+        "  fragment d on E { f }",
+        "  ```",
+        "```graphql part",
+        "g { h }",
+        "```",
+        "```graphql",
+        "i { j }",
+        "```",
+    ];
+    let read = operations(&text.join("\n"));
+    let expected = [
+        (2, "{ a {\n  b } }\n# Behind it.\n"),
+        (5, "mutation { c }\n"),
+        (11, "query {\n  ...d\n}\n\nfragment d on E { f }\n"),
+        (21, "i { j }\n"),
+    ];
+    let expected = expected.map(|(line, operation)| (line, operation.to_owned()));
+    assert_eq!(read, expected);
+}
+
 #[test]
 fn links_are_read_outside_code_only() {
     let text = "[a](b.md) and `[c](d)`, [e](f/g.md#h)\n```sh\n[i](j)\n```\n![k](l.png \"m\")";
@@ -54,6 +120,52 @@ fn documents(root: &Path) -> Vec<PathBuf> {
         all.extend(files.filter(|file| file.extension().is_some_and(|kind| kind == "md")));
     }
     all
+}
+
+/// What is said against an operation that is not executed, because the request names another one. That is said of a
+/// sound one, too, and nothing else.
+async fn refusals(client: &Client, operation: &str) -> Value {
+    let body = json!({ "query": operation, "operationName": "another" });
+    let request = client.http.post(format!("{}/graphql", client.base));
+    let request = request.bearer_auth(client.token.as_ref().unwrap());
+    let response = request.json(&body).send().await.unwrap();
+    let mut answer: Value = response.json().await.unwrap();
+    answer["errors"].take()
+}
+
+/// The operations in blocks of `graphql`, each with its line. A block may hold several: another one begins where a line
+/// begins with its keyword or its brace. A block of what cannot stand by itself has one more word behind `graphql`, and
+/// is left out.
+fn operations(text: &str) -> Vec<(usize, String)> {
+    const BEGINNINGS: [&str; 4] = ["{", "query", "mutation", "subscription"];
+    let mut found: Vec<(usize, String)> = Vec::new();
+    // The indentation of the block that is read, if that is of GraphQL.
+    let (mut in_block, mut indentation) = (false, None);
+    for (number, line) in text.lines().enumerate() {
+        let fence = line.trim_start();
+        if let Some(language) = fence.strip_prefix("```") {
+            in_block = !in_block;
+            indentation = None;
+            if in_block && language == "graphql" {
+                indentation = Some(line.len() - fence.len());
+                found.push((number + 2, String::new()));
+            }
+            continue;
+        }
+        let (Some(indentation), Some((_, last))) = (indentation, found.last_mut()) else {
+            continue;
+        };
+        let line = line.get(indentation..).unwrap_or_default();
+        let begins = BEGINNINGS.iter().any(|word| line.starts_with(word));
+        let is_empty = |line: &str| line.is_empty() || line.starts_with('#');
+        if begins && !last.lines().all(is_empty) {
+            found.push((number + 1, format!("{line}\n")));
+        } else {
+            last.push_str(line);
+            last.push('\n');
+        }
+    }
+    found
 }
 
 /// The targets of inline links and images, those in code left out.

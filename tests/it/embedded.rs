@@ -130,6 +130,27 @@ async fn the_database_role_is_bound_by_row_level_security() {
     );
 }
 
+/// PostgreSQL refuses to run as root, and nobody else should: started by root, both servers run as somebody else.
+#[tokio::test]
+async fn started_by_root_the_servers_do_not_run_as_root() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: the tests are not run by root");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = open(&folder);
+    let servers = EmbeddedServers::start(&dir, &FAST).await.expect("a start");
+    for pid in [servers.nats.pid(), servers.postgres.pid()] {
+        // Real, effective, saved and file system's: none of the four may be root's.
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+        let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+        let users: Vec<&str> = users.expect("users").split_whitespace().collect();
+        let name = status.lines().next().unwrap_or_default();
+        assert_eq!(users.len(), 4, "{name}");
+        assert!(!users.contains(&"0"), "{name}: {users:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_killed_server_comes_back_on_the_same_port_with_its_data() {
     let folder = tempfile::tempdir().expect("a folder");

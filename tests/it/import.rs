@@ -1,6 +1,7 @@
 //! The import of a catalogue, against a real log.
 
 mod interrupted;
+mod stopped;
 
 use crate::support::Servers;
 use bus::{CommandContext, Dispatcher, Log};

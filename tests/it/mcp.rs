@@ -300,7 +300,7 @@ async fn a_session_belongs_to_the_principal_that_opened_it() {
 }
 
 /// Runs one of the clients of others; its one line of JSON.
-async fn run(python: &Path, script: &str, arguments: &[&str]) -> Value {
+pub(crate) async fn run(python: &Path, script: &str, arguments: &[&str]) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/it/clients")
         .join(script);
@@ -310,7 +310,7 @@ async fn run(python: &Path, script: &str, arguments: &[&str]) -> Value {
         .arg(script)
         .args(arguments)
         .kill_on_drop(true);
-    let output = tokio::time::timeout(PATIENCE, command.output())
+    let output = tokio::time::timeout(3 * PATIENCE, command.output())
         .await
         .unwrap()
         .unwrap();

@@ -1,6 +1,8 @@
 //! Read models: row-level security, the log's identity, rebuild, parking, leadership.
 
+mod granted;
 mod swap;
+mod two_leaders;
 
 use crate::support::{Installation, serve};
 use cqrs_es::Aggregate;

@@ -1,6 +1,8 @@
 //! `metamcp up` as a person runs it: the program itself, its output, its signals.
 
-use crate::support::{Client, PATIENCE};
+mod model_files;
+
+use crate::support::{Client, PATIENCE, free_port};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -57,14 +59,6 @@ pub(crate) async fn stop(mut up: Up) {
     assert!(up.ended().await.success());
 }
 
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 pub(crate) async fn up(data: &Path, port: u16, variables: &[(&str, String)]) -> Up {
     let listen = format!("127.0.0.1:{port}");
     let mut command = metamcp(&[
@@ -119,8 +113,9 @@ impl Up {
         kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
     }
 
+    /// Waits for its end: the program gives requests, projectors and servers time to end, each in turn.
     pub(crate) async fn ended(&mut self) -> std::process::ExitStatus {
-        tokio::time::timeout(PATIENCE, self.child.wait())
+        tokio::time::timeout(3 * PATIENCE, self.child.wait())
             .await
             .unwrap()
             .unwrap()
@@ -308,7 +303,7 @@ async fn a_first_start_that_is_interrupted_leaves_no_process_behind() {
     }
     let pid = i32::try_from(child.id().unwrap()).unwrap();
     kill_process(Pid::from_raw(pid).unwrap(), Signal::INT).unwrap();
-    let ended = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
+    let ended = tokio::time::timeout(3 * PATIENCE, child.wait_with_output()).await;
     let ended = ended.unwrap().unwrap();
     assert!(ended.status.success(), "{}", ended.status);
     assert!(String::from_utf8_lossy(&ended.stdout).contains("Stopping"));

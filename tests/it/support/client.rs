@@ -2,6 +2,7 @@
 
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 /// A client with or without a token.
 #[derive(Clone)]
@@ -54,6 +55,24 @@ impl Client {
         let code = answer["errors"][0]["extensions"]["code"].as_str();
         code.unwrap_or_else(|| panic!("{status}: no error code in {answer:#}"))
             .to_owned()
+    }
+
+    /// Waits until a token that was revoked just now is refused. Five seconds later nobody is let in with it any more.
+    /// A process that does not know permissions as they are by then answers 503, which fails closed, and 401 once it
+    /// does.
+    pub(crate) async fn is_kept_out(&self) {
+        let begun = Instant::now();
+        loop {
+            let asked = begun.elapsed();
+            let (status, answer) = self.graphql("{ viewer { handle } }", json!({})).await;
+            match status.as_u16() {
+                401 => return,
+                200 => assert!(asked < Duration::from_secs(5), "still let in: {answer}"),
+                status => assert_eq!(status, 503, "{answer}"),
+            }
+            assert!(asked < super::PATIENCE, "{status}: {answer}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// What the MCP tool `describe_tool` says of a tool, `server/name`, in the stateless revision.

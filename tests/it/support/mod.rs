@@ -4,6 +4,7 @@
 mod client;
 mod dns_server;
 mod live;
+mod port;
 mod program;
 mod proxy;
 mod servers;
@@ -11,7 +12,8 @@ mod servers;
 pub(crate) use client::Client;
 pub(crate) use dns_server::DnsServer;
 pub(crate) use live::{Heard, Live};
-pub(crate) use program::said;
+pub(crate) use port::free_port;
+pub(crate) use program::{program, said};
 pub(crate) use proxy::Proxy;
 pub(crate) use servers::Servers;
 
