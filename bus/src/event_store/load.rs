@@ -12,11 +12,15 @@ use domain::envelope::{Commit, body_hash};
 use domain::registry::decode_as;
 use futures::StreamExt;
 use std::collections::HashMap;
+use std::time::Duration;
 
 const READ: &str = "read an aggregate";
 
 /// So many commits are read with a get each. To set up a consumer takes about as long; from there on it is faster.
 const FEW: u64 = 4;
+
+/// So long a consumer of a cluster is waited for; then a get each is sure to end.
+const CONSUMER: Duration = Duration::from_secs(1);
 
 impl<A: AggregateRoot> JetStreamEventStore<A> {
     /// Folds an aggregate; an empty one when it has no commit.
@@ -127,9 +131,22 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
             0 | 1 => Vec::new(),
             2..=FEW => self.before_one_by_one(&subject, &last).await?,
             _ => {
+                let is_replicated = self.log.is_replicated();
+                let patience = if is_replicated {
+                    CONSUMER
+                } else {
+                    self.log.timeout()
+                };
                 let before = self.before_at_once(&subject, &last);
-                let before = tokio::time::timeout(self.log.timeout(), before).await;
-                before.map_err(|elapsed| BusError::unavailable(READ, elapsed))??
+                let before = tokio::time::timeout(patience, before).await;
+                let before = before.map_err(|elapsed| BusError::unavailable(READ, elapsed));
+                match before.flatten() {
+                    // The cluster may have put the consumer on a server that is frozen.
+                    Err(error) if is_replicated && error.is_unavailable() => {
+                        self.before_one_by_one(&subject, &last).await?
+                    }
+                    before => before?,
+                }
             }
         };
         messages.push(last);
