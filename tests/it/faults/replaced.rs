@@ -11,7 +11,8 @@ use serde_json::json;
 use std::path::Path;
 use std::process::Command;
 
-const OPTIONS: Options = Options {
+/// As in production.
+pub(super) const OPTIONS: Options = Options {
     sync_always: true,
     log_statements: false,
 };
@@ -102,7 +103,7 @@ async fn halted(client: &Client, name: &str, reason: &str) {
 }
 
 /// Writes until the log has grown by so many commits.
-async fn write_until(client: &Client, log: &bus::Log, more: u64) {
+pub(super) async fn write_until(client: &Client, log: &bus::Log, more: u64) {
     let mut from = 0;
     eventually("the log answers", async || match log.head().await {
         Ok(head) => {
@@ -134,7 +135,7 @@ async fn rename_tenant(dispatcher: &bus::Dispatcher, name: &str) {
 }
 
 /// With owners and rights.
-fn copy_folder(from: &Path, to: &Path) {
+pub(super) fn copy_folder(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg("-a").args([from, to]).status();
     assert!(copied.unwrap().success());
 }

@@ -1,26 +1,20 @@
 //! The live end of the log, when another and shorter log takes its place, and when it holds what nobody can read.
 
-use super::load::Load;
+use super::replaced::{OPTIONS, copy_folder, write_until};
 use super::world::{
     Process, configuration, eventually, log, metamcp, owner, projector, ready, said,
 };
-use crate::support::{Client, Installation, Live, PATIENCE, Servers};
+use crate::support::{Installation, Live, PATIENCE, Servers};
 use bus::Feed;
 use bus::feed::{Follower, Missed};
 use domain::envelope::Actor;
 use domain::id::TenantId;
 use domain::principal::Role;
-use metamcp::embedded::{DataDir, EmbeddedServers, NatsServer, Options};
+use metamcp::embedded::{DataDir, EmbeddedServers, NatsServer};
 use serde_json::json;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 use tokio::time::timeout;
 
-const OPTIONS: Options = Options {
-    sync_always: true,
-    log_statements: false,
-};
 const REGISTER: &str = "mutation($slug: String!) {
     registerServer(input: { slug: $slug, name: $slug }) { sequence } }";
 const EVENTS: &str =
@@ -134,30 +128,4 @@ async fn end_of(follower: &mut Follower) -> Missed {
             return missed;
         }
     }
-}
-
-/// Writes until the log has grown by so many commits.
-async fn write_until(client: &Client, log: &bus::Log, more: u64) {
-    let mut from = 0;
-    eventually("the log answers", async || match log.head().await {
-        Ok(head) => {
-            from = head;
-            true
-        }
-        Err(_) => false,
-    })
-    .await;
-    let load = Load::start(client, 2);
-    eventually("commits", async || {
-        log.head().await.is_ok_and(|head| head >= from + more)
-    })
-    .await;
-    let seen = load.stop().await;
-    assert!(seen.wrong.is_empty(), "{:?}", seen.wrong);
-}
-
-/// With owners and rights.
-fn copy_folder(from: &Path, to: &Path) {
-    let copied = Command::new("cp").arg("-a").args([from, to]).status();
-    assert!(copied.unwrap().success());
 }
