@@ -114,8 +114,8 @@ impl Projector for ArchiveProjector {
         Ok(())
     }
 
-    fn appends_to(&self) -> &'static [&'static str] {
-        &["events"]
+    fn looks_up_by(&self) -> Option<&'static [(&'static str, &'static str)]> {
+        Some(&[])
     }
 
     async fn apply_bulk(

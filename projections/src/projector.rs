@@ -117,10 +117,10 @@ pub trait Projector: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// The tables that [`apply`](Self::apply) only adds rows to and never reads. While they are filled by a
-    /// rebuild, those of their indexes that refuse nothing wait for the rows.
-    fn appends_to(&self) -> &'static [&'static str] {
-        &[]
+    /// By which indexes the projector looks up rows of its own, beside those that refuse something: table and
+    /// columns. All others wait for the rows while a rebuild fills the tables. None where none may wait.
+    fn looks_up_by(&self) -> Option<&'static [(&'static str, &'static str)]> {
+        None
     }
 
     /// Does what [`apply`](Self::apply) does, for a rebuild: large batches, into tables that nobody reads. It

@@ -158,12 +158,19 @@ pub async fn rebuild_together(
     progress: &Progress,
 ) -> Result<Vec<Rebuilt>, ProjectionError> {
     let begun = Instant::now();
+    let mut connection = database.connect().await?;
     let mut copies = Vec::new();
     for projector in projectors {
         let goal = goal_of(projector.name(), log, database, finish).await?;
-        copies.push(Beside::begin(projector, goal, log, database).await?);
+        match Beside::begin(projector, goal, log, database).await {
+            Ok(copy) => copies.push(copy),
+            Err(error) => {
+                // One of them is being rebuilt already: the others would stay until they are rebuilt again.
+                swap::drop_copies(&mut connection, &copies).await?;
+                return Err(error);
+            }
+        }
     }
-    let mut connection = database.connect().await?;
     aim(&mut copies, log, &mut connection).await?;
     copies = catch_up(copies, log, progress).await?;
     try_join_all(copies.iter_mut().map(Beside::make_indexes)).await?;

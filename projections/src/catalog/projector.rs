@@ -92,8 +92,9 @@ impl Projector for CatalogProjector {
         ])
     }
 
-    fn appends_to(&self) -> &'static [&'static str] {
-        &["servers_past", "tools_past"]
+    /// The tools of a server that is retired or restored.
+    fn looks_up_by(&self) -> Option<&'static [(&'static str, &'static str)]> {
+        Some(&[("tools", "tenant, server_id, name")])
     }
 
     async fn apply_bulk(

@@ -1,11 +1,19 @@
-//! `metamcp rebuild all` while the live models serve and writes go on.
+//! `metamcp rebuild all` while the live models serve and writes go on, when it is killed, and twice at once.
 
 use super::load::Load;
 use super::verify::{all_is_well, read_models_equal_a_rebuild};
 use super::world::{
-    Process, World, environment, eventually, log, metamcp, owner, postgres, ready, said,
+    Process, RECOVERY, World, environment, eventually, log, metamcp, owner, postgres, ready, said,
 };
-use sqlx::Row;
+use crate::support::Client;
+use bus::Log;
+use projections::{ProjectionError, registry};
+use sqlx::{Executor, PgConnection, Row};
+use std::process::{Output, Stdio};
+use tokio::process::{Child, Command};
+
+/// The advisory lock before which a rebuild is stopped.
+const BARRIER: i64 = 7;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebuild_under_writes_is_unnoticed_and_keeps_the_old_models_until_told() {
@@ -63,4 +71,186 @@ async fn old_schemas(world: &World) -> Vec<String> {
         "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE '%\\_old' ORDER BY 1";
     let rows = sqlx::query(statement).fetch_all(&mut connection).await;
     rows.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// Stops whoever moves a checkpoint, in the middle of its transaction, until it is lifted.
+struct Barrier(PgConnection);
+
+impl Barrier {
+    async fn raise(world: &World, checkpoint: &str) -> Self {
+        let mut connection = postgres(&world.config).await;
+        let statement = format!(
+            "CREATE OR REPLACE FUNCTION public.barrier() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 PERFORM pg_advisory_xact_lock({BARRIER});
+                 RETURN NULL;
+             END $$;
+             CREATE OR REPLACE TRIGGER barrier AFTER UPDATE ON metamcp.checkpoints FOR EACH ROW
+                 WHEN (NEW.projector = '{checkpoint}') EXECUTE FUNCTION public.barrier();
+             SELECT pg_advisory_lock({BARRIER})"
+        );
+        connection.execute(statement.as_str()).await.unwrap();
+        Self(connection)
+    }
+
+    /// Waits until a rebuild stands before it.
+    async fn stops(&mut self, rebuild: &mut Child) {
+        let waiting = format!(
+            "SELECT EXISTS (
+                 SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                 WHERE locktype = 'advisory' AND NOT granted AND classid = 0 AND objid = {BARRIER}
+                   AND datname = current_database())"
+        );
+        eventually("the rebuild stands before the barrier", async || {
+            let ended = rebuild.try_wait().unwrap();
+            assert!(ended.is_none(), "it has ended: {ended:?}");
+            let stands = sqlx::query_scalar::<_, bool>(&waiting).fetch_one(&mut self.0);
+            stands.await.unwrap()
+        })
+        .await;
+    }
+
+    /// Who waited goes on, and later ones pass by.
+    async fn lift(mut self) {
+        let statement = format!("SELECT pg_advisory_unlock({BARRIER})");
+        self.0.execute(statement.as_str()).await.unwrap();
+    }
+}
+
+/// Begins a rebuild of everything. Dropping it kills it.
+fn begin(world: &World) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_metamcp"))
+        .arg("rebuild")
+        .envs(environment(&world.config))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+/// Whether a rebuild was refused because another one runs. If it was not, it has succeeded.
+fn refused(rebuild: &Output) -> bool {
+    let text = said(rebuild);
+    let mut names = registry::NAMES.into_iter();
+    let runs = names.any(|name| text.contains(&ProjectionError::RebuildRuns(name).to_string()));
+    assert_eq!(rebuild.status.success(), !runs, "{text}");
+    runs
+}
+
+/// Writes until changes are shown: the live models follow the log.
+async fn changes_are_shown(client: &Client, events: &Log) {
+    let load = Load::start(client, 2);
+    eventually("changes are shown", async || {
+        load.look(|seen| seen.acknowledged.iter().filter(|one| one.visible).count() > 20)
+    })
+    .await;
+    let seen = load.stop().await;
+    all_is_well(events, &seen).await;
+}
+
+/// The live schemas themselves, whatever their names are later.
+async fn generation(world: &World) -> Vec<(String, i64)> {
+    let mut connection = postgres(&world.config).await;
+    let names: Vec<_> = registry::relational()
+        .iter()
+        .map(|one| one.name())
+        .collect();
+    let statement = "SELECT nspname::text, oid::bigint FROM pg_namespace
+                     WHERE nspname = ANY($1) ORDER BY 1";
+    let found = sqlx::query_as(statement).bind(names);
+    found.fetch_all(&mut connection).await.unwrap()
+}
+
+/// What there is of copies: schemas, checkpoints and parked commits, each under the name of its copy.
+async fn copies(world: &World) -> Vec<String> {
+    let mut connection = postgres(&world.config).await;
+    let statement = "SELECT name FROM (
+                         SELECT nspname::text FROM pg_namespace
+                         UNION ALL SELECT projector FROM metamcp.checkpoints
+                         UNION ALL SELECT projector FROM metamcp.dead_letters) AS found (name)
+                     WHERE name LIKE '%\\_rebuild' ORDER BY 1";
+    let found = sqlx::query_scalar(statement).fetch_all(&mut connection);
+    found.await.unwrap()
+}
+
+/// A copy of each model, with its checkpoint.
+fn copy_of_each() -> Vec<String> {
+    let relational = registry::relational().into_iter();
+    let names = relational.map(|one| format!("{}_rebuild", one.name()));
+    let mut each: Vec<_> = names.flat_map(|name| [name.clone(), name]).collect();
+    each.sort();
+    each
+}
+
+/// Once with the rows of one copy written, and once with some models in their places; neither is committed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_rebuild_leaves_the_live_models_alone_and_nothing_behind_the_next() {
+    let world = World::start().await;
+    let events = log(&world.config).await;
+    let client = owner(&world.config, &events).await;
+    let process = world.serve("metamcp", "api,projector").await;
+    ready(&client).await;
+    changes_are_shown(&client, &events).await;
+    read_models_equal_a_rebuild(&world.config, &events).await;
+    for checkpoint in ["catalog_rebuild", "catalog"] {
+        let before = generation(&world).await;
+        let mut barrier = Barrier::raise(&world, checkpoint).await;
+        let mut rebuild = begin(&world);
+        barrier.stops(&mut rebuild).await;
+        rebuild.kill().await.unwrap();
+        barrier.lift().await;
+        assert_eq!(copies(&world).await, copy_of_each(), "{checkpoint}");
+        changes_are_shown(&client, &events).await;
+        assert_eq!(generation(&world).await, before, "{checkpoint}");
+
+        // Until PostgreSQL has noticed that the killed one is gone, the next one is refused.
+        eventually("the next rebuild succeeds", async || {
+            !refused(&metamcp(&world.config, &["rebuild"]).await)
+        })
+        .await;
+        let after = generation(&world).await;
+        assert_eq!(after.len(), before.len(), "{checkpoint}");
+        assert!(before.iter().all(|live| !after.contains(live)));
+        let left = copies(&world).await;
+        assert!(left.is_empty(), "{checkpoint}: {left:?}");
+        read_models_equal_a_rebuild(&world.config, &events).await;
+    }
+    drop(process);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_rebuilds_at_once_the_later_is_refused_and_the_first_finishes() {
+    let world = World::start().await;
+    let events = log(&world.config).await;
+    let client = owner(&world.config, &events).await;
+    let process = world.serve("metamcp", "api,projector").await;
+    ready(&client).await;
+    changes_are_shown(&client, &events).await;
+    let before = generation(&world).await;
+    let mut barrier = Barrier::raise(&world, "catalog_rebuild").await;
+    let mut first = begin(&world);
+    barrier.stops(&mut first).await;
+    for later in [
+        &["rebuild"][..],
+        &["rebuild", "catalog"][..],
+        &["rebuild", "catalog", "--check"][..],
+    ] {
+        let later = metamcp(&world.config, later).await;
+        assert!(refused(&later), "{}", said(&later));
+    }
+    assert_eq!(copies(&world).await, copy_of_each());
+    assert_eq!(generation(&world).await, before);
+    barrier.lift().await;
+    let first = tokio::time::timeout(RECOVERY, first.wait_with_output());
+    let first = first.await.expect("it goes on").unwrap();
+    assert!(first.status.success(), "{}", said(&first));
+    let after = generation(&world).await;
+    assert!(before.iter().all(|live| !after.contains(live)));
+    let left = copies(&world).await;
+    assert!(left.is_empty(), "{left:?}");
+    read_models_equal_a_rebuild(&world.config, &events).await;
+    drop(process);
+    world.stop().await;
 }
