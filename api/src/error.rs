@@ -96,6 +96,18 @@ impl ApiError {
     /// A content type that the route does not accept.
     pub const UNSUPPORTED_MEDIA_TYPE: &'static str = "UNSUPPORTED_MEDIA_TYPE";
 
+    /// There is no such tool, or the caller may not see it, with what to do: [`Self::NotFound`] for whoever names a tool
+    /// by its server and its name. One text for both, which repeats nothing, so that the two are not told apart.
+    #[must_use]
+    pub fn no_such_tool() -> Self {
+        Self::Rejected {
+            code: Self::NotFound.code(),
+            message: "there is no such tool, or none that you may see: check the server's slug and the tool's name, or \
+                      register the tool first"
+                .to_owned(),
+        }
+    }
+
     /// Hides a fault of ours behind an id, and logs its chain once.
     #[must_use]
     pub fn internal(error: &(dyn Error + 'static)) -> Self {

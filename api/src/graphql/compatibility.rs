@@ -217,7 +217,8 @@ impl Known {
     ) -> Result<Self, ApiError> {
         session.caught_up(catalog::NAME, min_sequence).await?;
         let id = ToolId::derive(&session.caller.tenant, server.trim(), tool.trim());
-        let tool = session.tool(id).await?.ok_or(ApiError::NotFound)?.0;
+        let tool = session.tool(id).await?;
+        let tool = tool.ok_or_else(ApiError::no_such_tool)?.0;
         let mut reads = session.reads().await?;
         let ids = std::slice::from_ref(&tool.id);
         // What is said of versions is not told here.

@@ -4,7 +4,7 @@
 mod grow;
 
 use super::walk::Direction;
-use super::{ChangeKind, Reason, schemas};
+use super::{Change, ChangeKind, Reason, schemas};
 use crate::schema::check;
 use grow::{Tape, document, edit, instance};
 use proptest::prelude::*;
@@ -112,6 +112,33 @@ fn declared(schema: &Value, names: &mut BTreeSet<String>) {
     }
 }
 
+/// The names on which the verdict rests that arguments keep working: declared in no place of the old schema, and
+/// breaking as soon as one declared them. Where several schemas speak of the same value, a property is new only if its
+/// name stands nowhere in the old one, and [`covered`] does not reach all of these places: so the law says nothing of an
+/// instance that gives such a name, wherever. A name on which nothing rests is left out at its place only.
+///
+/// The declarations are made below `$defs`, where nothing refers to them: the schema accepts what it did.
+fn relied_on(old: &Value, new: &Value) -> BTreeSet<String> {
+    let (mut old_names, mut new_names) = (BTreeSet::new(), BTreeSet::new());
+    declared(old, &mut old_names);
+    declared(new, &mut new_names);
+    let mut known = old.clone();
+    let mut relied_on = BTreeSet::new();
+    for name in new_names.difference(&old_names) {
+        // One after the other, on top of those before: an alternative may rest on either of two names.
+        let mut declaring = known.clone();
+        declaring["$defs"]["declared"]["properties"][name] = json!(true);
+        let changes = schemas(Direction::Input, (Some(&declaring), Some(new)));
+        let breaks = |change: &Change| change.kind == ChangeKind::Breaking;
+        if changes.iter().any(breaks) {
+            relied_on.insert(name.clone());
+        } else {
+            known = declaring;
+        }
+    }
+    relied_on
+}
+
 fn gives_any(instance: &Value, names: &BTreeSet<String>) -> bool {
     match instance {
         Value::Object(members) => members
@@ -150,10 +177,6 @@ fn hold(bytes: &[u8]) -> Seen {
     }
     let (by_old, by_new) = (accepts(&old), accepts(&new));
     let by_covered = accepts(&covered(&old, &new, (&old, &new), 4));
-    let (mut old_names, mut new_names) = (BTreeSet::new(), BTreeSet::new());
-    declared(&old, &mut old_names);
-    declared(&new, &mut new_names);
-    let fresh: BTreeSet<String> = new_names.difference(&old_names).cloned().collect();
     let mut instances: Vec<Value> = Vec::new();
     for turn in 0..16 {
         let guide = if turn % 2 == 0 { &old } else { &new };
@@ -170,13 +193,17 @@ fn hold(bytes: &[u8]) -> Seen {
                 .iter()
                 .any(|change| change.reason != Reason::AnnotationChanged);
         seen.compatible += usize::from(counts);
+        let left_out = match direction {
+            Direction::Input => relied_on(&old, &new),
+            Direction::Output => BTreeSet::new(),
+        };
         let mut differ = false;
         for instance in instances.iter().filter(|instance| instance.is_object()) {
             let (old_accepts, new_accepts) = (by_old.is_valid(instance), by_new.is_valid(instance));
             differ |= old_accepts != new_accepts;
             let (applies, kept) = match direction {
                 Direction::Input => {
-                    let told = by_covered.is_valid(instance) && !gives_any(instance, &fresh);
+                    let told = by_covered.is_valid(instance) && !gives_any(instance, &left_out);
                     (old_accepts && told, new_accepts)
                 }
                 Direction::Output => (new_accepts, old_accepts),
@@ -199,6 +226,30 @@ proptest! {
     fn what_is_not_breaking_breaks_nobody(bytes in proptest::collection::vec(any::<u8>(), 40..400)) {
         hold(&bytes);
     }
+}
+
+#[test]
+fn a_new_name_is_left_out_at_its_place_and_elsewhere_only_where_the_verdict_rests_on_it() {
+    let schema = |around: Value, properties: Value| {
+        let mut schema = around;
+        schema["properties"] = properties;
+        schema
+    };
+    let (before, after) = (
+        json!({ "a": { "type": "object" } }),
+        json!({ "a": { "type": "object" }, "n": { "type": "string" } }),
+    );
+    let alone = |properties: &Value| schema(json!({ "type": "object" }), properties.clone());
+    let (old, new) = (alone(&before), alone(&after));
+    assert_eq!(relied_on(&old, &new), BTreeSet::new());
+    let by_covered = accepts(&covered(&old, &new, (&old, &new), 4));
+    assert!(by_covered.is_valid(&json!({ "a": { "n": 5 } })));
+    assert!(!by_covered.is_valid(&json!({ "n": 5 })));
+
+    let beside = json!({ "type": "object", "allOf": [{ "properties": { "a": {} } }] });
+    let beside = |properties: &Value| schema(beside.clone(), properties.clone());
+    let left_out = relied_on(&beside(&before), &beside(&after));
+    assert_eq!(left_out, BTreeSet::from(["n".to_owned()]));
 }
 
 /// The law above says something only if compatible changes are frequent and instances tell the schemas apart.

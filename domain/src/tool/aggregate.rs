@@ -5,6 +5,7 @@ use super::event::{
     ToolRetired, ToolUndeprecated, ToolVersionPublished, ToolVersionUnyanked, ToolVersionYanked,
 };
 use super::life::Life;
+use super::reference::numbered;
 use super::versions::{Publication, check_version};
 use super::{
     Alias, Deprecation, PublishToolVersion, RegisterTool, ToolCommand, ToolError, ToolEvent,
@@ -96,14 +97,15 @@ impl AggregateRoot for Tool {
         matches!(command, ToolCommand::Register(_))
     }
 
-    /// Publishing what is published already is done by the event that published it.
+    /// Publishing what is published already is done by the event that published it, under whatever build metadata.
     fn is_done_by(command: &ToolCommand, event: &ToolEvent) -> bool {
         let ToolCommand::PublishVersion(publish) = command else {
             return false;
         };
+        let is_same = |version: &Version| numbered([version], &publish.tool_version).is_some();
         match event {
-            ToolEvent::Registered(event) => event.tool_version == publish.tool_version,
-            ToolEvent::VersionPublished(event) => event.tool_version == publish.tool_version,
+            ToolEvent::Registered(event) => is_same(&event.tool_version),
+            ToolEvent::VersionPublished(event) => is_same(&event.tool_version),
             ToolEvent::Described(_)
             | ToolEvent::Retired(_)
             | ToolEvent::Restored(_)

@@ -51,7 +51,7 @@ type Neighbour<'a> = (&'a Version, &'a Published);
 /// Whether a version can be published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Publication {
-    /// It was, with this definition: nothing is to be done.
+    /// It was, with this definition, be it under other build metadata: nothing is to be done.
     Already,
     /// It can.
     New,
@@ -232,8 +232,9 @@ impl Versions {
 }
 
 /// Immutability: a number is used once. Build metadata makes no other number, because it decides
-/// nothing about which version is higher (Semantic Versioning 2.0.0, item 10). `known` are all versions of the
-/// tool, each with its definition's hash; what the definitions say to each other is compared apart from this.
+/// nothing about which version is higher (Semantic Versioning 2.0.0, item 10): the same definition under other build
+/// metadata is the same publication. `known` are all versions of the tool, each with its definition's hash; what the
+/// definitions say to each other is compared apart from this.
 ///
 /// # Errors
 /// [`ToolError::VersionTaken`], [`ToolError::TooManyVersions`], [`ToolError::DefinitionUnchanged`].
@@ -248,7 +249,7 @@ pub fn check_publication<'a>(
         known_hashes.any(|(offer, hash)| offer.version == known && *hash == definition_hash)
     };
     if let Some(known) = numbered(offers.iter().map(|offer| offer.version), version) {
-        return if known == version && holds(known) {
+        return if holds(known) {
             Ok(Publication::Already)
         } else {
             Err(ToolError::VersionTaken {

@@ -6,7 +6,11 @@ use super::testing::{
 };
 use super::tests::{accepts, definition, publish, registered, rejects};
 use super::*;
+use crate::aggregate::AggregateRoot;
 use cqrs_es::Aggregate;
+
+/// The description of the version that registered the tool.
+const FIRST: &str = "Shows the history";
 
 fn folded(history: Vec<ToolEvent>) -> Tool {
     let mut tool = Tool::default();
@@ -25,10 +29,6 @@ fn a_version_is_published_once_and_never_changes() {
         publish(v("2.0.0"), "Second"),
         published("2.0.0", "Second"),
     );
-    cqrs_es::test::TestFramework::<Tool>::with(())
-        .given(two())
-        .when(publish(v("2.0.0"), "Second"))
-        .then_expect_events(vec![]);
     for (taken, given) in [
         ("2.0.0", "2.0.0"),
         ("1.0.0", "1.0.0"),
@@ -39,6 +39,34 @@ fn a_version_is_published_once_and_never_changes() {
             publish(v(given), "Another"),
             ToolError::VersionTaken { version: v(taken) },
         );
+    }
+}
+
+/// Build metadata makes no other number, so what differs by it alone is the same publication.
+#[test]
+fn the_same_again_is_the_first_publication_under_whatever_build_metadata() {
+    let built = || published("3.0.0+b.7", "Third");
+    for (first, description, given) in [
+        (registered(), FIRST, "1.0.0"),
+        (registered(), FIRST, "1.0.0+other"),
+        (published("2.0.0", "Second"), "Second", "2.0.0"),
+        (published("2.0.0", "Second"), "Second", "2.0.0+other"),
+        (built(), "Third", "3.0.0"),
+        (built(), "Third", "3.0.0+b.7"),
+        (built(), "Third", "3.0.0+other"),
+    ] {
+        let again = publish(v(given), description);
+        let history = with(two(), [built()]);
+        let by: Vec<bool> = history
+            .iter()
+            .map(|event| Tool::is_done_by(&again, event))
+            .collect();
+        let expected: Vec<bool> = history.iter().map(|event| *event == first).collect();
+        assert_eq!(by, expected, "{given}");
+        cqrs_es::test::TestFramework::<Tool>::with(())
+            .given(history)
+            .when(again)
+            .then_expect_events(vec![]);
     }
 }
 

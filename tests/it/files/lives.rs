@@ -313,6 +313,10 @@ async fn what_cannot_be_made_is_refused_whole() {
             "VERSION_TAKEN",
         ),
         (
+            log(json!({ "versions": { "1.0.0+again": { "description": "Shows 1.0.0" } } })),
+            "VERSION_TAKEN",
+        ),
+        (
             log(
                 json!({ "aliases": { "stable": "0.9.0" }, "versions": { "0.9.0": { "yanked": "" } } }),
             ),

@@ -12,9 +12,15 @@ async fn the_same_again_is_answered_as_the_first_time_and_recorded_once() {
     let again = publish(&publisher, "2.0.0").await;
     assert_eq!(again["sequence"], first);
     assert_eq!(again["tool"]["version"], "3.0.0", "the tool as it is now");
-    let registered = publication("1.0.0", Some("Shows 1.0.0"));
-    let registered = publisher.data(PUBLISH, registered).await;
-    assert!(registered["publishToolVersion"]["sequence"].as_u64() < first.as_u64());
+    // Build metadata makes no other number, and so no other publication.
+    let built = publication("2.0.0+build.7", Some("Shows 2.0.0"));
+    let built = publisher.data(PUBLISH, built).await;
+    assert_eq!(built["publishToolVersion"]["sequence"], first);
+    for number in ["1.0.0", "1.0.0+build.7"] {
+        let registered = publication(number, Some("Shows 1.0.0"));
+        let registered = publisher.data(PUBLISH, registered).await;
+        assert!(registered["publishToolVersion"]["sequence"].as_u64() < first.as_u64());
+    }
     assert_eq!(installation.app.state.log.head().await.unwrap(), head);
     let versions =
         log(&publisher, "versions { nodes { version } }").await["versions"]["nodes"].take();
@@ -34,7 +40,7 @@ async fn another_definition_under_a_taken_number_is_refused() {
         ("9007199254740992.0.0", None, "VERSION_NUMBER_TOO_LARGE"),
         ("2.0.0", Some("Another"), "VERSION_TAKEN"),
         ("1.0.0", Some("Another"), "VERSION_TAKEN"),
-        ("2.0.0+build.7", None, "VERSION_TAKEN"),
+        ("2.0.0+build.7", Some("Another"), "VERSION_TAKEN"),
         ("2.1.0", Some("Shows 2.0.0"), "DEFINITION_UNCHANGED"),
         ("2.1", None, "INVALID_VERSION"),
         ("latest", None, "INVALID_VERSION"),

@@ -1,7 +1,7 @@
 //! What is said of a tool beside its current definition: other versions, aliases, deprecations, yanks.
 
 use super::{ObservedTool, Refusal, ToolSpec, VersionSpec};
-use domain::tool::reference::{Offer, current};
+use domain::tool::reference::{Offer, current, numbered};
 use domain::tool::{PublishToolVersion, ToolCommand};
 use semver::Version;
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,6 +118,12 @@ fn check(tool: &str, there: &ObservedTool, wanted: &ToolSpec) -> Result<(), Refu
                 "the definition of version {version} stands beside `version`: give it there only"
             );
             return Err(("DEFINITION_GIVEN_TWICE", message));
+        }
+        if let Some(known) = numbered(there.published.keys(), version)
+            && known != version
+        {
+            let message = format!("version {version} is published as {known}: write it so");
+            return Err(("VERSION_TAKEN", message));
         }
         if spec.description.is_none() && spec.has_definition() {
             let message =

@@ -314,17 +314,19 @@ fn id_of(session: &Session, server: &str, name: &str) -> ToolId {
     ToolId::derive(&session.caller.tenant, server.trim(), name.trim())
 }
 
-/// What is said around a tool now, if the caller may act on it.
+/// What is said around a tool now, if the caller may act on it. A hidden tool answers as an absent one, to the byte.
 fn allowed<'t>(
     session: &Session,
     action: Action,
     id: &ToolId,
     tool: &'t domain::tool::Tool,
 ) -> Result<&'t ToolProfile, ApiError> {
-    let profile = tool.profile().ok_or(ApiError::NotFound)?;
+    let profile = tool.profile().ok_or_else(ApiError::no_such_tool)?;
     let resource = Resource::tool(profile.visibility).named(id.as_str());
-    session.authorize(action, &resource)?;
-    Ok(profile)
+    match session.authorize(action, &resource) {
+        Err(ApiError::NotFound) => Err(ApiError::no_such_tool()),
+        answer => answer.map(|()| profile),
+    }
 }
 
 /// What a change of single fields makes of what is said around a tool now, if the caller may say so.
