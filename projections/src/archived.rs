@@ -1,5 +1,6 @@
 //! Commits written again from the archive, byte for byte, in the order of the log. Each is compared with the
-//! hash that the archive recorded when it read the commit from the log, so a changed row is found here.
+//! hash that the archive recorded when it read the commit from the log. That hash lies in the same row, so whoever
+//! must know that nobody has changed both compares the objects' chains and the signed tree heads as well.
 //! What nobody could read was parked with its bytes, and is taken from there.
 
 use crate::archive;
@@ -35,6 +36,16 @@ pub enum ArchivedError {
         after: u64,
         /// The next one that is there.
         found: u64,
+    },
+    /// The last commit is not the one that was archived last.
+    #[error(
+        "the archive holds commits up to {found}, and its projector has applied those up to {applied}: rows at its end were removed or added. What is left of one that lost rows is restored with `--accept-loss`"
+    )]
+    End {
+        /// The last one that is there.
+        found: u64,
+        /// The position of the archive's checkpoint.
+        applied: u64,
     },
 }
 

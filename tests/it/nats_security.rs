@@ -1,6 +1,7 @@
 //! The way to the log: TLS in both directions, and users with no more rights than they need, on a server that has the
 //! very file that operators are given.
 
+mod restore;
 mod tls;
 
 use crate::support::{PATIENCE, free_port};
@@ -213,7 +214,7 @@ async fn the_api_appends_and_the_projector_reads_streams_that_setup_made() {
 }
 
 #[tokio::test]
-async fn the_api_asks_the_projector_for_a_tree_head_and_hears_the_answer() {
+async fn the_api_and_setup_ask_the_projector_for_a_tree_head_and_hear_the_answer() {
     let server = Server::with_accounts().await;
     make_streams(&server).await;
     let projector = server.log(&PROJECTOR).await;
@@ -222,14 +223,16 @@ async fn the_api_asks_the_projector_for_a_tree_head_and_hears_the_answer() {
     // Behind its answer, the server knows who listens.
     projector.head().await.unwrap();
     let note = SignerAnswer::Note("a note".to_owned());
-    let answering = async {
-        let request = requests.next().await.unwrap();
-        request.answer(&note).await.unwrap();
-    };
-    let api = server.log(&API).await;
-    let (asked, ()) =
-        bounded(async { tokio::join!(api.ask_for_tree_head(PATIENCE), answering) }).await;
-    assert_eq!(asked.unwrap(), note);
+    for user in [&API, &SETUP] {
+        let answering = async {
+            let request = requests.next().await.unwrap();
+            request.answer(&note).await.unwrap();
+        };
+        let log = server.log(user).await;
+        let (asked, ()) =
+            bounded(async { tokio::join!(log.ask_for_tree_head(PATIENCE), answering) }).await;
+        assert_eq!(asked.unwrap(), note);
+    }
 }
 
 #[tokio::test]

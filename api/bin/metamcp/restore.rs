@@ -2,10 +2,11 @@
 //! the same positions, so that hash chains, tree heads and checkpoints hold on.
 //!
 //! A log that is not empty is accepted if what it holds is the beginning of the source: so an interrupted
-//! restore goes on where it stopped. Anything else is refused. An export is verified before anything is written:
+//! restore goes on where it stopped. Anything else is refused. The source is verified before anything is written:
 //! one that was cut off or altered leaves the log as it was, and so does one that ends before a signed tree head.
 #![expect(clippy::print_stdout, reason = "the outcome is the output")]
 
+mod chains;
 mod check;
 mod heads;
 mod loss;
@@ -24,9 +25,10 @@ use api::config::Config;
 use bus::tree_heads::AppendHeadError;
 use bus::{Log, RestoredCommit};
 use domain::merkle::Frontier;
+use projections::Database;
 use projections::ledger::{SignedHead, VerifyingKey};
-use projections::{Database, archive};
 use signed::SignedTree;
+use sqlx::Connection;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -163,7 +165,9 @@ type Heads = Vec<(u64, SignedHead)>;
 /// Restores from `archive.events`.
 ///
 /// # Errors
-/// When the archive was altered, the log holds something else, or a server is away; [`SignedCommitsLost`].
+/// When the log holds something else, or a server is away; a [`Fault`](crate::audit::Fault) or an
+/// [`ArchivedError`](projections::archived::ArchivedError) when the archive does not verify, [`SignedCommitsLost`] when
+/// it ends before a signed head. Nothing was written then.
 pub async fn from_archive(
     backend: &Backend,
     keys: &[VerifyingKey],
@@ -171,10 +175,14 @@ pub async fn from_archive(
 ) -> anyhow::Result<Restored> {
     let mut connection = backend.database.connect().await?;
     let heads = heads::kept(&backend.database).await?;
-    let tree = SignedTree::new(&heads, keys)?;
-    let end = backend.database.position_of(archive::NAME).await?;
+    // It is read twice: what is written is what was verified, whatever becomes of the rows in between.
+    let mut archive = connection
+        .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await?;
+    let end = check::archive(&mut archive, SignedTree::new(&heads, keys)?, loss).await?;
     let beyond = loss.check(&heads, &[last_head(&backend.log).await?], end)?;
-    let mut restored = fill(&backend.log, Source::archive(&mut connection), &heads, tree).await?;
+    let tree = SignedTree::new(&heads, keys)?;
+    let mut restored = fill(&backend.log, Source::archive(&mut archive), &heads, tree).await?;
     restored.signed_beyond = beyond;
     add_heads(&backend.log, &heads).await?;
     restored.ahead = check::ahead(&backend.database, restored.after.size()).await;

@@ -1,14 +1,18 @@
 //! The drill, as an operator does it with the program: export and verify, lose NATS, restore, go on; lose the database
-//! and the index, rebuild, go on.
+//! and the index, rebuild, go on; lose all of it, and begin on a new machine with an export, the keys and the vault.
 
-use crate::support::free_port;
+use crate::support::{Client, free_port};
 use crate::up::{printed, run, stop, up};
 use metamcp::embedded::PostgresPrograms;
 use rustix::process::Signal;
+use serde_json::json;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+/// Prints all that is known of the first owner.
+const PERSON: [&str; 3] = ["privacy", "export", "admin"];
 
 #[tokio::test]
 async fn nats_is_lost_and_everything_comes_back() {
@@ -16,6 +20,11 @@ async fn nats_is_lost_and_everything_comes_back() {
     let data = folder.path().join("data");
     let mut first = up(&data, free_port(), &[]).await;
     let head = printed(&data, &["audit", "head", "--sign"]).await;
+    let before = checksums(&data).await;
+    for table in ["catalog.tools:", "archive.events:", "search.tools:"] {
+        let listed = before.iter().any(|line| line.starts_with(table));
+        assert!(listed, "{table} {before:?}");
+    }
     let file = |name: &str| folder.path().join(name).display().to_string();
     let (log, key) = (file("log.jsonl"), file("ledger.pub"));
     let export = printed(&data, &["audit", "export"]).await;
@@ -55,20 +64,26 @@ async fn nats_is_lost_and_everything_comes_back() {
 
     let mut again = up(&data, free_port(), &[]).await;
     assert_eq!(printed(&data, &["audit", "head", "--sign"]).await, head);
+    // The read models are what they were, and what the restored log says.
+    assert_eq!(checksums(&data).await, before);
     again.signal(Signal::INT);
     assert!(again.ended().await.success());
 }
 
 #[tokio::test]
-async fn an_export_and_the_keys_make_the_same_log_on_a_new_machine() {
+async fn an_export_and_the_keys_make_the_same_registry_on_a_new_machine() {
     let folder = tempfile::tempdir().unwrap();
-    let old = folder.path().join("old");
-    let first = up(&old, free_port(), &[]).await;
+    let (old, port) = (folder.path().join("old"), free_port());
+    let first = up(&old, port, &[]).await;
     let head = printed(&old, &["audit", "head", "--sign"]).await;
     let file = |name: &str| folder.path().join(name).display().to_string();
     let (log, key) = (file("log.jsonl"), file("ledger.pub"));
     std::fs::write(&log, printed(&old, &["audit", "export"]).await).unwrap();
     std::fs::write(&key, printed(&old, &["audit", "keys"]).await).unwrap();
+    let vault = client(&old, "pg_dump", &["--schema=vault", "--data-only"], "");
+    let token = printed(&old, &["token", "issue"]).await;
+    let person = printed(&old, &PERSON).await;
+    let models = checksums(&old).await;
     stop(first).await;
 
     let new = folder.path().join("new");
@@ -86,13 +101,25 @@ async fn an_export_and_the_keys_make_the_same_log_on_a_new_machine() {
             && restored.contains("are those that were signed"),
         "{restored}"
     );
+    let folders = ["keys", "ledger-keys", "vault-keys"].map(|name| old.join(name));
     let copied = Command::new("cp")
         .arg("-a")
-        .args([&old.join("ledger-keys"), &new])
+        .args(&folders)
+        .arg(&new)
         .status();
     assert!(copied.unwrap().success());
-    let second = up(&new, free_port(), &[]).await;
+    // On the same address, which is what tokens are for.
+    let second = up(&new, port, &[]).await;
+    let vault = format!("BEGIN; TRUNCATE vault.data_keys;\n{vault}\nCOMMIT;\n");
+    client(&new, "psql", &["-q", "-v", "ON_ERROR_STOP=1"], &vault);
+    printed(&new, &["rebuild", "--force"]).await;
     assert_eq!(printed(&new, &["audit", "head", "--sign"]).await, head);
+    assert_eq!(printed(&new, &PERSON).await, person);
+    assert_eq!(checksums(&new).await, models);
+    let token = Some(token.trim().to_owned());
+    let owner = Client::new(&format!("http://127.0.0.1:{port}"), token);
+    let viewer = owner.data("{ viewer { handle } }", json!({})).await["viewer"].take();
+    assert_eq!(viewer, json!({ "handle": "admin" }));
     stop(second).await;
 }
 

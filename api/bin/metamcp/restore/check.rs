@@ -1,12 +1,17 @@
-//! What a restore holds its source and its outcome to: the keys that are trusted, the export as a whole, the read
-//! models that are there.
+//! What a restore holds its source and its outcome to: the keys that are trusted, the export or the archive as a
+//! whole, the read models that are there.
 
-use super::Heads;
+use super::chains::Chains;
+use super::signed::SignedTree;
+use super::{Heads, Loss, Source};
 use crate::audit::{self, Fault, Verifier, bar, verify_file};
 use anyhow::Context;
 use api::config::Config;
 use projections::Database;
+use projections::archived::ArchivedError;
 use projections::ledger::{LedgerKeys, VerifyingKey};
+use projections::position::checkpoints;
+use sqlx::PgConnection;
 use std::path::Path;
 
 /// PostgreSQL's code for a table that is not there: the database has never held read models.
@@ -41,6 +46,57 @@ pub(super) fn export(
             "the export does not verify, so nothing of it was written: take another copy, or `--from archive`",
         ),
     }
+}
+
+/// Verifies the archive as an export is: every position, the hash of each commit, the numbering and the chain of each
+/// object, and the root at every signed head. Answers the position at which it ends. Memory grows with the number of
+/// objects (a hash each), not with that of commits.
+pub(super) async fn archive(
+    connection: &mut PgConnection,
+    tree: SignedTree,
+    loss: Loss,
+) -> anyhow::Result<u64> {
+    let positions = checkpoints(connection).await?;
+    let of_archive = |(name, _): &&(String, u64)| name == projections::archive::NAME;
+    let applied = positions.iter().find(of_archive).map_or(0, |(_, at)| *at);
+    let verified = verify_archive(connection, tree, applied, loss).await;
+    verified.map_err(|error| {
+        // An archive that cannot be read was not found to be altered.
+        let unread = matches!(
+            error.downcast_ref::<ArchivedError>(),
+            Some(ArchivedError::Database(_))
+        );
+        match unread {
+            true => error,
+            false => error.context(
+                "the archive does not verify, so nothing of it was written: restore from an export (`--from FILE`), or \
+                 bring back a copy of the database that is older than the damage",
+            ),
+        }
+    })
+}
+
+async fn verify_archive(
+    connection: &mut PgConnection,
+    mut tree: SignedTree,
+    applied: u64,
+    loss: Loss,
+) -> anyhow::Result<u64> {
+    let bar = bar("{bar:30} {pos}/{len} commits verified ({per_sec})")?;
+    bar.set_length(applied);
+    let (mut source, mut chains) = (Source::archive(connection), Chains::default());
+    while let Some(commit) = source.next().await? {
+        chains.push(&commit)?;
+        tree.push(&commit.body)?;
+        bar.set_position(commit.stream_sequence);
+    }
+    bar.finish_and_clear();
+    let found = tree.frontier.size();
+    let is_accepted = found < applied && loss == Loss::Accept;
+    if found != applied && !is_accepted {
+        return Err(ArchivedError::End { found, applied }.into());
+    }
+    Ok(found)
 }
 
 /// The heads of which the database has a copy; none when it cannot be asked.

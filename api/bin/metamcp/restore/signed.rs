@@ -1,7 +1,8 @@
 //! The tree that a restore grows, compared with every signed head on the way.
 
 use super::{Heads, origin};
-use anyhow::{Context, ensure};
+use crate::audit::Fault;
+use anyhow::Context;
 use domain::merkle::{Frontier, TreeHash, leaf_hash};
 use projections::ledger::{TreeHead, VerifyingKey};
 use std::collections::BTreeMap;
@@ -40,15 +41,18 @@ impl SignedTree {
         })
     }
 
-    pub(super) fn push(&mut self, body: &[u8]) -> anyhow::Result<()> {
+    /// Takes the next commit.
+    ///
+    /// # Errors
+    /// [`Fault::Root`] when the commits so far are not those that were signed.
+    pub(super) fn push(&mut self, body: &[u8]) -> Result<(), Fault> {
         self.frontier.push(leaf_hash(body), |_, _| {});
         let size = self.frontier.size();
         for (root, known) in self.signed.remove(&size).unwrap_or_default() {
-            ensure!(
-                root == self.frontier.root(),
-                "the source was altered: one of its commits {} to {size} is not the one that was signed",
-                self.signed_to + 1
-            );
+            if root != self.frontier.root() {
+                let after = self.signed_to;
+                return Err(Fault::Root { size, after });
+            }
             if known {
                 self.signed_to = size;
             }
