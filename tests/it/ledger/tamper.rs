@@ -1,66 +1,80 @@
 //! Whoever changes an export is found out: each commit of it altered, dropped, inserted or moved, carelessly
-//! or with everything made to fit that fits without the signing key.
+//! or with everything made to fit that fits without the signing key. What is found, and which commits are named, is
+//! told for each way of tampering, and a verifier that shares no code names the same.
+
+mod lines;
+mod ways;
 
 use super::{Export, fill, installation, sign};
-use crate::support::python;
-use domain::merkle::leaf_hash;
+use crate::support::{python, said};
+use crate::up::run;
+use domain::envelope::body_hash;
 use metamcp::audit::{Bounds, Fault};
 use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Command;
+use ways::{Site, WAYS, body, position_and_subject, renumber, rewrite, signed_size, subject};
 
-/// A way of tampering with the commit at an index of the lines.
-type Tamper = fn(&mut Vec<Value>, usize);
+/// Verifies the exports `0.jsonl`, `1.jsonl` and so on of a folder in one process: starting Python costs more than
+/// verifying one.
+const ALL: &str = "
+import json, sys
+folder, scripts, count = sys.argv[1:]
+sys.path.insert(0, scripts)
+import verify_log
+for n in range(int(count)):
+    print(json.dumps(verify_log.verify(f'{folder}/{n}.jsonl', f'{folder}/ledger.pub')))
+";
 
-const WAYS: [(&str, Tamper); 9] = [
-    ("altered", |lines, at| {
-        let body = body(&lines[at]).replace("Z\",\"sequence", "1Z\",\"sequence");
-        lines[at]["commit"]["body"] = json!(body);
-    }),
-    ("altered and fitted", |lines, at| {
-        let body = body(&lines[at]).replacen("\"actor\":{\"id\":\"", "\"actor\":{\"id\":\"x", 1);
-        set_body(&mut lines[at], &body);
-    }),
-    ("written in another form", |lines, at| {
-        let body = body(&lines[at]).replacen(':', ": ", 1);
-        set_body(&mut lines[at], &body);
-    }),
-    ("dropped", |lines, at| drop(lines.remove(at))),
-    ("dropped and renumbered", |lines, at| {
-        lines.remove(at);
-        renumber(lines);
-    }),
-    ("repeated", |lines, at| lines.insert(at, lines[at].clone())),
-    ("repeated and renumbered", |lines, at| {
-        lines.insert(at, lines[at].clone());
-        renumber(lines);
-    }),
-    ("moved", |lines, at| lines.swap(at, at + 1)),
-    ("moved and renumbered", |lines, at| {
-        lines.swap(at, at + 1);
-        renumber(lines);
-    }),
-];
-
-fn body(line: &Value) -> String {
-    line["commit"]["body"].as_str().unwrap().to_owned()
+/// Tampered exports, and what was found in each.
+struct Tampered<'a> {
+    export: &'a Export,
+    found: Vec<(String, Fault)>,
 }
 
-fn set_body(line: &mut Value, body: &str) {
-    line["commit"]["body"] = json!(body);
-    line["commit"]["leaf_hash"] = json!(leaf_hash(body.as_bytes()).to_string());
-}
-
-/// Gives every commit the position where it stands, and the last line the counts that there are.
-fn renumber(lines: &mut [Value]) {
-    let mut position = 0;
-    for line in lines.iter_mut() {
-        if line.get("commit").is_some() {
-            position += 1;
-            line["commit"]["stream_sequence"] = json!(position);
+impl<'a> Tampered<'a> {
+    fn of(export: &'a Export) -> Self {
+        Self {
+            export,
+            found: Vec::new(),
         }
     }
-    lines[0]["log"]["to"] = json!(position);
-    let last = lines.len() - 1;
-    lines[last]["end"]["commits"] = json!(position);
+
+    /// Verifies an export, and keeps it for the other verifier.
+    fn verify(&mut self, what: String, text: &str) -> Fault {
+        std::fs::write(self.export.path(), text).unwrap();
+        let copy = format!("{}.jsonl", self.found.len());
+        std::fs::write(self.export.folder.path().join(copy), text).unwrap();
+        let fault = self.export.verify().expect_err(&what);
+        self.found.push((what, fault.clone()));
+        fault
+    }
+
+    /// Holds the other verifier to the same commits, where there is a Python.
+    fn compare(&self) {
+        let Some(python) = python() else { return };
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients");
+        let run = Command::new(python)
+            .args(["-B", "-c", ALL])
+            .args([self.export.folder.path(), &scripts])
+            .arg(self.found.len().to_string())
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{}", said(&run).0);
+        let text = String::from_utf8(run.stdout).unwrap();
+        assert_eq!(text.lines().count(), self.found.len());
+        for ((what, fault), line) in self.found.iter().zip(text.lines()) {
+            let theirs: Value = serde_json::from_str(line).unwrap();
+            let ours = fault.commits().map(|named| [*named.start(), *named.end()]);
+            assert!(theirs["fault"].is_string(), "{what}: {theirs}");
+            assert_eq!(theirs["commits"], json!(ours), "{what}: {fault}, {theirs}");
+        }
+    }
+}
+
+fn text(lines: &[Value]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 #[tokio::test]
@@ -73,69 +87,161 @@ async fn every_commit_altered_dropped_inserted_or_moved_is_found_and_named() {
     let export = Export::of(&installation, Bounds::default()).await;
     assert_eq!(export.verify().unwrap().signed_to, signed);
     let sound = export.lines();
-    let python = python();
-    let places = sound.iter().enumerate();
-    let places = places.filter(|(_, line)| line.get("commit").is_some());
-    let mut found = 0;
-    for (at, line) in places {
-        let position = line["commit"]["stream_sequence"].as_u64().unwrap();
-        for (way, tamper) in WAYS {
+    let mut tampered = Tampered::of(&export);
+    for site in Site::all(&sound) {
+        for way in &WAYS {
             let mut lines = sound.clone();
-            // The neighbour with which it changes places may be a tree head.
-            tamper(&mut lines, at);
-            export.write(&lines);
-            let fault = export.verify().expect_err(way);
-            let commits = fault.commits();
-            let named = commits.is_some_and(|commits| commits.contains(&position));
-            assert!(named, "{position} {way}: {fault}");
-            found += 1;
-        }
-        // Each commit once in another language: starting Python costs more than the check.
-        if let Some(python) = &python {
-            let (way, tamper) = WAYS[at % WAYS.len()];
-            let mut lines = sound.clone();
-            tamper(&mut lines, at);
-            export.write(&lines);
-            if way != "written in another form" {
-                let fault = export.verify_in_python(python);
-                assert!(fault.is_err(), "{position} {way}: {fault:?}");
-            }
+            (way.tamper)(&mut lines, site.at);
+            let what = format!("{} {}", site.position, way.name);
+            let fault = tampered.verify(what.clone(), &text(&lines));
+            let (expected, named) = (way.finds)(&site);
+            assert_eq!(fault, expected, "{what}");
+            assert_eq!(fault.commits(), Some(named), "{what}");
         }
     }
-    assert_eq!(found, WAYS.len() * usize::try_from(signed).unwrap());
+    let tried = WAYS.len() * usize::try_from(signed).unwrap();
+    assert_eq!(tampered.found.len(), tried);
+    tampered.compare();
 }
 
 #[tokio::test]
-async fn every_line_of_an_export_counts() {
+async fn a_part_that_ends_before_a_head_is_held_by_the_proof_that_leads_to_it() {
     let installation = installation().await;
     fill(&installation, "acme").await;
-    sign(&installation).await;
-    let export = Export::of(&installation, Bounds::default()).await;
-    let sound = export.lines();
-    for at in 0..sound.len() {
-        let mut lines = sound.clone();
-        lines.remove(at);
-        export.write(&lines);
-        assert!(export.verify().is_err(), "without {}", sound[at]);
-        export.write(&sound[..at]);
-        assert!(export.verify().is_err(), "cut off before line {at}");
-    }
-    // A head that says something else under the same signature.
-    let head = sound
-        .iter()
-        .position(|line| line.get("tree_head").is_some())
-        .unwrap();
-    let note = sound[head]["tree_head"]["note"].as_str().unwrap();
-    let place = note.len() - 6;
-    let other = if note[place..].starts_with('A') {
-        "B"
+    let early = sign(&installation).await.head().size;
+    fill(&installation, "other").await;
+    let size = sign(&installation).await.head().size;
+    // From a power of two on, a proof has one hash only, of which none can be taken away.
+    let end = if (size - 1).is_power_of_two() {
+        size - 2
     } else {
-        "A"
+        size - 1
     };
-    let mut signature = note.to_owned();
-    signature.replace_range(place..=place, other);
-    let mut lines = sound.clone();
-    lines[head]["tree_head"]["note"] = json!(signature);
+    let bounds = Bounds {
+        from: Some(early - 2),
+        to: Some(end),
+    };
+    let export = Export::of(&installation, bounds).await;
+    assert_eq!(export.verify().unwrap().signed_to, end);
+    let sound = export.lines();
+    let index_of = |kind: &str| {
+        sound
+            .iter()
+            .rposition(|line| line.get(kind).is_some())
+            .unwrap()
+    };
+    let (last, proof) = (index_of("commit"), index_of("tree_head"));
+    let mut tampered = Tampered::of(&export);
+    let mut find = |what: &str, tamper: &dyn Fn(&mut Vec<Value>)| {
+        let mut lines = sound.clone();
+        tamper(&mut lines);
+        tampered.verify(what.to_owned(), &text(&lines))
+    };
+    // Behind the last commit of the part stands the proof alone.
+    let fault = find("altered and fitted", &|lines| {
+        rewrite(&mut lines[last], |body| body["actor"]["id"] = json!("x"));
+    });
+    let broken = Fault::Consistency {
+        size,
+        end,
+        after: early,
+    };
+    assert_eq!(fault, broken);
+    assert_eq!(fault.commits(), Some(early + 1..=end));
+    let fault = find("proof altered", &|lines| {
+        lines[proof]["tree_head"]["consistency"][0] = json!("0".repeat(64));
+    });
+    assert_eq!(fault, broken);
+    let fault = find("proof too short", &|lines| {
+        let part = &sound[proof]["tree_head"]["consistency"].as_array().unwrap()[1..];
+        lines[proof]["tree_head"]["consistency"] = json!(part);
+    });
+    assert_eq!(fault, broken);
+    let fault = find("proof taken out", &|lines| {
+        lines[proof]["tree_head"] = json!({ "note": sound[proof]["tree_head"]["note"] });
+    });
+    assert_eq!(fault, Fault::Root { size, after: early });
+    assert_eq!(fault.commits(), Some(early + 1..=size));
+    tampered.compare();
+}
+
+#[tokio::test]
+async fn heads_that_were_taken_out_are_missed_by_who_insists_on_them() {
+    let installation = installation().await;
+    fill(&installation, "acme").await;
+    let first = sign(&installation).await.head().size;
+    fill(&installation, "other").await;
+    let last = sign(&installation).await;
+    let end = last.head().size;
+    let export = Export::of(&installation, Bounds::default()).await;
+    let heads = export.folder.path().join("heads.txt");
+    std::fs::write(&heads, last.note()).unwrap();
+    let heads = heads.display().to_string();
+    let (text, code) = program(&export, &["--signed-to", "end"]).await;
+    assert_eq!(code, Some(0), "{text}");
+
+    let mut lines = export.lines();
+    write_anew_behind(first, &mut lines);
     export.write(&lines);
-    assert!(matches!(export.verify(), Err(Fault::Signature { .. })));
+    // The file alone cannot tell.
+    let (text, code) = program(&export, &[]).await;
+    assert_eq!(code, Some(0), "{text}");
+    let not_signed = format!("NOT SIGNED    commits {} to {end}", first + 1);
+    assert!(text.contains(&not_signed), "{text}");
+    if let Some(python) = python() {
+        let theirs = export.verify_in_python(&python).unwrap();
+        assert_eq!(theirs["signed_to"], first);
+    }
+    for (asked, expected) in [
+        (first.to_string(), 0),
+        ((first + 1).to_string(), 4),
+        ("end".to_owned(), 4),
+    ] {
+        let (text, code) = program(&export, &["--signed-to", &asked]).await;
+        assert_eq!(code, Some(expected), "{asked}: {text}");
+    }
+    // A head that was kept elsewhere finds it, asked for or not.
+    for more in [
+        &["--heads", &heads][..],
+        &["--heads", &heads, "--signed-to", "end"],
+    ] {
+        let (text, code) = program(&export, more).await;
+        assert_eq!(code, Some(3), "{text}");
+    }
+    let fault = export.verify_with(vec![last]).unwrap_err();
+    assert_eq!(
+        fault,
+        Fault::Root {
+            size: end,
+            after: first
+        }
+    );
+}
+
+/// What `metamcp audit verify` says of an export, and its exit code.
+async fn program(export: &Export, more: &[&str]) -> (String, Option<i32>) {
+    let (log, key) = (export.path(), export.key());
+    let (log, key) = (log.display().to_string(), key.display().to_string());
+    let arguments = [&["audit", "verify", &log, "--key", &key][..], more].concat();
+    said(&run(export.folder.path(), &arguments).await)
+}
+
+/// Takes out the heads over more commits than these, and writes what they covered anew, each object's chain with it.
+fn write_anew_behind(kept: u64, lines: &mut Vec<Value>) {
+    lines.retain(|line| signed_size(line).is_none_or(|size| size <= kept));
+    let mut hashes: HashMap<String, String> = HashMap::new();
+    for line in lines.iter_mut() {
+        let Some((position, _)) = position_and_subject(line) else {
+            continue;
+        };
+        let subject = subject(line);
+        if position > kept {
+            rewrite(line, |body| {
+                body["actor"]["id"] = json!("somebody else");
+                body["previous_hash"] = json!(hashes.get(&subject));
+            });
+        }
+        hashes.insert(subject, body_hash(body(line).as_bytes()));
+    }
+    renumber(lines);
 }

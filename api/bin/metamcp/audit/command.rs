@@ -7,6 +7,7 @@
 use super::export::{Bounds, export};
 use super::fault::Fault;
 use super::read;
+use super::signed_to::SignedTo;
 use super::verify::{Verified, Verifier};
 use super::verify_file::verify_file;
 use crate::app::Backend;
@@ -24,6 +25,8 @@ use std::time::Duration;
 
 /// What a verification that found a fault exits with.
 const TAMPERED: u8 = 3;
+/// What one exits with that found none, where heads cover fewer commits than was asked for.
+const NOT_SIGNED: u8 = 4;
 /// How long a signature may take.
 const SIGN: Duration = Duration::from_secs(10);
 
@@ -80,7 +83,8 @@ pub(crate) enum Command {
         #[arg(long)]
         to: Option<u64>,
     },
-    /// Verify an export, offline. Exits with 0 when all is well, with 3 when something is not.
+    /// Verify an export, offline. Exits with 0 when all is well, with 3 when something is not, and with 4 when only
+    /// `--signed-to` is not met.
     Verify {
         /// The export.
         file: PathBuf,
@@ -90,6 +94,10 @@ pub(crate) enum Command {
         /// Tree heads that you have kept: the file of `ledger.head_file`, what `head` printed, or an earlier export.
         #[arg(long)]
         heads: Option<PathBuf>,
+        /// Insist that signed heads, of the export or of `--heads`, cover the commits up to this position, or all of
+        /// the export: whoever takes the last heads out of a file can write the commits behind the others anew.
+        #[arg(long, value_name = "N|end")]
+        signed_to: Option<SignedTo>,
     },
 }
 
@@ -126,7 +134,12 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             from,
             to,
         } => write_export(&installation.config()?, Bounds { from, to }).await?,
-        Command::Verify { file, key, heads } => return verify(&file, &key, heads.as_deref()),
+        Command::Verify {
+            file,
+            key,
+            heads,
+            signed_to,
+        } => return verify(&file, &key, heads.as_deref(), signed_to),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -231,7 +244,12 @@ async fn write_export(config: &Config, bounds: Bounds) -> anyhow::Result<()> {
     written.map(drop)
 }
 
-fn verify(file: &Path, key: &Path, kept: Option<&Path>) -> anyhow::Result<ExitCode> {
+fn verify(
+    file: &Path,
+    key: &Path,
+    kept: Option<&Path>,
+    signed_to: Option<SignedTo>,
+) -> anyhow::Result<ExitCode> {
     let keys = read::keys(key)?;
     let kept = kept.map(kept_heads).transpose()?.unwrap_or_default();
     let length = std::fs::metadata(file)
@@ -246,8 +264,15 @@ fn verify(file: &Path, key: &Path, kept: Option<&Path>) -> anyhow::Result<ExitCo
     bar.finish_and_clear();
     Ok(match outcome {
         Ok(verified) => {
+            let missed = signed_to.and_then(|to| to.missed(verified.signed_to, verified.to));
+            if let Some(asked) = missed {
+                let signed = verified.signed_to;
+                println!(
+                    "NOT SIGNED AS ASKED: signed heads cover the commits up to {signed}, and --signed-to asks for {asked}."
+                );
+            }
             println!("{}", summary(&verified));
-            ExitCode::SUCCESS
+            missed.map_or(ExitCode::SUCCESS, |_| ExitCode::from(NOT_SIGNED))
         }
         Err(fault) => {
             println!("{}", verdict(&fault));

@@ -74,7 +74,7 @@ pub enum Fault {
         after = .after + 1
     )]
     Root {
-        /// How many commits the signed head covers.
+        /// How many commits the signed head covers; how many stand before it, if it covers fewer.
         size: u64,
         /// Up to here a signed head agrees.
         after: u64,
@@ -98,6 +98,8 @@ pub enum Fault {
         size: u64,
         /// The last commit that is there.
         end: u64,
+        /// Up to here a signed head agrees.
+        after: u64,
     },
     /// The last line is missing, or has other counts.
     #[error("the export is not whole: {}", what_is_missing(*end, *to))]
@@ -137,10 +139,9 @@ impl Fault {
             Self::Shorter { signed, end } => Some(end + 1..=*signed),
             // Where the first line promises no more, no commit is missing that is known to exist.
             Self::NotWhole { end, to } => (end < to).then(|| end + 1..=end + 1),
-            Self::Format { .. }
-            | Self::Signature { .. }
-            | Self::Consistency { .. }
-            | Self::Unsigned => None,
+            // Where an earlier head holds all of them, it is the proof that is wrong.
+            Self::Consistency { end, after, .. } => (after < end).then(|| after + 1..=*end),
+            Self::Format { .. } | Self::Signature { .. } | Self::Unsigned => None,
         }
     }
 }

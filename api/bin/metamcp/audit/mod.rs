@@ -8,6 +8,7 @@ mod fault;
 pub mod format;
 mod read;
 mod signed_heads;
+mod signed_to;
 mod verify;
 mod verify_file;
 

@@ -275,7 +275,8 @@ impl Verifier {
             return Err(Fault::Root { size, after });
         }
         if !verify_consistency(old, new, &line.consistency) {
-            return Err(Fault::Consistency { size, end });
+            let after = self.state.signed_to;
+            return Err(Fault::Consistency { size, end, after });
         }
         self.state.heads += 1;
         self.state.signed_to = end;
