@@ -51,8 +51,8 @@ pub enum NotUndone {
         /// Why, and what to do instead.
         instead: &'static str,
     },
-    /// Undo the later change first, or make a new one.
-    #[error("the same has been changed since; undo the later change first, or make a new one")]
+    /// Undo the later change instead, or make a new one.
+    #[error("the same has been changed since; undo the later change instead, or make a new one")]
     ChangedSince,
     /// The commit holds more than one event. None does so today.
     #[error("the commit holds several events, which cannot be undone together")]

@@ -3,7 +3,9 @@
 use super::{AUDIT_LOG, all, audit, register_server};
 use crate::support::{Client, Installation};
 use domain::principal::Role;
+use domain::registry::wire_forms;
 use serde_json::{Value, json};
+use std::path::Path;
 
 #[tokio::test]
 async fn filters_find_events_by_actor_object_type_time_and_text() {
@@ -72,6 +74,58 @@ async fn filters_find_events_by_actor_object_type_time_and_text() {
     assert_eq!(audit(&auditor, ever, at).await, servers);
     let both = json!({ "filter": { "actor": "ben", "actorId": "x" } });
     assert_eq!(auditor.code(AUDIT_LOG, both).await, "INVALID_FILTER");
+}
+
+#[tokio::test]
+async fn a_range_that_ends_before_it_begins_is_refused() {
+    let installation = Installation::start().await;
+    let auditor = installation.client("acme", "aud", &[Role::Auditor]).await;
+    let (earlier, later) = ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00+00:00");
+    let turned = json!({ "filter": { "from": later, "to": earlier } });
+    assert_eq!(auditor.code(AUDIT_LOG, turned).await, "INVALID_FILTER");
+    // The same moment, written for another place.
+    let moment = json!({ "filter": { "from": later, "to": "2026-01-01T02:00:00+01:00" } });
+    auditor.data(AUDIT_LOG, moment).await;
+}
+
+/// No read model has the handle of an erased person, so one that nobody ever had looks the same.
+#[tokio::test]
+async fn whoever_is_named_is_asked_for_whether_somebody_has_that_name_or_not() {
+    let installation = Installation::start().await;
+    let owner = installation.client("acme", "owner", &[Role::Owner]).await;
+    let ada = installation.client("acme", "ada", &[Role::Publisher]).await;
+    register_server(&ada, "git").await;
+    let erase = "mutation { erasePrincipal(input: { handle: \"ada\" }) { sequence } }";
+    owner.data(erase, json!({})).await;
+    let at = installation.settle().await;
+    let of_ada = audit(&owner, json!({ "actor": "ada" }), at).await;
+    assert_eq!(all(&of_ada, "type"), ["server.registered"]);
+    let shown = format!("erased:{}", of_ada[0]["actor"]["id"].as_str().unwrap());
+    let erased = json!({ "actor": shown });
+    assert_eq!(audit(&owner, erased, at).await, of_ada);
+    let nobody = audit(&owner, json!({ "actor": "nobody" }), at).await;
+    assert!(nobody.is_empty(), "{nobody:#?}");
+}
+
+/// So that nobody has to try it.
+#[test]
+fn the_document_says_of_every_event_whether_it_is_taken_back() {
+    const HEADING: &str = "\n## Taking a change back\n";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/audit-log.md");
+    let text = std::fs::read_to_string(file).unwrap();
+    let (_, section) = text.split_once(HEADING).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows: Vec<&str> = section
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .collect();
+    for (name, _) in wire_forms() {
+        let first = |row: &&&str| {
+            let cell = row.split('|').nth(1).unwrap_or_default();
+            cell.contains(&format!("`{name}`"))
+        };
+        assert_eq!(rows.iter().filter(first).count(), 1, "{name}");
+    }
 }
 
 #[tokio::test]
