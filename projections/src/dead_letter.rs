@@ -3,20 +3,30 @@
 //! **Invariant.** The commits of one object are applied in order or not at all: once one is parked, later
 //! ones of the same subject are parked behind it, and a retry stops at the first that still fails. Every
 //! step holds the lock of the projector's checkpoint, so a retry and the running projector never mix.
+//!
+//! What is parked is the operator's to see. A tenant sees the positions of its own commits that its past lacks:
+//! [`missing_from_catalog`], [`first_missing_of_tool`].
 
 use crate::checkpoint::{self, to_i64, to_u64};
-use crate::error::ProjectionError;
+use crate::error::{ProjectionError, QueryError};
 use crate::projector::{Projector, Recorded};
 use crate::registry;
 use crate::runner::{chain, log_replaced};
 use crate::search::{SOURCES, SearchProjector};
-use crate::store::Database;
+use crate::store::{Database, TenantConnection};
 use crate::vault::open_personal_fields;
 use bus::{Log, LogEntry};
 use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate;
 use domain::AnyEvent;
+use domain::id::{ServerId, ToolId};
+use domain::server::Server;
+use domain::tool::Tool;
 use sqlx::{Connection, PgConnection};
 use std::collections::HashSet;
+
+/// Parked commits that one answer names.
+const MOST: i32 = 100;
 
 /// A parked commit.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -50,6 +60,38 @@ pub struct Retried {
 pub async fn list(database: &Database) -> Result<Vec<DeadLetter>, ProjectionError> {
     let mut connection = database.connect().await?;
     read(&mut connection, None).await
+}
+
+/// The commits of the connection's tenant, up to a position, that `catalog` has parked, oldest first and 100 at most.
+/// What they changed is missing from its past as of that position. To be asked before that is read: what is applied in
+/// between is then named although it is shown, and never the other way round.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn missing_from_catalog(
+    connection: &mut TenantConnection,
+    until: u64,
+) -> Result<Vec<u64>, QueryError> {
+    parked_in_catalog(connection, until, None, MOST).await
+}
+
+/// The first commit about a tool of the connection's tenant or about its server, up to a position, that `catalog` has
+/// parked: when a server goes out of use, so do its tools. To be asked before the tool is read.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn first_missing_of_tool(
+    connection: &mut TenantConnection,
+    until: u64,
+    tool: &ToolId,
+    server: &ServerId,
+) -> Result<Option<u64>, QueryError> {
+    let objects = vec![
+        format!("{}.{}", Tool::TYPE, tool.as_str()),
+        format!("{}.{}", Server::TYPE, server.as_str()),
+    ];
+    let found = parked_in_catalog(connection, until, Some(objects), 1).await?;
+    Ok(found.first().copied())
 }
 
 /// Applies what is parked, in order, after an upgrade or once the cause is gone. What the
@@ -148,6 +190,23 @@ pub(crate) async fn park(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+async fn parked_in_catalog(
+    connection: &mut TenantConnection,
+    until: u64,
+    objects: Option<Vec<String>>,
+    most: i32,
+) -> Result<Vec<u64>, QueryError> {
+    let found: Vec<i64> = sqlx::query_scalar(
+        "SELECT stream_sequence FROM metamcp.parked_in_catalog($1, $2, $3) ORDER BY stream_sequence",
+    )
+    .bind(to_i64(until))
+    .bind(objects)
+    .bind(most)
+    .fetch_all(&mut **connection)
+    .await?;
+    Ok(found.into_iter().map(to_u64).collect())
 }
 
 async fn read(

@@ -6,6 +6,7 @@
 //! announcement.
 
 mod announce;
+mod parked;
 
 use crate::checkpoint::to_u64;
 use crate::error::QueryError;
@@ -73,6 +74,7 @@ struct Inner {
     projectors: Vec<(&'static str, watch::Sender<u64>, Mutex<Seen>)>,
     head: watch::Sender<u64>,
     news: News,
+    pool: PgPool,
 }
 
 #[derive(Debug, Clone)]
@@ -99,16 +101,17 @@ impl Positions {
             last_look: 0,
         };
         let entry = |name| (name, watch::Sender::new(0), Mutex::new(seen()));
+        // One connection each for those who listen, look, announce, and ask what is parked.
+        let pool = database.owner_pool(4);
         let inner = Inner {
             projectors: NAMES.into_iter().map(entry).collect(),
             head: watch::Sender::new(0),
             news: News::default(),
+            pool: pool.clone(),
         };
         let positions = Self {
             inner: Arc::new(inner),
         };
-        // One connection each for those who listen, look and announce.
-        let pool = database.owner_pool(3);
         tokio::spawn(
             positions
                 .clone()

@@ -148,7 +148,9 @@ async fn run(
     );
     let began = Instant::now();
     let deadline = limits.request_deadline;
-    let request = request.data(Session::new(state.clone(), caller));
+    let session = Session::new(state.clone(), caller);
+    let missing = session.missing.clone();
+    let request = request.data(session);
     let executing = schema.execute(request).instrument(span);
     let (mut response, in_time) = match tokio::time::timeout(deadline, executing).await {
         Ok(response) => (response, true),
@@ -156,6 +158,7 @@ async fn run(
     };
     finish(&mut response, limits);
     settle(&mut response, operation.kind == "mutation");
+    missing.tell(&mut response);
     if response.is_ok() {
         // With a key, another document was validated.
         if !keyed {

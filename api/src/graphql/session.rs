@@ -1,5 +1,6 @@
 //! One request: the shared state, who asks, and the loaders that gather what its fields need.
 
+use super::as_of::Missing;
 use super::loaders::{Loaders, PrincipalKey, ServerKey, ToolKey};
 use super::principal::Principal;
 use super::scalars::Sequence;
@@ -31,6 +32,8 @@ pub(super) struct Session {
     pub(super) visibilities: Vec<Visibility>,
     /// Not cached: a mutation's second look must see what the first one changed.
     pub(super) loaders: Arc<DataLoader<Loaders>>,
+    /// What the request is shown of the past without.
+    pub(super) missing: Missing,
     /// The loaders of the other moments that the request looks at.
     past: Mutex<HashMap<Moment, Arc<DataLoader<Loaders>>>>,
 }
@@ -47,6 +50,7 @@ impl Session {
         };
         Self {
             loaders: gather(loaders),
+            missing: Missing::default(),
             past: Mutex::default(),
             state,
             caller,

@@ -187,10 +187,12 @@ impl<'a> Rows<'a> {
         for tool in self.tools.values_mut().filter(its) {
             let mut changed = tool.clone();
             if change(&mut changed) {
+                // One that was parked and is applied late does not reach back behind what has changed since.
+                let late = tool.valid_from > position;
                 supersede(tool, &mut self.tools_past, position);
                 *tool = ToolRow {
-                    updated_at: at,
-                    valid_from: position,
+                    updated_at: if late { tool.updated_at } else { at },
+                    valid_from: tool.valid_from,
                     ..changed
                 };
             }

@@ -3,6 +3,7 @@
 mod law;
 mod lock;
 mod moments;
+mod parked;
 mod policies;
 mod rights;
 mod upgrade;

@@ -163,3 +163,32 @@ async fn what_decides_permissions_stops_and_access_is_denied_until_it_is_mended(
     read_models_equal_a_rebuild(&world.config, &events).await;
     world.stop().await;
 }
+
+/// The process that answers is not the one that parks: it hears of that together with the position.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mutation_says_that_another_process_has_parked_its_commit() {
+    let world = World::start().await;
+    let events = log(&world.config).await;
+    let client = owner(&world.config, &events).await;
+    let _api = world.serve("api", "api").await;
+    let _projector = world.serve("projector", "projector").await;
+    ready(&client).await;
+    let mut database = postgres(&world.config).await;
+    let constraint =
+        "ALTER TABLE catalog.servers ADD CONSTRAINT defect CHECK (slug NOT LIKE 'broken%')";
+    database.execute(constraint).await.unwrap();
+    let register = "mutation($slug: String!) {
+        registerServer(input: { slug: $slug, name: $slug }) { server { slug } sequence notice } }";
+    for slug in ["broken-one", "broken-two"] {
+        let parked = client.data(register, json!({ "slug": slug })).await["registerServer"].take();
+        assert!(parked["sequence"].is_u64(), "{parked}");
+        let notice = parked["notice"].as_str().unwrap_or_default();
+        assert!(notice.contains("metamcp dead-letter list"), "{parked}");
+    }
+    let sound = client.data(register, json!({ "slug": "sound" })).await["registerServer"].take();
+    assert_eq!(
+        (&sound["server"]["slug"], &sound["notice"]),
+        (&json!("sound"), &json!(null))
+    );
+    world.stop().await;
+}

@@ -1,8 +1,10 @@
 //! The GraphQL surface against real servers.
 
+mod bad_input;
 mod compatibility;
 mod graphiql;
 mod idempotency;
+mod parked;
 mod reads;
 mod refusals;
 mod repeated;

@@ -2,6 +2,9 @@
 //!
 //! Of another tenant's tool nothing is read unless it was installed at the moment, and nothing is told but
 //! whether it was offered then and which version the range meant: what the installing tenant could see itself.
+//!
+//! A right is not guessed: where a commit about the tool or its server is parked, it is not known whether that hid the
+//! tool or took it out of use, and the question is refused.
 
 use super::{AccessObstacle, ToolAction};
 use crate::authz::Resource;
@@ -14,11 +17,14 @@ use crate::graphql::session::Session;
 use crate::graphql::tool::Tool;
 use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};
-use domain::id::ToolId;
+use domain::id::ServerId;
 use domain::installation::{ForeignTool, Version, VersionReq, meant};
 use domain::tool::Visibility;
 use projections::catalog::{self, Status};
-use projections::{Moment, archive};
+use projections::{Moment, archive, dead_letter};
+
+/// A commit that the answer depends on is parked.
+const SET_ASIDE: &str = "AS_OF_PARKED";
 
 /// The installation of another tenant's tool, as it was.
 #[derive(SimpleObject)]
@@ -49,7 +55,9 @@ pub(super) enum Target {
 
 /// The tool that the question names.
 pub(super) enum Named {
-    Own(ToolId),
+    /// One of the caller's tenant, which is its publisher.
+    Own(ForeignTool),
+    /// One of another tenant.
     Foreign(ForeignTool),
 }
 
@@ -64,7 +72,7 @@ impl Named {
         let tenant = &session.caller.tenant;
         let tool = reference(publisher.unwrap_or(tenant.as_str()), server, tool)?;
         Ok(match tool.publisher == *tenant {
-            true => Self::Own(tool.tool_id()),
+            true => Self::Own(tool),
             false => Self::Foreign(tool),
         })
     }
@@ -89,11 +97,15 @@ impl Named {
     }
 
     /// The tool as it was.
+    ///
+    /// # Errors
+    /// [`ApiError::Rejected`] with `AS_OF_PARKED` when that cannot be known; [`ApiError::Unavailable`].
     pub(super) async fn then(self, session: &Session, position: u64) -> Result<Target, ApiError> {
         let moment = Moment::At(position);
         let tool = match self {
-            Self::Own(id) => {
-                let tool = session.tool_at(id, moment).await?;
+            Self::Own(tool) => {
+                check_whole(session, &tool, position).await?;
+                let tool = session.tool_at(tool.tool_id(), moment).await?;
                 return Ok(Target::Own(tool.map(Box::new)));
             }
             Self::Foreign(tool) => tool,
@@ -101,6 +113,7 @@ impl Named {
         let Some(pinned) = pinned(session, &tool, position).await? else {
             return Ok(Target::Foreign(None));
         };
+        check_whole(session, &tool, position).await?;
         let version = offered(session, &tool, &pinned.range, moment).await?;
         Ok(Target::Foreign(Some(Box::new(PastInstallation {
             reference: tool.to_string(),
@@ -111,6 +124,27 @@ impl Named {
             pinned_at: pinned.event.recorded_at,
             pinned_by: Actor::from(&pinned.event.actor),
         }))))
+    }
+}
+
+/// Refuses when the catalogue of the tool's publisher lacks a commit that may decide. Asked before the tool is read.
+async fn check_whole(session: &Session, tool: &ForeignTool, position: u64) -> Result<(), ApiError> {
+    let server = ServerId::derive(&tool.publisher, &tool.server);
+    let mut reads = session.state.reads.tenant(&tool.publisher).await?;
+    let missing =
+        dead_letter::first_missing_of_tool(&mut reads, position, &tool.tool_id(), &server).await?;
+    reads.keep();
+    match missing {
+        None => Ok(()),
+        Some(at) => Err(ApiError::Rejected {
+            code: SET_ASIDE,
+            message: format!(
+                "what was so at position {position} is not known: the catalogue could not apply the commit at position \
+                 {at}, about this tool or its server, and has put it aside; an operator finds the cause with \
+                 `metamcp dead-letter list`, and has it applied with `metamcp dead-letter retry`: ask again then, or \
+                 about a position before {at}"
+            ),
+        }),
     }
 }
 

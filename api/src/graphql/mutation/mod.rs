@@ -3,7 +3,7 @@
 //! A mutation is: authorize, dispatch, wait for the read model, read the object back. The commit is what
 //! counts: when the read model does not follow within five seconds, the answer has the commit's `sequence`
 //! and, instead of the object, a `notice`. That is no error, because the command was accepted and a client
-//! that takes it for one would send it again.
+//! that takes it for one would send it again. So it is when a projector has put the commit aside and gone on.
 //!
 //! Where a command is checked against other objects before it is sent, its first answer is asked for in between
 //! ([`answered`]): what has become of those objects since is nothing to a command that is sent again.
@@ -139,7 +139,7 @@ fn merging<'s, A: AggregateRoot>(
     session.state.dispatcher.merge(context, aggregate_id)
 }
 
-/// The changed object as the read model shows it, or else why it does not yet.
+/// The changed object as the read model shows it, or else why it does not.
 async fn read_back<K, V>(
     session: &Session,
     projector: &'static str,
@@ -166,17 +166,7 @@ where
     V: Send + Sync + Clone + 'static,
     Loaders: Loader<K, Value = V, Error = ApiError>,
 {
-    let read = async {
-        let begun = Instant::now();
-        for projector in projectors.iter().copied() {
-            let left = WAIT.saturating_sub(begun.elapsed());
-            let positions = &session.state.positions;
-            positions.wait_for(projector, sequence.0, left).await?;
-        }
-        session.loaders.load_one(key).await
-    };
-    match read.await {
-        Ok(object) => Ok((object, None)),
+    match shown_or_parked(session, projectors, sequence, key).await {
         Err(ApiError::Unavailable { message }) => {
             let Sequence(sequence) = sequence;
             let notice = format!(
@@ -185,8 +175,40 @@ where
             );
             Ok((None, Some(notice)))
         }
-        Err(error) => Err(error),
+        outcome => outcome,
     }
+}
+
+/// A projector that has parked the commit has passed it: what its model shows is as it was, and not the outcome.
+async fn shown_or_parked<K, V>(
+    session: &Session,
+    projectors: &[&'static str],
+    sequence: Sequence,
+    key: K,
+) -> Result<(Option<V>, Option<String>), ApiError>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    V: Send + Sync + Clone + 'static,
+    Loaders: Loader<K, Value = V, Error = ApiError>,
+{
+    let (positions, begun) = (&session.state.positions, Instant::now());
+    for projector in projectors.iter().copied() {
+        let left = WAIT.saturating_sub(begun.elapsed());
+        positions.wait_for(projector, sequence.0, left).await?;
+    }
+    match positions.parked_by(projectors, sequence.0).await? {
+        Some(projector) => Ok((None, Some(parked_notice(projector, sequence)))),
+        None => Ok((session.loaders.load_one(key).await?, None)),
+    }
+}
+
+/// What is told of a commit that a projector has put aside, and what to do.
+fn parked_notice(projector: &str, Sequence(sequence): Sequence) -> String {
+    format!(
+        "The command is accepted, at sequence {sequence}, and need not be sent again, but the projector `{projector}` \
+         could not apply it and has put it aside: what it shows is as it was before. An operator finds the cause with \
+         `metamcp dead-letter list`, and has it applied with `metamcp dead-letter retry`."
+    )
 }
 
 /// That a server is there and in use, from the log itself.

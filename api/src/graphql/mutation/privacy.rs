@@ -1,5 +1,6 @@
 //! Forgetting a person.
 
+use super::parked_notice;
 use super::principal::{PrincipalPayload, Target, change_keeping_an_owner};
 use crate::authz::Action;
 use crate::error::ApiError;
@@ -62,9 +63,17 @@ async fn removed(session: &Session, mut payload: PrincipalPayload) -> PrincipalP
     for (projector, notice) in STILL_TO_COME {
         let left = WAIT.saturating_sub(begun.elapsed());
         let reached = positions.wait_for(projector, sequence, left).await;
-        if reached.is_err() {
-            payload = payload.with_notice(notice);
-        }
+        let parked = match reached {
+            Ok(()) => positions.parked_by(&[projector], sequence).await,
+            Err(behind) => Err(behind),
+        };
+        payload = match parked {
+            Ok(None) => payload,
+            Ok(Some(projector)) => {
+                payload.with_notice(&parked_notice(projector, Sequence(sequence)))
+            }
+            Err(_late) => payload.with_notice(notice),
+        };
     }
     payload
 }
