@@ -15,6 +15,7 @@ pub mod import;
 mod lock;
 mod maintain;
 pub mod openapi;
+mod patience;
 pub mod plan;
 pub mod privacy;
 mod provision;

@@ -1,4 +1,5 @@
-//! Three nats-servers and three copies of the stream: one is killed or frozen, then the leader. A projector follows.
+//! Three nats-servers and three copies of the stream: one is killed or frozen, then the leader. A projector follows, and
+//! waits for a leader where it starts while there is none.
 
 use super::verify::{nothing_is_lost_or_doubled, read_models_equal_a_rebuild};
 use super::world::{Process, RECOVERY, eventually, log, send};
@@ -245,7 +246,7 @@ async fn of_three_servers_one_may_fail_and_no_object_ever_has_two_winners() {
     register_objects(&events).await;
     let path = folder.path().join("projector");
     let mut projecting = Process::start(path, "projector", &config).await;
-    // A cluster that has just come together, or has just lost a server, may refuse the start.
+    // A cluster that has just come together may need longer than a start waits for it.
     projecting.leads(&config).await;
     let race = Race::start(&config).await;
     race.goes_on("commits with three servers").await;
@@ -292,4 +293,30 @@ async fn of_three_servers_one_may_fail_and_no_object_ever_has_two_winners() {
     projecting.leads(&config).await;
     read_models_equal_a_rebuild(&config, &events).await;
     drop(projecting);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_starts_while_a_cluster_has_no_leader_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut nodes, of_cluster) = cluster(folder.path());
+    let servers = Servers::shared().await; // for PostgreSQL
+    let config = Config {
+        nats: of_cluster.nats,
+        ..servers.fresh_config(folder.path()).await
+    };
+    register_objects(&log(&config).await).await;
+    // One of three can choose nobody, so that it lasts until the others are back.
+    for node in &mut nodes[1..] {
+        node.kill().await;
+    }
+    let path = folder.path().join("projector");
+    let mut starting = Process::start(path, "projector", &config).await;
+    eventually("the start finds no leader, and says so", async || {
+        starting.said().contains("the event log is unavailable")
+    })
+    .await;
+    for node in &mut nodes[1..] {
+        node.restart();
+    }
+    starting.leads_by_itself(&config).await;
 }

@@ -137,19 +137,26 @@ impl Process {
     pub(super) async fn leads(&mut self, config: &Config) {
         let mut connection = postgres(config).await;
         eventually("the projector leads", async || {
-            if self.child.try_wait().unwrap().is_some() {
+            if self.has_ended() {
                 self.restart();
             }
-            let locks =
-                "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
-                         WHERE locktype = 'advisory' AND granted AND datname = current_database()";
-            let leads: i64 = sqlx::query_scalar(locks)
-                .fetch_one(&mut connection)
-                .await
-                .unwrap();
-            leads >= i64::try_from(projections::registry::NAMES.len()).unwrap()
+            all_are_led(&mut connection).await
         })
         .await;
+    }
+
+    /// The same without starting it again.
+    pub(super) async fn leads_by_itself(&mut self, config: &Config) {
+        let mut connection = postgres(config).await;
+        eventually("the projector leads", async || {
+            assert!(!self.has_ended(), "it has ended");
+            all_are_led(&mut connection).await
+        })
+        .await;
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// What it has said so far.
@@ -165,6 +172,17 @@ impl Drop for Process {
             println!("--- {}\n{}", self.log.display(), self.said());
         }
     }
+}
+
+/// Whether somebody leads every projector.
+async fn all_are_led(connection: &mut PgConnection) -> bool {
+    let locks = "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                 WHERE locktype = 'advisory' AND granted AND datname = current_database()";
+    let led: i64 = sqlx::query_scalar(locks)
+        .fetch_one(connection)
+        .await
+        .unwrap();
+    led >= i64::try_from(projections::registry::NAMES.len()).unwrap()
 }
 
 fn spawn(log: &Path, roles: &str, environment: &[(String, String)]) -> Child {
