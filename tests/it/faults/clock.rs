@@ -7,7 +7,7 @@
 use super::load::Load;
 use super::verify::{all_is_well, entries, read_models_equal_a_rebuild};
 use super::world::{Process, World, environment, eventually, log, owner, readiness, ready};
-use crate::support::free_port;
+use crate::support::{Need, cannot_run, free_port};
 use bus::{CommandContext, Dispatcher};
 use chrono::TimeDelta;
 use domain::envelope::Actor;
@@ -72,7 +72,7 @@ async fn commits_of_clocks_an_hour_apart_keep_their_order_and_their_checks() {
     world.stop().await;
 }
 
-/// The library, or a message that says why the test is skipped.
+/// The library; without it, [`cannot_run`] has said so.
 fn libfaketime() -> Option<PathBuf> {
     let named = std::env::var_os("METAMCP_TEST_FAKETIME").map(PathBuf::from);
     let installed = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map(|machine| {
@@ -85,7 +85,8 @@ fn libfaketime() -> Option<PathBuf> {
         .chain(installed)
         .find(|path| path.is_file());
     if found.is_none() {
-        println!("skipped: libfaketime is not installed; its Debian package is `faketime`");
+        let why = "libfaketime is not installed; its Debian package is `faketime`";
+        cannot_run(Need::Faketime, why);
     }
     found
 }

@@ -2,7 +2,7 @@
 
 use super::disk::SmallDisk;
 use super::world::eventually;
-use crate::support::free_port;
+use crate::support::{Need, cannot_run, free_port};
 use async_nats::jetstream::{self, stream};
 use metamcp::embedded::{NATS_USER, NatsProgram};
 use std::path::Path;
@@ -115,7 +115,8 @@ async fn checked_as_compose_does(nats: &mut Nats, store: &Path, ports: [u16; 2])
 async fn with_the_health_check_of_compose_a_full_disk_needs_no_hand_work() {
     let wget = Command::new("wget").arg("--version").output().await;
     if wget.is_err() {
-        println!("skipped: there is no `wget`, which the image of nats-server brings");
+        let why = "there is no `wget`, which the image of nats-server brings";
+        cannot_run(Need::Program, why);
         return;
     }
     let folder = tempfile::tempdir().unwrap();

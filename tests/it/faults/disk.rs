@@ -4,7 +4,7 @@
 use super::load::Load;
 use super::verify::{all_is_well, read_models_equal_a_rebuild};
 use super::world::{World, eventually, log, owner, projector, readiness, ready};
-use crate::support::Client;
+use crate::support::{Client, Need, cannot_run};
 use domain::envelope::Actor;
 use domain::id::{ServerId, TenantId};
 use domain::server::{RegisterServer, Server, ServerCommand, ServerProfile};
@@ -27,28 +27,21 @@ const ANSWERED: Duration = Duration::from_secs(18);
 pub(super) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// Mounts one, or says why the test is skipped.
+    /// Mounts one; where that is not possible, [`cannot_run`] has said so.
     pub(super) fn mount(at: &Path, megabytes: u32) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"])
             .arg(at)
             .output();
-        match mounted {
-            Ok(output) if output.status.success() => Some(Self(at.to_owned())),
-            Ok(output) => {
-                let why = String::from_utf8_lossy(&output.stderr).into_owned();
-                println!(
-                    "skipped: a small file system cannot be mounted: {}",
-                    why.trim()
-                );
-                None
-            }
-            Err(error) => {
-                println!("skipped: there is no `mount`: {error}");
-                None
-            }
-        }
+        let why = match mounted {
+            Ok(output) if output.status.success() => return Some(Self(at.to_owned())),
+            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            Err(error) => format!("there is no `mount`: {error}"),
+        };
+        let why = format!("a small file system cannot be mounted: {why}");
+        cannot_run(Need::Mount, &why);
+        None
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -1,6 +1,7 @@
 //! TLS in both directions.
 
 use super::{Server, bounded};
+use crate::support::{Need, cannot_run};
 use bus::stream::LogTls;
 use bus::{BusError, Log, LogOptions};
 use std::path::Path;
@@ -25,7 +26,8 @@ impl Server {
 async fn tls_is_between_those_whom_a_known_authority_vouches_for() {
     let folder = tempfile::tempdir().unwrap();
     if !make_certificates(folder.path()).await {
-        println!("skipped: there is no `openssl`, which makes the certificates");
+        let why = "there is no `openssl`, which makes the certificates";
+        cannot_run(Need::Program, why);
         return;
     }
     let tls = "tls { cert_file: \"server.pem\", key_file: \"server.key\", ca_file: \"ours.pem\", verify: true }";

@@ -1,7 +1,7 @@
 //! A well-known file that a web server gives out over https, for whose certificate nobody vouches.
 
 use super::{VERIFY, claim, installation, proof};
-use crate::support::{DnsServer, PATIENCE, free_port};
+use crate::support::{DnsServer, Need, PATIENCE, cannot_run, free_port};
 use api::trust::SigningKey;
 use domain::principal::Role;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -29,7 +29,10 @@ async fn a_self_signed_certificate_proves_nothing() {
         openssl
     };
     if openssl("version").output().await.is_err() {
-        println!("skipped: there is no `openssl`, which makes the certificate");
+        cannot_run(
+            Need::Program,
+            "there is no `openssl`, which makes the certificate",
+        );
         return;
     }
     std::fs::write(folder.path().join("settings"), SETTINGS).unwrap();

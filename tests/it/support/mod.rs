@@ -4,6 +4,7 @@
 mod client;
 mod dns_server;
 mod live;
+mod need;
 mod port;
 mod program;
 mod proxy;
@@ -12,6 +13,7 @@ mod servers;
 pub(crate) use client::Client;
 pub(crate) use dns_server::DnsServer;
 pub(crate) use live::{Heard, Live};
+pub(crate) use need::{Need, cannot_run};
 pub(crate) use port::free_port;
 pub(crate) use program::{program, said};
 pub(crate) use proxy::Proxy;
@@ -168,24 +170,26 @@ pub(crate) async fn serve(config: &Config, roles: &[ProcessRole]) -> (App, Strin
     (app, base)
 }
 
-/// The folder of the embedding model, or a message that says why the test is skipped.
+/// The folder of the embedding model; without it, [`cannot_run`] has said so.
 pub(crate) fn model() -> Option<PathBuf> {
     let folder = metamcp::doctor::model_dir(&metamcp::embedded::tools_dir());
     if folder.join("model.safetensors").is_file() {
         return Some(folder);
     }
-    println!(
-        "skipped: no embedding model at {}; run `./dev setup`",
+    let why = format!(
+        "no embedding model at {}; run `./dev setup`",
         folder.display()
     );
+    cannot_run(Need::Model, &why);
     None
 }
 
-/// The Python that has the clients of others, or a message that says why the test is skipped.
+/// The Python that has the clients of others; without it, [`cannot_run`] has said so.
 pub(crate) fn python() -> Option<PathBuf> {
     let found = std::env::var_os("METAMCP_TEST_PYTHON").map(PathBuf::from);
     if found.is_none() {
-        println!("skipped: METAMCP_TEST_PYTHON is not set; `./dev test` sets it");
+        let why = "METAMCP_TEST_PYTHON is not set; `./dev test` sets it";
+        cannot_run(Need::Python, why);
     }
     found
 }
