@@ -23,13 +23,15 @@ pub const HIDDEN_KINDS: &str =
 /// fillers and blanks that look like nothing, variation selectors, and the block of tags.
 ///
 /// Variation selectors carry any bytes unseen, one in each of them. U+FE0F alone is let through: it makes emoji of
-/// characters that are text otherwise, and stands in many honest descriptions.
+/// characters that are text otherwise, and stands in many honest descriptions. Those of Mongolian (U+180B to U+180D,
+/// U+180F) and its vowel separator (U+180E) are refused as those of Han characters are: they choose the form of a
+/// letter, and the text is read without them.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     matches!(
         c,
         '\u{0}'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
-            | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}'
+            | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}'
             | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
             | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{fe00}'..='\u{fe0e}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
@@ -75,6 +77,36 @@ pub fn written_out(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ops::RangeInclusive;
+
+    /// What shows nothing where a font does not know it: `Default_Ignorable_Code_Point` of Unicode 14.0,
+    /// `DerivedCoreProperties.txt`.
+    const DEFAULT_IGNORABLE: [RangeInclusive<char>; 17] = [
+        '\u{ad}'..='\u{ad}',
+        '\u{34f}'..='\u{34f}',
+        '\u{61c}'..='\u{61c}',
+        '\u{115f}'..='\u{1160}',
+        '\u{17b4}'..='\u{17b5}',
+        '\u{180b}'..='\u{180f}',
+        '\u{200b}'..='\u{200f}',
+        '\u{202a}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{3164}'..='\u{3164}',
+        '\u{fe00}'..='\u{fe0f}',
+        '\u{feff}'..='\u{feff}',
+        '\u{ffa0}'..='\u{ffa0}',
+        '\u{fff0}'..='\u{fff8}',
+        '\u{1bca0}'..='\u{1bca3}',
+        '\u{1d173}'..='\u{1d17a}',
+        '\u{e0000}'..='\u{e0fff}',
+    ];
+
+    #[test]
+    fn what_unicode_calls_ignorable_hides_but_for_the_selector_of_emoji() {
+        for c in DEFAULT_IGNORABLE.into_iter().flatten() {
+            assert_eq!(is_hidden(c), c != '\u{fe0f}', "{}", c.escape_unicode());
+        }
+    }
 
     #[test]
     fn strips_and_counts_what_hides() {
@@ -87,7 +119,9 @@ mod tests {
 
     #[test]
     fn variation_selectors_and_fillers_hide_and_emoji_do_not() {
-        let selectors = ('\u{fe00}'..='\u{fe0e}').chain('\u{e0100}'..='\u{e01ef}');
+        let selectors = ('\u{fe00}'..='\u{fe0e}')
+            .chain('\u{e0100}'..='\u{e01ef}')
+            .chain('\u{180b}'..='\u{180f}');
         let fillers = "\u{115f}\u{1160}\u{3164}\u{ffa0}\u{34f}\u{17b4}\u{17b5}\u{2800}";
         for hiding in selectors.chain(fillers.chars()) {
             let dirty = format!("Lists{hiding} files");
@@ -95,7 +129,13 @@ mod tests {
             let (text, removed) = ("Lists files".to_owned(), 1);
             assert_eq!(clean(&dirty), Cleaned { text, removed });
         }
-        let honest = ["Sends \u{2764}\u{fe0f} to all", "한국어", "ភាសាខ្មែរ", "⠓⠊"];
+        let honest = [
+            "Sends \u{2764}\u{fe0f} to all",
+            "한국어",
+            "ភាសាខ្មែរ",
+            "ᠮᠣᠩᠭᠣᠯ ᠬᠡᠯᠡ",
+            "⠓⠊",
+        ];
         for sound in honest {
             assert!(is_clean(sound), "{sound}");
         }

@@ -12,7 +12,7 @@ use crate::lease::{self, LEASE};
 use crate::position::Positions;
 use crate::store::ReadPool;
 use bus::{BusError, Log};
-use domain::id::TenantId;
+use domain::id::{PrincipalId, TenantId};
 use sqlx::{Connection, Executor, PgConnection};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -68,6 +68,35 @@ pub async fn keep_one(
     tenant: &TenantId,
     patience: Duration,
 ) -> Result<OwnersHeld, OwnersError> {
+    // Who asks has one of them in mind.
+    keep(reads, log, positions, tenant, patience, &[], 2).await
+}
+
+/// The same for several that may be taken away together: makes sure that there is an active owner besides them.
+///
+/// # Errors
+/// [`OwnersError`], within a bounded time.
+pub async fn keep_one_besides(
+    reads: &ReadPool,
+    log: &Log,
+    positions: &Positions,
+    tenant: &TenantId,
+    patience: Duration,
+    leaving: &[PrincipalId],
+) -> Result<OwnersHeld, OwnersError> {
+    keep(reads, log, positions, tenant, patience, leaving, 1).await
+}
+
+/// Holds the owners of a tenant that has at least so many active ones besides those that leave.
+async fn keep(
+    reads: &ReadPool,
+    log: &Log,
+    positions: &Positions,
+    tenant: &TenantId,
+    patience: Duration,
+    leaving: &[PrincipalId],
+    least: i64,
+) -> Result<OwnersHeld, OwnersError> {
     // Twice: once for a place, once for the lock, which ends by itself unless PostgreSQL is not heard of.
     let locked = tokio::time::timeout(2 * PATIENCE, lock(reads, tenant)).await;
     let (mut connection, place) = locked.map_err(|_elapsed| OwnersError::Busy)??;
@@ -75,13 +104,13 @@ pub async fn keep_one(
         let head = log.head().await?;
         positions.wait_for(access::NAME, head, patience).await?;
         let mut reads = reads.tenant(tenant).await?;
-        let owners = access::count_active_owners(&mut reads).await?;
+        let owners = access::count_active_owners_besides(&mut reads, leaving).await?;
         reads.keep();
         Ok::<i64, OwnersError>(owners)
     };
     let counted = lease::hold(&mut connection, counted).await;
     let owners = counted.map_err(OwnersError::Lock)??;
-    if owners <= 1 {
+    if owners < least {
         return Err(OwnersError::LastOwner);
     }
     // The count is worth nothing if the lock was lost meanwhile.

@@ -3,16 +3,24 @@
 use super::sessions::{Owner, Sessions};
 use crate::error::{ApiError, TokenProblem};
 use crate::http::is_json;
+use axum::Json;
+use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use rmcp::model::ProtocolVersion;
+use rmcp::model::{ErrorData, JsonRpcError, ProtocolVersion};
+use serde_json::json;
 use std::sync::Arc;
 use tracing::Span;
 
 pub(super) const SESSION_ID: &str = "mcp-session-id";
 pub(super) const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+
+/// What is read of a refusal of rmcp's, in bytes.
+const MAX_REFUSAL: usize = 4096;
+/// How it ends when the body was JSON and no message.
+const NO_MESSAGE: &[u8] = b"unrecognized JSON-RPC message";
 
 /// The span of the HTTP request: a session answers in a task of its own, which would lose it.
 #[derive(Clone)]
@@ -48,11 +56,12 @@ pub(super) async fn admit(
         // The session has ended, it is not about to: clients take anything but 200 and 204 for a failure.
         *response.status_mut() = StatusCode::NO_CONTENT;
     }
-    explain(response, sent_json)
+    explain(response, sent_json).await
 }
 
-/// Gives rmcp's bare refusals the form of every other surface, with a code and what to do.
-fn explain(response: Response, sent_json: bool) -> Response {
+/// Gives rmcp's bare refusals the form of every other surface, with a code and what to do; or that of JSON-RPC, where
+/// a message was expected.
+async fn explain(response: Response, sent_json: bool) -> Response {
     let content = response.headers().get(header::CONTENT_TYPE);
     let has_form = content
         .and_then(|content| content.to_str().ok())
@@ -71,11 +80,7 @@ fn explain(response: Response, sent_json: bool) -> Response {
             "the body is larger than limits.mcp_body_bytes allows",
         ),
         // rmcp's word for a body that it cannot read, too.
-        StatusCode::UNSUPPORTED_MEDIA_TYPE if sent_json => (
-            "INVALID_REQUEST",
-            "the body is no JSON-RPC message, or nests deeper than 127 levels: send one object with `jsonrpc`, \
-             `method` and `params` (JSON-RPC 2.0 section 4)",
-        ),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE if sent_json => return unreadable(response).await,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => (
             ApiError::UNSUPPORTED_MEDIA_TYPE,
             "send the message as application/json",
@@ -84,6 +89,26 @@ fn explain(response: Response, sent_json: bool) -> Response {
     };
     let message = message.to_owned();
     ApiError::Invalid { code, message }.into_response()
+}
+
+/// The refusal of a body that is no message, as an error of JSON-RPC 2.0 (section 5.1). rmcp tells the two kinds apart
+/// by its words alone. There is no `id`: it could not be read (MCP 2026-07-28, Basic, Error Responses).
+async fn unreadable(refusal: Response) -> Response {
+    let words = to_bytes(refusal.into_body(), MAX_REFUSAL).await;
+    let data = Some(json!({ "code": "INVALID_REQUEST" }));
+    let error = match words.unwrap_or_default().ends_with(NO_MESSAGE) {
+        true => ErrorData::invalid_request(
+            "the body is no JSON-RPC message: send one object with `jsonrpc`, `method` and `params` \
+             (JSON-RPC 2.0 section 4)",
+            data,
+        ),
+        false => ErrorData::parse_error(
+            "the body is no JSON, or nests deeper than 127 levels: send one JSON-RPC message in UTF-8",
+            data,
+        ),
+    };
+    let body = Json(JsonRpcError::new(None, error));
+    (StatusCode::BAD_REQUEST, body).into_response()
 }
 
 /// Revisions are dates, so their text compares as their age.

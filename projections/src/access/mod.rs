@@ -14,7 +14,8 @@ pub use grants::{Grant, grants, grants_of};
 pub use policies::{AdoptedPolicy, Adoption, adoptions, last_adoption_of, policy};
 pub use projector::AccessProjector;
 pub use queries::{
-    Principal, Tenant, count_active_owners, principal, principals, principals_by_id, tenant,
+    Principal, Tenant, count_active_owners, count_active_owners_besides, principal, principals,
+    principals_by_id, tenant,
 };
 pub use sunset::after_sunset;
 

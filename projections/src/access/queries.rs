@@ -164,9 +164,23 @@ pub async fn principals(
 /// # Errors
 /// [`QueryError`].
 pub async fn count_active_owners(connection: &mut TenantConnection) -> Result<i64, QueryError> {
-    let statement = "SELECT count(*) FROM access.principals WHERE active AND $1 = ANY (roles)";
+    count_active_owners_besides(connection, &[]).await
+}
+
+/// How many active owners the tenant has besides these.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn count_active_owners_besides(
+    connection: &mut TenantConnection,
+    besides: &[PrincipalId],
+) -> Result<i64, QueryError> {
+    let besides: Vec<&str> = besides.iter().map(PrincipalId::as_str).collect();
+    let statement = "SELECT count(*) FROM access.principals
+                     WHERE active AND $1 = ANY (roles) AND principal_id <> ALL ($2)";
     let count = sqlx::query_scalar(statement)
         .bind(Role::Owner.as_str())
+        .bind(besides)
         .fetch_one(&mut **connection)
         .await?;
     Ok(count)

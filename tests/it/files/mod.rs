@@ -3,6 +3,7 @@
 mod lives;
 mod manifests;
 mod openapi;
+mod owners;
 mod plans;
 mod program;
 mod round_trip;
@@ -68,8 +69,7 @@ impl World {
     }
 
     async fn carry_out(&self, planned: &Rehearsed) -> Applied {
-        let dispatcher = &self.backend.dispatcher;
-        let sent = planned.carry_out(dispatcher, &actor(), PATIENCE).await;
+        let sent = planned.carry_out(&self.backend, &actor(), PATIENCE).await;
         sent.unwrap()
     }
 

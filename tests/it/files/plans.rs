@@ -197,9 +197,7 @@ async fn what_others_changed_since_the_plan_is_not_overwritten() {
         ToolCommand::Describe(profile),
     );
     described.await.unwrap();
-    let stopped = planned
-        .carry_out(&world.backend.dispatcher, &actor(), PATIENCE)
-        .await;
+    let stopped = planned.carry_out(&world.backend, &actor(), PATIENCE).await;
     let stopped = stopped.unwrap_err();
     assert_eq!((stopped.done, stopped.all), (1, 2));
     let why = stopped.source().unwrap().to_string();
@@ -248,9 +246,7 @@ async fn a_server_that_was_retired_since_the_plan_gets_no_tools() {
     );
     retired.await.unwrap();
     let head = world.head().await;
-    let stopped = planned
-        .carry_out(&world.backend.dispatcher, &actor(), PATIENCE)
-        .await;
+    let stopped = planned.carry_out(&world.backend, &actor(), PATIENCE).await;
     assert_eq!(stopped.unwrap_err().done, 0);
     assert_eq!(world.head().await, head);
 }

@@ -13,6 +13,8 @@ const REVOKE: &str = "mutation($handle: String!) {
     revokeRole(input: { handle: $handle, role: OWNER }) { sequence } }";
 const GRANT: &str = "mutation($handle: String!) {
     grantRole(input: { handle: $handle, role: OWNER }) { sequence } }";
+const SERVICE: &str = "mutation {
+    registerPrincipal(input: { handle: \"ci\", kind: SERVICE, roles: [OWNER] }) { sequence } }";
 
 fn handle(handle: &str) -> Value {
     json!({ "handle": handle })
@@ -127,6 +129,38 @@ async fn an_erasure_at_the_command_line_and_a_request_at_once_leave_an_owner() {
     let (text, code) = said(&output);
     let (erased, revoked) = (code == Some(0), answer.get("errors").is_none());
     assert_ne!(erased, revoked, "{text}\n{answer:#}");
+    assert_eq!(owners(&installation).await, 1);
+}
+
+#[tokio::test]
+async fn files_that_are_applied_and_a_request_at_once_leave_an_owner() {
+    let installation = Installation::start().await;
+    let one = installation.client("acme", "one", &[Role::Owner]).await;
+    one.data(SERVICE, json!({})).await;
+    one.data(REVOKE, handle("founder")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let files = [
+        ("registry.yaml", "format: 1\ntenant: acme\nposition: 1\n"),
+        ("principals.yaml", "ci: {kind: service}\n"),
+    ];
+    for (file, text) in files {
+        std::fs::write(folder.path().join(file), text).unwrap();
+    }
+    let mut look = installation.app.database.connect().await.unwrap();
+    let held = hold(&installation).await;
+    let request = async {
+        until_waiting(&mut look, 1).await;
+        one.graphql(REVOKE, handle("one")).await.1
+    };
+    let (output, answer, ()) = tokio::join!(
+        installation.program(folder.path(), &["apply", ".", "--yes"]),
+        request,
+        release_when_two_wait(held),
+    );
+    let (text, code) = said(&output);
+    let (applied, revoked) = (code == Some(0), answer.get("errors").is_none());
+    assert_ne!(applied, revoked, "{text}\n{answer:#}");
+    assert!(applied || text.contains("LAST_OWNER"), "{text}");
     assert_eq!(owners(&installation).await, 1);
 }
 

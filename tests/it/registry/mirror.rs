@@ -271,8 +271,13 @@ async fn a_registry_that_stays_away_or_refuses_stops_with_what_to_do() {
     pair.front.fail(0);
     let stranger = Registry::new(&pair.front.base, None).unwrap();
     let ended = mirror_registry(&target(&tenant), &stranger, None, &silent).await;
-    let refused = matches!(&ended, Err(MirrorError::Fetch(FetchError::Refused(_))));
+    let refused = matches!(&ended, Err(MirrorError::Fetch(FetchError::TokenRefused(_))));
     assert!(refused, "{ended:?}");
+    let elsewhere = format!("{}/elsewhere", pair.front.base);
+    let elsewhere = Registry::new(&elsewhere, pair.publisher.token.clone().map(Into::into));
+    let ended = mirror_registry(&target(&tenant), &elsewhere.unwrap(), None, &silent).await;
+    let absent = matches!(&ended, Err(MirrorError::Fetch(FetchError::NotThere { .. })));
+    assert!(absent, "{ended:?}");
     let nobody = TenantId::new("nobody").unwrap();
     let ended = mirror_registry(&target(&nobody), &pair.registry(), None, &silent).await;
     assert!(

@@ -79,7 +79,8 @@ impl Service {
                     ports::remember(port_file, port)?;
                     return Ok((service, port));
                 }
-                // Somebody took the port meanwhile, or a killed run's memory is not yet released.
+                // Somebody took the port between the look and the start, so the next attempt draws another one; or a
+                // killed run's memory is not yet released.
                 Err(error @ EmbeddedError::Exited { .. }) if attempt < ATTEMPTS => {
                     tracing::warn!(%error, attempt, "trying again");
                     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -214,6 +215,52 @@ pub(super) fn telling_line(log: &Path, start: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::sync::Mutex;
+
+    /// Fails on the port that it was given first, as a server does whose port somebody takes meanwhile.
+    #[tokio::test]
+    async fn a_port_that_is_taken_meanwhile_is_drawn_anew() {
+        const STARTS: Kind = Kind {
+            name: "sh",
+            program: "sh",
+            stop: &[(Signal::TERM, Duration::from_secs(5))],
+            is_ready: |folder, pid| folder.join(pid.to_string()).exists(),
+            gives_up: None,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let port_file = folder.path().join("port");
+        let taken = Mutex::new(None);
+        let launch = |port: u16| {
+            let mut taken = taken.lock().unwrap();
+            let script = match taken.is_some() {
+                true => "touch $$; exec sleep 60",
+                false => "echo '[FTL] the port is taken'; exit 1",
+            };
+            // Held from here on: it is not drawn a second time.
+            taken.get_or_insert_with(|| {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+                (port, listener.unwrap())
+            });
+            Launch {
+                name: STARTS.name,
+                program: "/bin/sh".into(),
+                arguments: ["-c", script].map(Into::into).into(),
+                environment: Vec::new(),
+                folder: folder.path().to_owned(),
+                log: folder.path().join("log"),
+                user: None,
+                abrupt: Signal::TERM,
+            }
+        };
+        let started = Service::start_on_a_port(&STARTS, launch, folder.path(), &port_file).await;
+        let (service, port) = started.unwrap();
+        let (first, _listener) = taken.into_inner().unwrap().unwrap();
+        assert_ne!(port, first);
+        let kept = std::fs::read_to_string(&port_file).unwrap();
+        assert_eq!(kept.trim(), port.to_string());
+        service.stop().await;
+    }
 
     #[test]
     fn the_telling_line_is_the_first_fatal_one_of_this_start() {

@@ -132,7 +132,7 @@ pub(crate) async fn apply(args: ApplyArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     let actor = Actor::operator("apply");
-    let applied = planned.carry_out(&backend.dispatcher, &actor, PATIENCE);
+    let applied = planned.carry_out(&backend, &actor, PATIENCE);
     println!("{}", applied.await?);
     Ok(ExitCode::SUCCESS)
 }

@@ -89,7 +89,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let actor = Actor::operator("import");
-    let applied = planned.carry_out(&backend.dispatcher, &actor, PATIENCE);
+    let applied = planned.carry_out(&backend, &actor, PATIENCE);
     println!("{}", applied.await?);
     Ok(ExitCode::SUCCESS)
 }

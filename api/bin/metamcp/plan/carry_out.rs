@@ -1,8 +1,10 @@
 //! Sends the commands of a plan, each only where its object is still as it was when the plan was checked.
 
+use super::owners::{self, HeldOwners};
 use super::{Action, Commands, Object, Rehearsed, Step};
+use crate::app::Backend;
 use crate::import::patience::Patience;
-use bus::{BusError, CommandContext, DispatchError, Dispatcher, PlannedError};
+use bus::{BusError, CommandContext, DispatchError, PlannedError};
 use domain::aggregate::{AggregateRoot, Rejection};
 use domain::envelope::Actor;
 use domain::id::{CommandId, CorrelationId, ServerId};
@@ -13,6 +15,7 @@ use domain::taxonomy::Taxonomy;
 use domain::tenant::Tenant;
 use domain::tool::Tool;
 use futures::stream::{self, StreamExt};
+use projections::owners::OwnersError;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::future::ready;
@@ -60,6 +63,16 @@ pub enum ApplyCause {
         /// What it says.
         message: String,
     },
+    /// Nobody could let anybody in any more: give another principal the role first.
+    #[error(
+        "{0} keeps the role of an owner, because no other active owner would be left: give another principal the role first (LAST_OWNER)"
+    )]
+    LastOwner(Object),
+    /// Whether another owner stays is not known, or others are at it.
+    #[error(
+        "whether the tenant keeps an owner cannot be made sure of; see /readyz if that stays so"
+    )]
+    Owners(#[source] OwnersError),
     /// The log failed or stayed away.
     #[error("the event log failed")]
     Log(#[from] BusError),
@@ -67,7 +80,7 @@ pub enum ApplyCause {
 
 /// Who carries it out, and with how much patience.
 struct Sender<'a> {
-    dispatcher: &'a Dispatcher,
+    backend: &'a Backend,
     actor: &'a Actor,
     correlation_id: CorrelationId,
     patience: Duration,
@@ -75,21 +88,21 @@ struct Sender<'a> {
 }
 
 impl Rehearsed {
-    /// Carries the plan out: categories before what names them, servers before their tools, what goes out of use
-    /// last. While the log is away,
-    /// a command is tried again for `patience`.
+    /// Carries the plan out: categories before what names them, servers before their tools, new owners before those
+    /// who are none any more, what goes out of use last. While the log is away, a command is tried again for
+    /// `patience`.
     ///
     /// # Errors
     /// [`ApplyError`], with what has been done until then.
     pub async fn carry_out(
         &self,
-        dispatcher: &Dispatcher,
+        backend: &Backend,
         actor: &Actor,
         patience: Duration,
     ) -> Result<Applied, ApplyError> {
         let tenant = self.plan.tenant.clone();
         let sender = Sender {
-            dispatcher,
+            backend,
             actor,
             correlation_id: CommandContext::new(tenant, actor.clone()).correlation_id,
             patience,
@@ -111,15 +124,18 @@ fn rank(step: &Step) -> u8 {
         (Object::Tenant | Object::Taxonomy | Object::Category(_), _) => 0,
         (Object::Server(_), Action::Create | Action::Update(_) | Action::Restore(_)) => 1,
         (Object::Tool(..), Action::Create | Action::Update(_) | Action::Restore(_)) => TOOLS,
+        (Object::Principal(_), _) if owners::takes_one(step) => OWNERS,
         (Object::Installation(_) | Object::Principal(_), _) => 3,
-        (Object::Tool(..), Action::Retire) => 4,
+        (Object::Tool(..), Action::Retire) => 5,
         (Object::Server(_), Action::Retire) => LAST,
     }
 }
 
 /// The rank of tools, whose servers are looked at before.
 const TOOLS: u8 = 2;
-const LAST: u8 = 5;
+/// The rank of those who lose the role of an owner, behind those who get it.
+const OWNERS: u8 = 4;
+const LAST: u8 = 6;
 
 impl Sender<'_> {
     async fn all(&self, applied: &mut Applied) -> Result<(), ApplyCause> {
@@ -130,6 +146,10 @@ impl Sender<'_> {
                 self.check_servers(of_rank.iter().map(|(step, _)| *step))
                     .await?;
             }
+            let held = match wanted == OWNERS && !of_rank.is_empty() {
+                true => Some(self.keep_an_owner(&of_rank).await?),
+                false => None,
+            };
             // After a failure nothing more is begun; what is in flight ends, so that the count is true.
             let failed = AtomicBool::new(false);
             let mut sent = stream::iter(of_rank)
@@ -152,8 +172,24 @@ impl Sender<'_> {
             if let Some(cause) = failure {
                 return Err(cause);
             }
+            if let Some(held) = held {
+                held.until_seen(applied.last_stream_sequence, self.patience)
+                    .await;
+            }
         }
         Ok(())
+    }
+
+    /// Others may have taken owners away since the plan counted them. From here on nobody does until what this answers
+    /// is dropped.
+    async fn keep_an_owner(&self, losing: &[(&Step, &u64)]) -> Result<HeldOwners, ApplyCause> {
+        let steps: Vec<&Step> = losing.iter().map(|(step, _)| *step).collect();
+        let tenant = &self.planned.plan.tenant;
+        let held = HeldOwners::besides(self.backend, tenant, &steps, self.patience).await;
+        held.map_err(|error| match (error, steps.first()) {
+            (OwnersError::LastOwner, Some(step)) => ApplyCause::LastOwner(step.object.clone()),
+            (error, _) => ApplyCause::Owners(error),
+        })
     }
 
     /// A tool does not know its server's fate: a server that was retired in between gets no tools.
@@ -175,7 +211,8 @@ impl Sender<'_> {
             .collect();
         for slug in slugs {
             let id = ServerId::derive(tenant, slug);
-            let server = self.dispatcher.load::<Server>(tenant, id.as_str()).await?;
+            let dispatcher = &self.backend.dispatcher;
+            let server = dispatcher.load::<Server>(tenant, id.as_str()).await?;
             if server.unwrap_or_default().check_active().is_err() {
                 return Err(ApplyCause::Moved(Object::Server(slug.to_owned())));
             }
@@ -219,6 +256,7 @@ impl Sender<'_> {
             let mut patience = Patience::new(self.patience);
             position = loop {
                 let sent = self
+                    .backend
                     .dispatcher
                     .dispatch_at::<A>(&context, &id, position, command.clone())
                     .await;

@@ -140,7 +140,8 @@ impl Making<'_> {
         self.change(object, false, changes, commands, wanted);
     }
 
-    /// A tenant that has an owner keeps one.
+    /// A tenant that has an owner keeps one. This is what can be shown; carrying out counts again when nobody else takes
+    /// an owner away (`owners.rs`).
     fn keep_an_owner(&mut self, wanted: &BTreeMap<String, PrincipalSpec>) {
         let observed = &self.observed.principals;
         let is_owner =

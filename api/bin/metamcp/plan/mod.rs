@@ -12,7 +12,7 @@
 //! `spec.rs` and `spec_server.rs` (what is to be), `observed.rs` with the files named `observed_` (what is),
 //! `difference.rs` (from the two to steps) with `servers.rs` (servers and what they publish), `life.rs` (versions and
 //! aliases of a tool), `taxonomy.rs` (categories) and `members.rs` (installations and principals), `rehearsal.rs`,
-//! `carry_out.rs`, `show.rs` (what people see).
+//! `carry_out.rs` with `owners.rs` (a tenant keeps one), `show.rs` (what people see).
 
 mod carry_out;
 mod difference;
@@ -22,6 +22,7 @@ mod observed;
 mod observed_manifests;
 mod observed_members;
 mod observed_tool;
+mod owners;
 mod rehearsal;
 mod servers;
 mod show;

@@ -41,8 +41,11 @@ pub enum FetchError {
         "this is no file, and no address of a registry: write it as https://registry.example.org, and a token into METAMCP_REGISTRY_TOKEN"
     )]
     Address,
-    /// It stayed away for as long as it was tried.
-    #[error("the registry did not answer for {} s", patience.as_secs())]
+    /// It stayed away for as long as it was tried. It may be back later.
+    #[error(
+        "the registry did not answer for {} s; run the same command again later: it goes on where it stopped",
+        patience.as_secs()
+    )]
     Unavailable {
         /// How long it was tried.
         patience: Duration,
@@ -50,14 +53,31 @@ pub enum FetchError {
         #[source]
         source: Option<reqwest::Error>,
     },
-    /// It refuses.
-    #[error("the registry answers {0}; check the address, and the token in METAMCP_REGISTRY_TOKEN")]
+    /// It wants a token, another one than it was given, or one that may read it.
+    #[error("the registry answers {0}: put a token that may read it into METAMCP_REGISTRY_TOKEN")]
+    TokenRefused(StatusCode),
+    /// The address is that of another place.
+    #[error(
+        "the registry answers {status}: there is no list of servers at {list}; check the address, which is what stands before /v0.1/servers"
+    )]
+    NotThere {
+        /// Its answer.
+        status: StatusCode,
+        /// Where the list was looked for. The address of a registry holds no secret.
+        list: String,
+    },
+    /// It refuses for another reason.
+    #[error("the registry answers {0}; check the address, or ask whoever keeps the registry")]
     Refused(StatusCode),
     /// Its answer is no page.
-    #[error("the registry's answer is no page of the API")]
+    #[error(
+        "the registry's answer is no page of the API; check the address, or tell whoever keeps the registry"
+    )]
     NotAPage(#[source] serde_json::Error),
     /// Its answer is larger than a page may be.
-    #[error("a page of the registry is larger than {MAX_PAGE} bytes")]
+    #[error(
+        "a page of the registry is larger than {MAX_PAGE} bytes; tell whoever keeps the registry"
+    )]
     TooLarge,
     /// It does not take a cursor that it gave itself. One that was kept from an earlier run may have expired.
     #[error(
@@ -162,9 +182,15 @@ impl Registry {
         }
     }
 
-    async fn attempt(&self, since: Option<DateTime<Utc>>, cursor: Option<&str>) -> Attempt {
+    /// Where its list is.
+    fn list(&self) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{LIST}", self.base.path()));
+        url
+    }
+
+    async fn attempt(&self, since: Option<DateTime<Utc>>, cursor: Option<&str>) -> Attempt {
+        let mut url = self.list();
         {
             let mut query = url.query_pairs_mut();
             query.append_pair("limit", LIMIT);
@@ -189,13 +215,23 @@ impl Registry {
         if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
             return Attempt::Again(asked_to_wait(&response), None);
         }
-        if cursor.is_some() && refuses_cursor(status) {
-            return Attempt::Failed(FetchError::CursorRefused(status));
-        }
         if !status.is_success() {
-            return Attempt::Failed(FetchError::Refused(status));
+            return Attempt::Failed(self.refusal(status, cursor.is_some()));
         }
         read(response).await
+    }
+
+    /// What a status means that is worth no other attempt.
+    fn refusal(&self, status: StatusCode, with_cursor: bool) -> FetchError {
+        match status {
+            status if with_cursor && refuses_cursor(status) => FetchError::CursorRefused(status),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => FetchError::TokenRefused(status),
+            StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::METHOD_NOT_ALLOWED => {
+                let list = self.list().into();
+                FetchError::NotThere { status, list }
+            }
+            _ => FetchError::Refused(status),
+        }
     }
 }
 
@@ -253,6 +289,34 @@ mod tests {
         }
         let below = Registry::new("http://127.0.0.1:9/mcp/v0.1/", None).unwrap();
         assert_eq!(below.name(), "http://127.0.0.1:9/mcp");
+    }
+
+    #[test]
+    fn a_refusal_says_whether_token_address_or_cursor_is_to_be_mended() {
+        let registry = Registry::new("https://registry.example.org/mcp", None).unwrap();
+        let refusal = |status: u16, with_cursor| {
+            let status = StatusCode::from_u16(status).unwrap();
+            registry.refusal(status, with_cursor)
+        };
+        for status in [401, 403] {
+            let told = refusal(status, true);
+            assert!(matches!(told, FetchError::TokenRefused(_)), "{told}");
+            assert!(told.to_string().contains("METAMCP_REGISTRY_TOKEN"));
+        }
+        for status in [404, 405, 410] {
+            let told = refusal(status, false);
+            assert!(matches!(told, FetchError::NotThere { .. }), "{told}");
+            let list = "https://registry.example.org/mcp/v0.1/servers";
+            assert!(told.to_string().contains(list), "{told}");
+        }
+        for (status, with_cursor) in [(400, false), (451, false), (302, true)] {
+            let told = refusal(status, with_cursor);
+            assert!(matches!(told, FetchError::Refused(_)), "{told}");
+        }
+        for status in [400, 410, 422] {
+            let told = refusal(status, true);
+            assert!(matches!(told, FetchError::CursorRefused(_)), "{told}");
+        }
     }
 
     #[test]

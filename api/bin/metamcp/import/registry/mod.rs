@@ -50,16 +50,14 @@ pub struct Target<'a> {
     pub stop: &'a CancellationToken,
 }
 
-/// Why a mirror ended before its end. What it did stays, and the next run goes on from there.
+/// Why a mirror ended before its end. What it did stays, and a run that gets further goes on from there.
 #[derive(Debug, thiserror::Error)]
 pub enum MirrorError {
     /// Nothing was changed.
     #[error("there is no tenant `{0}`: check --tenant, or register the tenant first")]
     UnknownTenant(TenantId),
-    /// The registry does not answer, or not as one does.
-    #[error(
-        "the registry cannot be read further; what was mirrored stays, and the next run goes on from there"
-    )]
+    /// The registry does not answer, or not as one does. Its source says what to do, which is seldom to try again.
+    #[error("the registry cannot be read further; what was mirrored stays")]
     Fetch(#[from] FetchError),
     /// The log stayed away.
     #[error("the event log failed; run the same command again: it goes on where it stopped")]
