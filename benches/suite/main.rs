@@ -19,12 +19,14 @@ mod ledger;
 mod load;
 mod log;
 mod memory;
+mod quality;
 mod rebuild;
 mod recommend;
 mod recommend_similar;
 mod search;
 mod search_fresh;
 mod search_load;
+mod search_served;
 mod switch;
 mod visible;
 mod wire;
@@ -82,6 +84,12 @@ async fn all(settings: &Settings, report: &mut Report) -> Result<()> {
     if settings.wants("search") {
         search::run(settings, report).await?;
         search_fresh::run(settings, report).await?;
+    }
+    if settings.wants("served") {
+        search_served::run(settings, report).await?;
+    }
+    if settings.wants("quality") {
+        quality::run(settings, report).await?;
     }
     if settings.wants("switch") {
         switch::run(settings, report).await?;

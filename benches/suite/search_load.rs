@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-const CLIENTS: usize = 8;
+pub(crate) const CLIENTS: usize = 8;
 /// Between two writes.
-const TICK: Duration = Duration::from_millis(100);
+pub(crate) const TICK: Duration = Duration::from_millis(100);
 /// Filters that let most tools pass, so that there is as much to rank as without.
-const FILTERS: [&str; 4] = [
+pub(crate) const FILTERS: [&str; 4] = [
     "-server:server-3",
     "destructive:true status:active",
     "version:^1 -tag:none",

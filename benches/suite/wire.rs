@@ -2,6 +2,7 @@
 //! machine's cores with the server that is measured.
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -51,10 +52,28 @@ impl Wire {
 
 /// A GraphQL request.
 pub(crate) fn graphql(host: SocketAddr, token: &str, query: &str) -> Vec<u8> {
-    let body = serde_json::json!({ "query": query }).to_string();
+    let body = json!({ "query": query }).to_string();
     format!(
         "POST /graphql HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// A call of an MCP tool, in the revision that needs no session.
+pub(crate) fn mcp(host: SocketAddr, token: &str, tool: &str, arguments: &Value) -> Vec<u8> {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+        "name": tool, "arguments": arguments, "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": { "name": "bench", "version": "1" },
+            "io.modelcontextprotocol/clientCapabilities": {} } } })
+    .to_string();
+    format!(
+        "POST /mcp HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\
+         MCP-Protocol-Version: 2026-07-28\r\nMCP-Method: tools/call\r\nMCP-Name: {tool}\r\n\
+         Content-Length: {}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()
