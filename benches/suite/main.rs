@@ -24,7 +24,6 @@ mod rebuild;
 mod recommend;
 mod recommend_similar;
 mod search;
-mod search_fresh;
 mod search_load;
 mod search_served;
 mod switch;
@@ -66,8 +65,10 @@ async fn all(settings: &Settings, report: &mut Report) -> Result<()> {
     if settings.wants("import") {
         log::import(settings, report).await?;
     }
-    if settings.wants("rebuild") {
-        rebuild::run(settings, report).await?;
+    for (bench, with_ledger) in [("rebuild", false), ("rebuild_all", true)] {
+        if settings.wants(bench) {
+            rebuild::run(settings, report, with_ledger).await?;
+        }
     }
     if settings.wants("ledger") {
         ledger::run(settings, report).await?;
@@ -83,7 +84,6 @@ async fn all(settings: &Settings, report: &mut Report) -> Result<()> {
     }
     if settings.wants("search") {
         search::run(settings, report).await?;
-        search_fresh::run(settings, report).await?;
     }
     if settings.wants("served") {
         search_served::run(settings, report).await?;

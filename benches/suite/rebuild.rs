@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 type Models = Vec<Arc<dyn Projector>>;
 
-pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
+/// `with_ledger` adds the tree over all commits.
+pub(crate) async fn run(settings: &Settings, report: &mut Report, with_ledger: bool) -> Result<()> {
     let corpus = Corpus::load(settings)?;
     let mut world = World::start(false).await?;
     let mut config = world.log_only();
@@ -31,6 +32,12 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     }
     if settings.full {
         sizes.push(1_000_000);
+    }
+    let mut models: Models = vec![Arc::new(CatalogProjector), Arc::new(ArchiveProjector)];
+    let mut bench = "rebuild of catalog and archive";
+    if with_ledger {
+        models.push(Arc::new(LedgerProjector));
+        bench = "rebuild of catalog, archive and ledger";
     }
     let (mut tools, mut smallest) = (0, None);
     for size in sizes {
@@ -45,15 +52,7 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
         tools = wanted;
         world = world.restart(true).await?;
         world.give_database(&mut config).await?;
-        let usual: Models = vec![Arc::new(CatalogProjector), Arc::new(ArchiveProjector)];
-        let bench = "rebuild of catalog and archive";
-        let built = measure(settings, report, (&world, &config), (bench, &usual)).await?;
-        if size == 100_000 {
-            let mut all = usual;
-            all.push(Arc::new(LedgerProjector));
-            let bench = "rebuild of catalog, archive and ledger";
-            measure(settings, report, (&world, &config), (bench, &all)).await?;
-        }
+        let built = measure(settings, report, (&world, &config), (bench, &models)).await?;
         let smallest = *smallest.get_or_insert(built);
         let goal = if size >= 1_000_000 {
             Goal::AtLeast(0.85)
@@ -64,7 +63,7 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
             format!("{built:.0} events/s"),
             format!("{smallest:.0} events/s"),
         );
-        let bench = format!("rebuild, rate at {size} events beside the smallest");
+        let bench = format!("{bench}, rate at {size} events beside the smallest");
         report.line(bench, texts, built / smallest, goal);
     }
     Ok(())

@@ -179,8 +179,6 @@ async fn a_server_that_goes_out_of_use_late_leaves_one_row_of_its_tools_at_every
         let shown = owner.data(TOOLS, json!({ "asOf": at(position) })).await;
         assert_eq!(shown["tools"]["totalCount"], 1, "{position}: {shown:#}");
     }
-    assert_eq!(
-        obstacles(&owner, json!({ "at": at(later) })).await,
-        json!(["TOOL_RETIRED"])
-    );
+    let found = json!({ "at": at(later), "action": "SEARCH" });
+    assert_eq!(obstacles(&owner, found).await, json!(["TOOL_RETIRED"]));
 }
