@@ -161,12 +161,17 @@ pub async fn rebuild_together(
     let mut connection = database.connect().await?;
     let mut copies = Vec::new();
     for projector in projectors {
-        let goal = goal_of(projector.name(), log, database, finish).await?;
-        match Beside::begin(projector, goal, log, database).await {
+        let copy = match goal_of(projector.name(), log, database, finish).await {
+            Ok(goal) => Beside::begin(projector, goal, log, database).await,
+            Err(error) => Err(error),
+        };
+        match copy {
             Ok(copy) => copies.push(copy),
             Err(error) => {
-                // One of them is being rebuilt already: the others would stay until they are rebuilt again.
-                swap::drop_copies(&mut connection, &copies).await?;
+                // They would stay until they are rebuilt again.
+                if let Err(left) = swap::drop_copies(&mut connection, &copies).await {
+                    tracing::warn!(error = %left, "copies of a rebuild that was refused are left");
+                }
                 return Err(error);
             }
         }

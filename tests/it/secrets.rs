@@ -1,5 +1,6 @@
 //! No secret lies among the files of the repository.
 
+use crate::support::{Need, cannot_run};
 use std::path::Path;
 use std::process::Command;
 
@@ -83,11 +84,12 @@ fn tracked(root: &Path) -> Option<Vec<String>> {
         }
         Ok(listed) => {
             let why = String::from_utf8_lossy(&listed.stderr).into_owned();
-            println!("skipped: git lists no files of this folder: {}", why.trim());
+            let why = format!("git lists no files of this folder: {}", why.trim());
+            cannot_run(Need::Program, &why);
             None
         }
         Err(error) => {
-            println!("skipped: there is no git: {error}");
+            cannot_run(Need::Program, &format!("there is no git: {error}"));
             None
         }
     }

@@ -1,6 +1,6 @@
 //! Puts the parts together: log, read models, index, API. `up`, `serve` and the tests start the same thing.
 
-use crate::patience::Patience;
+use crate::waiting::Waiting;
 use anyhow::Context;
 use api::authn::{PrincipalCache, Tokens};
 use api::authz::{
@@ -64,18 +64,18 @@ impl Backend {
     /// # Errors
     /// When one of them is away, refuses, or is not one to run on.
     pub async fn connect(config: &Config) -> anyhow::Result<Self> {
-        Self::connect_within(config, Patience::none()).await
+        Self::connect_within(config, Waiting::none()).await
     }
 
-    /// The same, waiting for the log as long as patience lasts.
-    async fn connect_within(config: &Config, patience: Patience) -> anyhow::Result<Self> {
+    /// The same, waiting for the log as long as that lasts.
+    async fn connect_within(config: &Config, waiting: Waiting) -> anyhow::Result<Self> {
         let database = Database::new(&config.postgres.address()?).context("postgres.url")?;
         let database = database.with_keys(&config.privacy.keys_dir);
         database.migrate().await.context(
             "the database cannot be migrated: check postgres.url and that PostgreSQL is running",
         )?;
         let options = config.nats.log_options();
-        let log = patience.ask(|| Log::connect(&options)).await?;
+        let log = waiting.ask(|| Log::connect(&options)).await?;
         Ok(Self {
             dispatcher: Dispatcher::new(log.clone()),
             log,
@@ -124,7 +124,7 @@ pub struct App {
 impl App {
     /// Starts the roles. With a listener given, the API serves on it; without the role of the API, only
     /// what operators ask for. `embedded` is told how many texts more the indexing has embedded. A log that does
-    /// not answer is waited for, half a minute for all that is asked of it.
+    /// not answer is waited for, a minute for all that is asked of it.
     ///
     /// # Errors
     /// When a part cannot be reached or is not one to run on; nothing is left running then.
@@ -137,8 +137,8 @@ impl App {
     ) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
-        let patience = Patience::of_a_start();
-        let backend = Backend::connect_within(&config, patience).await?;
+        let waiting = Waiting::of_a_start();
+        let backend = Backend::connect_within(&config, waiting).await?;
         let index = backend
             .open_index(&config, roles.contains(&Role::Projector))
             .await?;
@@ -166,11 +166,11 @@ impl App {
             tasks.extend(runner::spawn(
                 projectors, &log, &database, &positions, &stop,
             ));
-            let signer = signer(&config, &log, &database, patience).await?;
+            let signer = signer(&config, &log, &database, waiting).await?;
             let (interval, positions) = (config.ledger.interval, positions.clone());
             tasks.push(tokio::spawn(signer.run(interval, positions, stop.clone())));
         }
-        let usage = patience.ask(|| log.usage()).await?;
+        let usage = waiting.ask(|| log.usage()).await?;
         if roles.contains(&Role::Projector) {
             let counter = Counter::new(usage.clone(), database.clone());
             tasks.push(tokio::spawn(counter.run(stop.clone())));
@@ -182,7 +182,7 @@ impl App {
         let (denials, recorder) = Denials::start(dispatcher.clone(), config.limits.denial_window);
         let policy = Arc::new(PolarAuthorizer::load(config.auth.policy_dir.as_deref())?);
         if roles.contains(&Role::Api) {
-            let recorded = patience.ask(|| put_on_record(&dispatcher, &policy)).await;
+            let recorded = waiting.ask(|| put_on_record(&dispatcher, &policy)).await;
             recorded.context("the policy in force cannot be put on record")?;
         }
         let (feed, feeding) = Feed::start(&log, config.limits.live_buffer);
@@ -285,7 +285,7 @@ async fn signer(
     config: &Config,
     log: &Log,
     database: &Database,
-    patience: Patience,
+    waiting: Waiting,
 ) -> anyhow::Result<Signer> {
     let ledger = &config.ledger;
     let keys = LedgerKeys::new(&ledger.keys_dir);
@@ -296,7 +296,7 @@ async fn signer(
     }
     let url = ledger.head_url.as_ref().map(ToString::to_string);
     let sinks = Sinks::new(ledger.head_file.clone(), url);
-    let heads = patience.ask(|| log.tree_heads()).await?;
+    let heads = waiting.ask(|| log.tree_heads()).await?;
     Ok(Signer::new(
         log.clone(),
         heads,

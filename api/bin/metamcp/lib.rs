@@ -15,7 +15,6 @@ pub mod import;
 mod lock;
 mod maintain;
 pub mod openapi;
-mod patience;
 pub mod plan;
 pub mod privacy;
 mod provision;
@@ -26,5 +25,6 @@ mod serve;
 mod tenant;
 mod token;
 mod up;
+mod waiting;
 
 pub use provision::{provision, provision_tenant};

@@ -1,10 +1,11 @@
 //! Text for models: short, one block for each tool, and no way for a description to pose as our words.
 //!
-//! Names, titles, descriptions and schemas come from strangers: hidden characters are removed, what should be one
-//! line becomes one line, sizes are capped, and longer texts stand behind quote marks. Old definitions may hold such
-//! characters: they were registered under the rules of their time.
+//! Names, titles, descriptions and schemas come from strangers: hidden characters are removed, and shown as escapes in
+//! schemas, what should be one line becomes one line, sizes are capped, and longer texts stand behind quote marks. Old
+//! definitions may hold such characters: they were registered under the rules of their time. The structured answers
+//! have them as they are, because their hash is over them.
 
-use domain::text::clean;
+use domain::text::{clean, is_hidden};
 use std::fmt::Write;
 
 /// Characters of a description in a list.
@@ -61,12 +62,12 @@ pub(super) fn quote(text: &str) -> String {
         .join("\n")
 }
 
-/// A schema in few characters and without hidden ones, or a word on why it is not there.
+/// A schema in few characters, hidden ones escaped, or a word on why it is not there.
 pub(super) fn schema(schema: Option<&serde_json::Value>) -> String {
     let Some(schema) = schema else {
         return "none declared".to_owned();
     };
-    let text = clean(&schema.to_string()).text;
+    let text = escaped(&schema.to_string());
     let whole = text.chars().count();
     if whole <= MAX_SCHEMA {
         return text;
@@ -77,6 +78,23 @@ pub(super) fn schema(schema: Option<&serde_json::Value>) -> String {
         " (cut: {whole} characters; the structured content has all of it)"
     );
     cut
+}
+
+/// The same JSON: hidden characters, which stand in its strings only, are shown as escapes. Without them a name or a value
+/// would be another one.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 fn cut(text: &str, most: usize) -> String {
@@ -95,7 +113,7 @@ fn cut(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn a_description_cannot_pose_as_another_block() {
@@ -108,10 +126,12 @@ mod tests {
     fn a_schema_hides_nothing() {
         let hiding = json!({"properties": {"pa\u{200b}th": {
             "description": "Reads\u{202e} it\u{e0041}\u{7f}", "enum": ["a\u{fe00}", "é\n"]}}});
+        let shown = schema(Some(&hiding));
         assert_eq!(
-            schema(Some(&hiding)),
-            r#"{"properties":{"path":{"description":"Reads it","enum":["a","é\n"]}}}"#
+            shown,
+            r#"{"properties":{"pa\u200bth":{"description":"Reads\u202e it\udb40\udc41\u007f","enum":["a\ufe00","é\n"]}}}"#
         );
+        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), hiding);
     }
 
     #[test]

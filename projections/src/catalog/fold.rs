@@ -213,8 +213,12 @@ impl<'a> Rows<'a> {
             return Ok(());
         }
         let row = self.tools.get_mut(&key).ok_or_else(|| absent(recorded))?;
-        supersede(row, &mut self.tools_past, to_i64(recorded.stream_sequence));
-        row.updated_at = recorded.commit.recorded_at;
+        let position = to_i64(recorded.stream_sequence);
+        let late = row.valid_from > position;
+        supersede(row, &mut self.tools_past, position);
+        if !late {
+            row.updated_at = recorded.commit.recorded_at;
+        }
         match event {
             ToolEvent::Registered(_) => {}
             ToolEvent::Described(event) => row.profile = event.profile.clone(),

@@ -312,7 +312,7 @@ async fn who_starts_while_a_cluster_has_no_leader_waits_for_it() {
     let path = folder.path().join("projector");
     let mut starting = Process::start(path, "projector", &config).await;
     eventually("the start finds no leader, and says so", async || {
-        starting.said().contains("the event log is unavailable")
+        starting.said().contains("the start waits for it")
     })
     .await;
     for node in &mut nodes[1..] {

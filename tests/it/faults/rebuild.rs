@@ -116,10 +116,10 @@ impl Barrier {
     }
 }
 
-/// Begins a rebuild of everything. Dropping it kills it.
-fn begin(world: &World) -> Child {
+/// Begins a rebuild. Dropping it kills it.
+fn begin(world: &World, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_metamcp"))
-        .arg("rebuild")
+        .args(arguments)
         .envs(environment(&world.config))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -196,7 +196,7 @@ async fn a_killed_rebuild_leaves_the_live_models_alone_and_nothing_behind_the_ne
     for checkpoint in ["catalog_rebuild", "catalog"] {
         let before = generation(&world).await;
         let mut barrier = Barrier::raise(&world, checkpoint).await;
-        let mut rebuild = begin(&world);
+        let mut rebuild = begin(&world, &["rebuild"]);
         barrier.stops(&mut rebuild).await;
         rebuild.kill().await.unwrap();
         barrier.lift().await;
@@ -230,7 +230,7 @@ async fn of_two_rebuilds_at_once_the_later_is_refused_and_the_first_finishes() {
     changes_are_shown(&client, &events).await;
     let before = generation(&world).await;
     let mut barrier = Barrier::raise(&world, "catalog_rebuild").await;
-    let mut first = begin(&world);
+    let mut first = begin(&world, &["rebuild"]);
     barrier.stops(&mut first).await;
     for later in [
         &["rebuild"][..],
@@ -251,6 +251,31 @@ async fn of_two_rebuilds_at_once_the_later_is_refused_and_the_first_finishes() {
     let left = copies(&world).await;
     assert!(left.is_empty(), "{left:?}");
     read_models_equal_a_rebuild(&world.config, &events).await;
+    drop(process);
+    world.stop().await;
+}
+
+/// One model is being rebuilt: a rebuild of all is refused at it, and leaves nothing of those before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rebuild_that_is_refused_leaves_no_copy_of_the_models_before() {
+    let world = World::start().await;
+    let events = log(&world.config).await;
+    let client = owner(&world.config, &events).await;
+    let process = world.serve("metamcp", "api,projector").await;
+    ready(&client).await;
+    changes_are_shown(&client, &events).await;
+    let mut barrier = Barrier::raise(&world, "catalog_rebuild").await;
+    let mut first = begin(&world, &["rebuild", "catalog"]);
+    barrier.stops(&mut first).await;
+    let mine = copies(&world).await;
+    assert!(mine.iter().all(|copy| copy.contains("catalog")), "{mine:?}");
+    let all = metamcp(&world.config, &["rebuild"]).await;
+    assert!(refused(&all), "{}", said(&all));
+    assert_eq!(copies(&world).await, mine);
+    barrier.lift().await;
+    let first = tokio::time::timeout(RECOVERY, first.wait_with_output());
+    let first = first.await.expect("it goes on").unwrap();
+    assert!(first.status.success(), "{}", said(&first));
     drop(process);
     world.stop().await;
 }

@@ -100,6 +100,15 @@ async fn rebuilt_models_have_the_indexes_of_the_live_ones() {
         before.iter().any(|one| one.ends_with(waited)),
         "{before:#?}"
     );
+    for projector in registry::relational() {
+        for (table, columns) in projector.looks_up_by().unwrap_or_default() {
+            let its = format!("{}.{table} USING btree ({columns})", projector.name());
+            assert!(
+                before.iter().any(|one| one.contains(&its)),
+                "no index: {its}"
+            );
+        }
+    }
     // Once more: what was made from a copy is copied.
     for _ in 0..2 {
         let rebuilt = rebuild_all(&installation, Finish::SwapIfEqual).await;

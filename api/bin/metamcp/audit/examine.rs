@@ -46,14 +46,21 @@ pub(super) struct LinkOf {
     /// object's.
     pub(super) object: Option<usize>,
     pub(super) sequence: u64,
-    pub(super) previous: Previous,
+    previous: Previous,
     /// SHA-256 of the body.
     pub(super) hash: TreeHash,
 }
 
+impl LinkOf {
+    /// Whether this is the hash that it names as that of the commit before it.
+    pub(super) fn names(&self, hash: Option<TreeHash>) -> bool {
+        self.previous == hash.map_or(Previous::None, Previous::Hash)
+    }
+}
+
 /// What a commit says of the one before it.
 #[derive(PartialEq, Eq)]
-pub(super) enum Previous {
+enum Previous {
     /// There is none.
     None,
     /// Its hash.

@@ -59,13 +59,6 @@ impl Kept {
     }
 }
 
-/// An object's last commit.
-struct Link {
-    stream_sequence: u64,
-    sequence: u64,
-    hash: TreeHash,
-}
-
 /// Takes an export line by line, each of them [examined](super::examine::examine) before.
 pub struct Verifier {
     keys: Vec<VerifyingKey>,
@@ -241,13 +234,17 @@ impl Verifier {
         let Some(before) = self.chains.get_mut(object) else {
             // Where the export begins in the middle, so may an object's chain.
             if from == 1 {
-                follows(link, None, (at, object, 0))?;
+                follows((at, object), link.sequence, |hash| link.names(hash), None)?;
             }
             self.chains.insert(object.into(), now);
             return Ok(());
         };
-        let after = before.stream_sequence;
-        follows(link, Some(before), (at, object, after))?;
+        follows(
+            (at, object),
+            link.sequence,
+            |hash| link.names(hash),
+            Some(before),
+        )?;
         *before = now;
         Ok(())
     }
@@ -332,33 +329,6 @@ impl Verifier {
             reason: reason.into(),
         }
     }
-}
-
-/// Whether a commit is the next of its object, the last of which lies at `after`.
-fn follows(
-    link: &LinkOf,
-    before: Option<&Link>,
-    (at, object, after): (u64, &str, u64),
-) -> Result<(), Fault> {
-    let expected = before.map_or(1, |before| before.sequence + 1);
-    if link.sequence != expected {
-        return Err(Fault::Gap {
-            stream_sequence: at,
-            object: object.to_owned(),
-            expected,
-            found: link.sequence,
-            after,
-        });
-    }
-    let previous = before.map_or(Previous::None, |before| Previous::Hash(before.hash));
-    if link.previous != previous {
-        return Err(Fault::Chain {
-            stream_sequence: at,
-            object: object.to_owned(),
-            previous: after.max(1),
-        });
-    }
-    Ok(())
 }
 
 /// Adds names that are not there yet.

@@ -239,7 +239,10 @@ impl Registry {
 fn refuses_cursor(status: StatusCode) -> bool {
     matches!(
         status,
-        StatusCode::BAD_REQUEST | StatusCode::GONE | StatusCode::UNPROCESSABLE_ENTITY
+        StatusCode::BAD_REQUEST
+            | StatusCode::NOT_FOUND
+            | StatusCode::GONE
+            | StatusCode::UNPROCESSABLE_ENTITY
     )
 }
 
@@ -313,7 +316,7 @@ mod tests {
             let told = refusal(status, with_cursor);
             assert!(matches!(told, FetchError::Refused(_)), "{told}");
         }
-        for status in [400, 410, 422] {
+        for status in [400, 404, 410, 422] {
             let told = refusal(status, true);
             assert!(matches!(told, FetchError::CursorRefused(_)), "{told}");
         }

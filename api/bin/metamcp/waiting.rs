@@ -6,14 +6,14 @@ use bus::{BusError, DispatchError};
 use std::time::{Duration, Instant};
 
 /// For how long a start begins to ask again: longer than a cluster takes to choose its leaders.
-const AT_START: Duration = Duration::from_secs(30);
+const AT_START: Duration = Duration::from_secs(60);
 /// Between two attempts. An attempt by itself may take some seconds more.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long to wait for the log, counted from when it was made.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    /// None is no patience.
+pub(crate) struct Waiting {
+    /// None: it is asked once.
     until: Option<Instant>,
     pause: Duration,
 }
@@ -36,7 +36,7 @@ impl<E: std::error::Error + 'static> OfTheLog for DispatchError<E> {
     }
 }
 
-impl Patience {
+impl Waiting {
     /// That of a command: whoever has called it hears at once that the log is away.
     pub(crate) fn none() -> Self {
         Self {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     /// So many times the log was asked that answers the third time, and fails as given before.
-    async fn asked(patience: Patience, failure: fn() -> BusError) -> u32 {
+    async fn asked(waiting: Waiting, failure: fn() -> BusError) -> u32 {
         let asked = Cell::new(0);
         let attempt = || {
             asked.set(asked.get() + 1);
@@ -107,25 +107,25 @@ mod tests {
             };
             std::future::ready(outcome)
         };
-        let outcome = patience.ask(attempt).await;
+        let outcome = waiting.ask(attempt).await;
         assert_eq!(outcome.is_ok(), asked.get() == 3);
         asked.get()
     }
 
     #[tokio::test]
     async fn a_start_waits_for_what_passes_by_itself_and_for_nothing_else() {
-        let patience = Patience {
+        let waiting = Waiting {
             pause: Duration::ZERO,
-            ..Patience::of_a_start()
+            ..Waiting::of_a_start()
         };
-        assert_eq!(asked(patience, silent).await, 3);
-        assert_eq!(asked(patience, too_old).await, 1);
+        assert_eq!(asked(waiting, silent).await, 3);
+        assert_eq!(asked(waiting, too_old).await, 1);
     }
 
     #[tokio::test]
     async fn a_command_asks_once_and_so_does_a_start_whose_time_is_up() {
-        assert_eq!(asked(Patience::none(), silent).await, 1);
-        let up = Patience {
+        assert_eq!(asked(Waiting::none(), silent).await, 1);
+        let up = Waiting {
             until: Some(Instant::now()),
             pause: Duration::ZERO,
         };
