@@ -266,8 +266,10 @@ fn with_another_signature(note: &str) -> String {
     format!("{text} {}\n", BASE64.encode(&signature))
 }
 
-/// What is altered in a proof, and the part that does not hold any more.
-const ALTERATIONS: [(&str, fn(&mut Proof)); 8] = [
+/// The part of a proof that does not hold any more, and what was altered.
+type Alteration = (&'static str, fn(&mut Proof));
+
+const ALTERATIONS: [Alteration; 8] = [
     ("LEAF", |proof| proof.leaf = another()),
     ("INCLUSION", |proof| proof.sequence -= 1),
     ("INCLUSION", |proof| proof.tree.1 = another()),

@@ -2,10 +2,11 @@
 //! the Merkle root at every signed head, and the signatures. One pass; memory grows with the number of
 //! objects (a hash each), not with that of commits.
 
-use super::examine::{Examined, ExaminedCommit, LinkOf, Previous};
+use super::chain::{Link, follows};
+use super::examine::{Examined, ExaminedCommit, LinkOf};
 use super::fault::Fault;
 use super::format::{FORMAT, HeadLine, Header};
-use domain::merkle::{Frontier, TreeHash, verify_consistency};
+use domain::merkle::{Frontier, verify_consistency};
 use projections::ledger::{SignedHead, VerifyingKey};
 use std::collections::{HashMap, VecDeque};
 

@@ -47,7 +47,7 @@ struct ManifestPayload {
     server: Option<Server>,
     /// The position of the change in the log; null when everything was like this already.
     sequence: Option<Sequence>,
-    /// Why the accepted change cannot be shown yet.
+    /// Why the accepted change is not shown, or not yet.
     notice: Option<String>,
 }
 

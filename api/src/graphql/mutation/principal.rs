@@ -78,7 +78,7 @@ pub(super) struct PrincipalPayload {
     principal: Option<Principal>,
     /// The position of the change in the log.
     pub(super) sequence: Sequence,
-    /// Why the accepted change cannot be shown yet, and what of an erasure is still to come.
+    /// Why the accepted change is not shown, or not yet, and what of an erasure is still to come.
     notice: Option<String>,
 }
 

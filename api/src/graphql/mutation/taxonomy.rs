@@ -55,7 +55,7 @@ struct TaxonomyPayload {
     taxonomy: Option<Taxonomy>,
     /// The position of the change in the log.
     sequence: Sequence,
-    /// Why the accepted change cannot be shown yet.
+    /// Why the accepted change is not shown, or not yet.
     notice: Option<String>,
 }
 

@@ -33,7 +33,7 @@ struct TenantPayload {
     tenant: Option<Tenant>,
     /// The position of the change in the log.
     sequence: Sequence,
-    /// Why the accepted change cannot be shown yet.
+    /// Why the accepted change is not shown, or not yet.
     notice: Option<String>,
 }
 

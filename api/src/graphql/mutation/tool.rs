@@ -103,7 +103,7 @@ pub(super) struct ToolPayload {
     tool: Option<Tool>,
     /// The position of the change in the log.
     sequence: Sequence,
-    /// Why the accepted change cannot be shown yet.
+    /// Why the accepted change is not shown, or not yet.
     notice: Option<String>,
 }
 

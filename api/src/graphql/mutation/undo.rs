@@ -36,7 +36,7 @@ struct UndoPayload {
     node: Option<Node>,
     /// The position of the change in the log.
     sequence: Sequence,
-    /// Why the accepted change cannot be shown yet.
+    /// Why the accepted change is not shown, or not yet.
     notice: Option<String>,
 }
 

@@ -177,7 +177,7 @@ pub(super) const WAYS: [Way; 16] = [
         name: "hash of the one before altered and fitted",
         tamper: |lines, at| {
             rewrite(&mut lines[at], |body| {
-                body["previous_hash"] = json!("0".repeat(64))
+                body["previous_hash"] = json!("0".repeat(64));
             });
         },
         finds: |site| site.chain(site.position, site.previous.unwrap_or(1)),
