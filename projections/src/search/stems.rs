@@ -58,14 +58,37 @@ fn stems(text: &str) -> Result<impl Iterator<Item = String> + use<>, SearchError
 
 /// The stems of words, each with its word's place. A word that the index would not keep has none.
 pub(super) fn stems_by_word(words: &[&str]) -> Result<Vec<(usize, String)>, SearchError> {
-    // Places are counted from the first word that is kept: so one that is kept comes first.
-    let text = format!("first {}", words.join(" "));
+    let mut placed = Vec::with_capacity(words.len());
+    place(words, 0, &mut placed)?;
+    Ok(placed)
+}
+
+/// The same of a stretch of words. The index cuts some words once more, such as one with a mark that is no letter, and
+/// counts the places behind it on: so a stretch in which the count is not that of the words is halved until it is.
+fn place(
+    words: &[&str],
+    begin: usize,
+    placed: &mut Vec<(usize, String)>,
+) -> Result<(), SearchError> {
+    // Places are counted from the first word that is kept: so one that is kept comes first. Another one comes last, and
+    // tells how far was counted.
+    let text = format!("first {} last", words.join(" "));
     let tokens = tokenize(&text, &full_text_settings())?;
-    let placed = tokens.into_iter().filter_map(|token| {
-        let place = usize::try_from(token.position).ok()?.checked_sub(1)?;
-        Some((place, token.text))
-    });
-    Ok(placed.collect())
+    let counted = tokens.last().map_or(0, |last| last.position as usize);
+    if counted != words.len() + 1 && words.len() > 1 {
+        let (front, back) = words.split_at(words.len() / 2);
+        place(front, begin, placed)?;
+        return place(back, begin + front.len(), placed);
+    }
+    let between = 1..tokens.len().saturating_sub(1).max(1);
+    for token in tokens.into_iter().take(between.end).skip(between.start) {
+        let at = match words.len() {
+            1 => 0,
+            _ => (token.position as usize).saturating_sub(1),
+        };
+        placed.push((begin + at, token.text));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -77,6 +100,20 @@ mod tests {
         let long = "x".repeat(60);
         let stems = stems_by_word(&[&long, "files", &long, "reading"]).unwrap();
         assert_eq!(stems, [(1, "file".to_owned()), (3, "read".to_owned())]);
+    }
+
+    #[test]
+    fn a_word_that_the_index_cuts_moves_no_other_ones_place() {
+        let cut = "\u{130}stanbul".to_lowercase();
+        let marked = ["files", &cut, "reading", &cut, "writes"];
+        let stems = stems_by_word(&marked).unwrap();
+        let of = |place: usize| stems.iter().filter(move |(at, _)| *at == place);
+        for (place, stem) in [(0, "file"), (2, "read"), (4, "write")] {
+            let its: Vec<_> = of(place).map(|(_, stem)| stem.as_str()).collect();
+            assert_eq!(its, [stem], "{stems:?}");
+        }
+        assert!(of(1).count() > 1, "{stems:?}");
+        assert_eq!(of(1).count(), of(3).count(), "{stems:?}");
     }
 
     #[test]
