@@ -248,6 +248,19 @@ where
     Ok(rate(count, begun.elapsed()))
 }
 
+/// What each turn of several clients took, all at once: tasks of their own, as requests are.
+pub(crate) async fn all_clients<F>(clients: usize, client: impl Fn(usize) -> F) -> Result<Vec<f64>>
+where
+    F: Future<Output = Result<Vec<f64>>> + Send + 'static,
+{
+    let running: Vec<_> = (0..clients).map(|one| tokio::spawn(client(one))).collect();
+    let mut all = Vec::new();
+    for client in running {
+        all.extend(client.await??);
+    }
+    Ok(all)
+}
+
 pub(crate) fn rate(count: usize, elapsed: Duration) -> f64 {
     as_f64(count) / elapsed.as_secs_f64()
 }

@@ -4,7 +4,7 @@
 
 use crate::corpus::Corpus;
 use crate::embed::document;
-use crate::harness::{Goal, Report, Settings, as_f64, median, millis, percentile};
+use crate::harness::{Goal, Report, Settings, all_clients, as_f64, median, millis, percentile};
 use crate::search::{DIMENSIONS, Filled, HITS, dot, limit, nearest};
 use anyhow::{Result, ensure};
 use projections::search::SearchRequest;
@@ -107,27 +107,22 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// What each turn of each client took. Clients are tasks of their own, as requests are.
+/// What each turn of each client took.
 async fn clients(filled: &Arc<Filled>, lasts: Duration, turn: Turn) -> Result<Vec<f64>> {
     let until = Instant::now() + lasts;
-    let client = |client: usize| {
+    all_clients(CLIENTS, |client| {
         let filled = Arc::clone(filled);
-        tokio::spawn(async move {
+        async move {
             let mut times = Vec::new();
             while Instant::now() < until {
                 let begun = Instant::now();
                 turn.take(&filled, client, times.len()).await?;
                 times.push(begun.elapsed().as_secs_f64());
             }
-            Ok::<_, anyhow::Error>(times)
-        })
-    };
-    let running: Vec<_> = (0..CLIENTS).map(client).collect();
-    let mut all = Vec::new();
-    for client in running {
-        all.extend(client.await??);
-    }
-    Ok(all)
+            Ok(times)
+        }
+    })
+    .await
 }
 
 /// What a client does again and again.

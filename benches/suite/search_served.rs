@@ -5,7 +5,7 @@
 
 use crate::corpus::Corpus;
 use crate::embed::model_dir;
-use crate::harness::{Goal, Report, Settings, as_f64, median, millis, percentile};
+use crate::harness::{Goal, Report, Settings, all_clients, as_f64, median, millis, percentile};
 use crate::search::{HITS, queries};
 use crate::search_load::{CLIENTS, FILTERS, TICK};
 use crate::visible::Installation;
@@ -145,9 +145,9 @@ impl Asking {
 /// What each search of each client took.
 async fn clients(asking: &Arc<Asking>, run: usize, lasts: Duration) -> Result<Vec<f64>> {
     let until = Instant::now() + lasts;
-    let client = |client: usize| {
+    all_clients(CLIENTS, |client| {
         let asking = Arc::clone(asking);
-        tokio::spawn(async move {
+        async move {
             let mut wire = Wire::connect(asking.address).await?;
             let mut times = Vec::new();
             while Instant::now() < until {
@@ -158,15 +158,10 @@ async fn clients(asking: &Arc<Asking>, run: usize, lasts: Duration) -> Result<Ve
                 let answer = String::from_utf8_lossy(&answer);
                 ensure!(answer.contains("\"name\":"), "nothing was found: {answer}");
             }
-            Ok::<_, anyhow::Error>(times)
-        })
-    };
-    let running: Vec<_> = (0..CLIENTS).map(client).collect();
-    let mut all = Vec::new();
-    for client in running {
-        all.extend(client.await??);
-    }
-    Ok(all)
+            Ok(times)
+        }
+    })
+    .await
 }
 
 /// Registers a tool each tick; seconds from acknowledgement until the answer of a search for its name has it.

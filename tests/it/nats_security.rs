@@ -158,6 +158,19 @@ fn context() -> CommandContext {
     CommandContext::new(TenantId::new("acme").unwrap(), Actor::system("test"))
 }
 
+/// [`COMMITS`] of one object.
+async fn fill(dispatcher: &Dispatcher) {
+    let display_name = "Acme".to_owned();
+    let register = TenantCommand::Register { display_name };
+    let context = context();
+    let registered = dispatcher.dispatch::<Tenant>(&context, "acme", register);
+    registered.await.unwrap();
+    for number in 1..COMMITS {
+        let name = format!("Acme {number}");
+        rename(dispatcher, &name).await.unwrap();
+    }
+}
+
 async fn rename(dispatcher: &Dispatcher, name: &str) -> Result<(), DispatchError<TenantError>> {
     let display_name = name.to_owned();
     let command = TenantCommand::Rename { display_name };
@@ -180,15 +193,7 @@ async fn the_api_appends_and_the_projector_reads_streams_that_setup_made() {
     make_streams(&server).await;
     let api = server.log(&API).await;
     let dispatcher = Dispatcher::new(api.clone());
-    let display_name = "Acme".to_owned();
-    let register = TenantCommand::Register { display_name };
-    let context = context();
-    let registered = dispatcher.dispatch::<Tenant>(&context, "acme", register);
-    registered.await.unwrap();
-    for number in 1..COMMITS {
-        let name = format!("Acme {number}");
-        rename(&dispatcher, &name).await.unwrap();
-    }
+    fill(&dispatcher).await;
     // Nothing is cached in this one: it loads.
     let fresh = Dispatcher::new(server.log(&API).await);
     let tenant = TenantId::new("acme").unwrap();

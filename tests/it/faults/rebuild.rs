@@ -138,6 +138,22 @@ fn refused(rebuild: &Output) -> bool {
     runs
 }
 
+async fn finishes(rebuild: Child) {
+    let ended = tokio::time::timeout(RECOVERY, rebuild.wait_with_output());
+    let ended = ended.await.expect("it goes on").unwrap();
+    assert!(ended.status.success(), "{}", said(&ended));
+}
+
+/// A process whose models follow the log, which holds something.
+async fn followed(world: &World) -> (Log, Client, Process) {
+    let events = log(&world.config).await;
+    let client = owner(&world.config, &events).await;
+    let process = world.serve("metamcp", "api,projector").await;
+    ready(&client).await;
+    changes_are_shown(&client, &events).await;
+    (events, client, process)
+}
+
 /// Writes until changes are shown: the live models follow the log.
 async fn changes_are_shown(client: &Client, events: &Log) {
     let load = Load::start(client, 2);
@@ -187,11 +203,7 @@ fn copy_of_each() -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_rebuild_leaves_the_live_models_alone_and_nothing_behind_the_next() {
     let world = World::start().await;
-    let events = log(&world.config).await;
-    let client = owner(&world.config, &events).await;
-    let process = world.serve("metamcp", "api,projector").await;
-    ready(&client).await;
-    changes_are_shown(&client, &events).await;
+    let (events, client, process) = followed(&world).await;
     read_models_equal_a_rebuild(&world.config, &events).await;
     for checkpoint in ["catalog_rebuild", "catalog"] {
         let before = generation(&world).await;
@@ -223,11 +235,7 @@ async fn a_killed_rebuild_leaves_the_live_models_alone_and_nothing_behind_the_ne
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_rebuilds_at_once_the_later_is_refused_and_the_first_finishes() {
     let world = World::start().await;
-    let events = log(&world.config).await;
-    let client = owner(&world.config, &events).await;
-    let process = world.serve("metamcp", "api,projector").await;
-    ready(&client).await;
-    changes_are_shown(&client, &events).await;
+    let (events, _, process) = followed(&world).await;
     let before = generation(&world).await;
     let mut barrier = Barrier::raise(&world, "catalog_rebuild").await;
     let mut first = begin(&world, &["rebuild"]);
@@ -243,9 +251,7 @@ async fn of_two_rebuilds_at_once_the_later_is_refused_and_the_first_finishes() {
     assert_eq!(copies(&world).await, copy_of_each());
     assert_eq!(generation(&world).await, before);
     barrier.lift().await;
-    let first = tokio::time::timeout(RECOVERY, first.wait_with_output());
-    let first = first.await.expect("it goes on").unwrap();
-    assert!(first.status.success(), "{}", said(&first));
+    finishes(first).await;
     let after = generation(&world).await;
     assert!(before.iter().all(|live| !after.contains(live)));
     let left = copies(&world).await;
@@ -259,11 +265,7 @@ async fn of_two_rebuilds_at_once_the_later_is_refused_and_the_first_finishes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebuild_that_is_refused_leaves_no_copy_of_the_models_before() {
     let world = World::start().await;
-    let events = log(&world.config).await;
-    let client = owner(&world.config, &events).await;
-    let process = world.serve("metamcp", "api,projector").await;
-    ready(&client).await;
-    changes_are_shown(&client, &events).await;
+    let (_, _, process) = followed(&world).await;
     let mut barrier = Barrier::raise(&world, "catalog_rebuild").await;
     let mut first = begin(&world, &["rebuild", "catalog"]);
     barrier.stops(&mut first).await;
@@ -273,9 +275,7 @@ async fn a_rebuild_that_is_refused_leaves_no_copy_of_the_models_before() {
     assert!(refused(&all), "{}", said(&all));
     assert_eq!(copies(&world).await, mine);
     barrier.lift().await;
-    let first = tokio::time::timeout(RECOVERY, first.wait_with_output());
-    let first = first.await.expect("it goes on").unwrap();
-    assert!(first.status.success(), "{}", said(&first));
+    finishes(first).await;
     drop(process);
     world.stop().await;
 }

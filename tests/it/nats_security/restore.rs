@@ -1,10 +1,9 @@
 //! What the operator does with the seed of `setup`: `metamcp audit export`, and `metamcp restore` into an empty log. A
 //! subject that the file of accounts does not list would be denied, and the step that needs it not be answered.
 
-use super::{API, COMMITS, SETUP, Server, bounded, context, make_streams, rename};
+use super::{API, COMMITS, SETUP, Server, bounded, fill, make_streams, rename};
 use bus::{Dispatcher, Log};
 use domain::merkle::{Frontier, leaf_hash};
-use domain::tenant::{Tenant, TenantCommand};
 use metamcp::audit::{Bounds, export};
 use metamcp::restore::{self, Loss};
 use projections::Database;
@@ -16,21 +15,6 @@ const ORIGIN: &str = "test/log";
 fn nowhere() -> Database {
     let nowhere = secrecy::SecretString::from("postgres://nobody@127.0.0.1:1/none");
     Database::new(&nowhere).unwrap()
-}
-
-/// Commits, as the API writes them.
-async fn fill(server: &Server) {
-    let dispatcher = Dispatcher::new(server.log(&API).await);
-    let display_name = "Acme".to_owned();
-    let register = TenantCommand::Register { display_name };
-    let context = context();
-    let registered = dispatcher.dispatch::<Tenant>(&context, "acme", register);
-    registered.await.unwrap();
-    for number in 1..COMMITS {
-        rename(&dispatcher, &format!("Acme {number}"))
-            .await
-            .unwrap();
-    }
 }
 
 /// A signed head over all that the log holds.
@@ -63,7 +47,7 @@ async fn exported(log: &Log) -> String {
 async fn setup_exports_a_log_and_restores_it_into_an_empty_one() {
     let server = Server::with_accounts().await;
     let log = make_streams(&server).await;
-    fill(&server).await;
+    fill(&Dispatcher::new(server.log(&API).await)).await;
     let key = SigningKey::generate(ORIGIN).unwrap();
     let head = sign(&log, &key).await;
     let heads = log.tree_heads().await.unwrap();
