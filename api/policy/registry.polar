@@ -1,9 +1,10 @@
 # Who may do what in the registry.
 #
-# A rule sees the roles of the caller, the name of the action, and four things of the resource:
+# A rule sees the roles of the caller, the name of the action, and five things of the resource:
 #   kind      "tenant", "principal", "server", "tool", "publisher", "taxonomy", "review", "installation" or
 #             "ledger"; it always fits the action
-#   unlisted  the tool is private: visible to maintainers only; the review is hidden by a moderator
+#   unlisted  the tool is private, and to no team of the caller; the review is hidden by a moderator
+#   reserved  the tool is private to a team that the caller is not in
 #   owner     the principal is an owner, or the role to grant or revoke is that of owner
 #   own       the principal is the caller; the review is of the caller
 # What no rule allows is denied. The rules are evaluated once, over all values, into a table.
@@ -25,9 +26,10 @@ permits("owner", _action, _resource);
 permits("admin", action, _resource) if reads(action);
 permits("admin", _action, resource) if resource.owner = false;
 
-# Publishers see servers and tools, unlisted ones included, and keep them.
-permits("publisher", action, _resource) if finds(action);
-permits("publisher", action, _resource) if
+# Publishers see servers and tools, unlisted ones included, and keep them; what is private to a team is its own.
+permits("publisher", action, resource) if finds(action) and resource.reserved = false;
+permits("publisher", action, resource) if
+    resource.reserved = false and
     action in [
         "claim_namespace", "verify_namespace", "revoke_namespace",
         "register_server", "describe_server", "retire_server", "restore_server",
@@ -42,7 +44,7 @@ permits("agent", action, resource) if finds(action) and resource.unlisted = fals
 permits("agent", "review_tool", resource) if resource.unlisted = false;
 
 # Publishers review, too. What moderators have hidden is not for everybody who finds tools.
-permits("publisher", "review_tool", _resource);
+permits("publisher", "review_tool", resource) if resource.reserved = false;
 permits(role, "read_review", resource) if
     role in ["publisher", "agent"] and resource.unlisted = false;
 

@@ -10,6 +10,7 @@ use bus::CommandContext;
 use domain::envelope::Actor;
 use domain::id::{CommandId, CorrelationId, PrincipalId, TenantId};
 use domain::principal::{PrincipalKind, Role};
+use domain::team::Team;
 use std::collections::BTreeSet;
 
 /// The principal behind a request, as the read model knew it when the request began.
@@ -25,6 +26,8 @@ pub struct Caller {
     pub kind: PrincipalKind,
     /// The roles it holds now.
     pub roles: BTreeSet<Role>,
+    /// The teams it is in now.
+    pub teams: BTreeSet<Team>,
     /// The request: what it commits carries this id.
     pub correlation_id: CorrelationId,
 }

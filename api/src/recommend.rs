@@ -10,12 +10,12 @@ use crate::error::ApiError;
 use crate::resolution::Rules;
 use crate::state::AppState;
 use domain::id::ToolId;
-use domain::tool::{Deprecation, Visibility};
+use domain::tool::Deprecation;
 use projections::catalog::{self, Status, Tool};
 use projections::marketplace::{Installed, Listing};
 use projections::search::{MAX_SIMILAR, Similar, SimilarRequest};
 use projections::usage::{self, By, Companion};
-use projections::{QueryError, TenantConnection, access};
+use projections::{QueryError, Sight, TenantConnection, access};
 use std::collections::HashMap;
 
 /// Most recommendations of a list.
@@ -77,20 +77,20 @@ impl Shown {
 /// Which tools a caller reaches.
 #[derive(Debug, Clone)]
 pub(crate) struct Reach {
-    visibilities: Vec<Visibility>,
+    sight: Sight,
     installed: Installed,
     rules: Rules,
 }
 
 impl Reach {
-    /// What is reached from a tenant, with some visibilities of its own tools.
+    /// What is reached from a tenant, with what may be seen of its own tools.
     pub(crate) async fn of(
         connection: &mut TenantConnection,
-        visibilities: &[Visibility],
+        sight: &Sight,
         rules: Rules,
     ) -> Result<Self, QueryError> {
         Ok(Self {
-            visibilities: visibilities.to_vec(),
+            sight: sight.clone(),
             installed: Installed::all(connection).await?,
             rules,
         })
@@ -102,7 +102,7 @@ impl Reach {
         connection: &mut TenantConnection,
         ids: &[ToolId],
     ) -> Result<HashMap<ToolId, Shown>, QueryError> {
-        let own = catalog::tools_by_id(connection, ids, &self.visibilities).await?;
+        let own = catalog::tools_by_id(connection, ids, &self.sight).await?;
         let installed = self.installed.listings(connection, ids).await?;
         let own = own
             .into_iter()
@@ -181,12 +181,11 @@ pub(crate) async fn similar(
     tool: &ToolId,
     first: usize,
 ) -> Result<Vec<(ToolId, Similar)>, ApiError> {
-    let visible = reach.visibilities.iter();
     let request = SimilarRequest {
         tenant: caller.tenant.clone(),
         scope: reach.installed.scope(),
         tool_id: tool.to_string(),
-        visibilities: visible.map(|one| one.as_str().to_owned()).collect(),
+        sight: reach.sight.clone(),
         first: first.min(MOST),
     };
     let found = state.search.similar(&request).await?.into_iter();

@@ -13,10 +13,10 @@ use domain::id::{TenantId, ToolId};
 use domain::installation::{ForeignReference, VersionReq, Within, within};
 use domain::tenant::AfterSunset;
 use domain::tool::reference::{Offer, Reference};
-use domain::tool::{Alias, Deprecation, ToolDefinition, ToolError, Visibility};
+use domain::tool::{Alias, Deprecation, ToolDefinition, ToolError};
 use projections::catalog::{self, Tool, ToolVersion};
 use projections::marketplace::{self, ListedVersion, Listing};
-use projections::{QueryError, TenantConnection, access};
+use projections::{QueryError, Sight, TenantConnection, access};
 use semver::Version;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -168,17 +168,17 @@ pub(crate) fn listing_warnings(listing: &Listing) -> Vec<String> {
 /// `VERSION_NOT_FOUND`, `TOOL_SUNSET`, and what the read model says.
 pub(crate) async fn resolve(
     connection: &mut TenantConnection,
-    visibilities: &[Visibility],
+    sight: &Sight,
     id: &ToolId,
     reference: &Reference,
     rules: Rules,
 ) -> Result<Option<Resolved>, ApiError> {
     let ids = std::slice::from_ref(id);
-    let mut tools = catalog::tools_by_id(connection, ids, visibilities).await?;
+    let mut tools = catalog::tools_by_id(connection, ids, sight).await?;
     let Some(tool) = tools.remove(id) else {
         return Ok(None);
     };
-    let mut versions = catalog::versions_by_tool(connection, ids, visibilities).await?;
+    let mut versions = catalog::versions_by_tool(connection, ids, sight).await?;
     let versions = versions.remove(id).unwrap_or_default();
     let published = Published::of(&tool, &versions);
     let version = choose(&tool, versions, reference)?;

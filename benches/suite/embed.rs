@@ -136,6 +136,7 @@ pub(crate) fn document(corpus: &Corpus, number: usize) -> Result<ToolDocument> {
         tags: Vec::new(),
         tool_version: "1.0.0".to_owned(),
         visibility: "tenant".to_owned(),
+        team: None,
         status: "active".to_owned(),
         publisher: None,
         rated: Default::default(),

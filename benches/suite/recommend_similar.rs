@@ -8,6 +8,7 @@ use crate::harness::{Goal, Report, Settings};
 use crate::recommend::{FIRST, Mean, ranked};
 use anyhow::{Context, Result};
 use domain::id::TenantId;
+use projections::Sight;
 use projections::search::embed::{Embedder, MiniLm, NoEmbedder};
 use projections::search::{Scope, SearchIndex, SimilarRequest, ToolDocument};
 use serde::Deserialize;
@@ -111,6 +112,7 @@ fn document(tenant: &TenantId, tool: Tool) -> ToolDocument {
         tags: tool.tags,
         tool_version: "1.0.0".to_owned(),
         visibility: VISIBILITY.to_owned(),
+        team: None,
         status: "active".to_owned(),
         publisher: None,
         rated: Default::default(),
@@ -142,7 +144,7 @@ async fn score(
                     installed: Vec::new(),
                 },
                 tool_id: tool.clone(),
-                visibilities: vec![VISIBILITY.to_owned()],
+                sight: Sight::Everything,
                 first: FIRST,
             };
             let found = index.similar(&request).await?;

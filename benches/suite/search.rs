@@ -6,6 +6,8 @@ use crate::embed::{document, model_dir};
 use crate::harness::{Goal, Report, Settings, both, median, millis, percentile};
 use crate::search_load;
 use anyhow::{Result, ensure};
+use domain::tool::Visibility;
+use projections::Sight;
 use projections::search::embed::{EmbedError, Embedder, MiniLm};
 use projections::search::query::Mode;
 use projections::search::{SearchIndex, SearchRequest};
@@ -191,7 +193,7 @@ async fn from_files(report: &mut Report, filled: &Filled) -> Result<()> {
 
 async fn one(index: &SearchIndex, query: &str, mode: Mode) -> Result<f64> {
     let request = SearchRequest {
-        visibilities: vec!["tenant".to_owned()],
+        sight: Sight::listed([Visibility::Tenant]),
         first: HITS,
         ..SearchRequest::new(crate::world::tenant()?, query)
     };

@@ -7,6 +7,8 @@ use crate::embed::document;
 use crate::harness::{Goal, Report, Settings, all_clients, as_f64, median, millis, percentile};
 use crate::search::{DIMENSIONS, Filled, HITS, dot, limit, nearest};
 use anyhow::{Result, ensure};
+use domain::tool::Visibility;
+use projections::Sight;
 use projections::search::SearchRequest;
 use projections::search::embed::Embedder;
 use projections::search::query::{MAX_HITS, Mode};
@@ -183,7 +185,7 @@ async fn write(
 
 fn request(query: &str, first: usize) -> Result<SearchRequest> {
     Ok(SearchRequest {
-        visibilities: vec!["tenant".to_owned()],
+        sight: Sight::listed([Visibility::Tenant]),
         first,
         ..SearchRequest::new(crate::world::tenant()?, query)
     })

@@ -10,7 +10,7 @@
 //! 3. [`tool`], [`server`], [`principal`], [`tenant`], [`taxonomy`], [`review`], [`installation`], [`publisher`],
 //!    [`denial`], [`policy`]: one folder per aggregate, the same files in each (`command.rs`, `event.rs`,
 //!    `aggregate.rs`, `error.rs`, `upcast.rs`, `tests.rs`).
-//! 4. [`personal`]: what names a person, and how events carry it. [`undo`]: what takes an event back.
+//! 4. [`personal`]: what names a person, and how events carry it. [`team`]: whom a private tool is kept to. [`undo`]: what takes an event back.
 //! 5. [`registry`]: from a wire name and version to a typed event, through the upcasters.
 //! 6. [`schema`] and [`compatibility`]: what a JSON Schema is, and what a change of one means for its users.
 //! 7. [`state`] and [`diff`]: an object folded from its events for people, and what an event changed in it.
@@ -34,6 +34,7 @@
 //! | tree head | size and root of the Merkle tree over the log, signed |
 //! | upstream | an MCP server that a tenant has registered |
 //! | taxonomy | the categories that the servers and tools of a tenant may name |
+//! | team | principals of a tenant that a private tool is kept to; named where they join it |
 //! | review | what one principal thinks of one version of a tool |
 //! | listing | a public tool in use, as every tenant sees it |
 //! | installation | a listing in use by another tenant, pinned to a range of versions |
@@ -64,6 +65,7 @@ pub mod schema;
 pub mod server;
 pub mod state;
 pub mod taxonomy;
+pub mod team;
 pub mod tenant;
 pub mod text;
 pub mod tool;

@@ -115,6 +115,8 @@ impl AnyEvent {
             Self::Principal(
                 PrincipalEvent::RoleGranted(_)
                 | PrincipalEvent::RoleRevoked(_)
+                | PrincipalEvent::TeamJoined(_)
+                | PrincipalEvent::TeamLeft(_)
                 | PrincipalEvent::Deactivated(_)
                 | PrincipalEvent::Reactivated(_)
                 | PrincipalEvent::TokensRevoked(_)

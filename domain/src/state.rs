@@ -89,10 +89,20 @@ fn principal(state: &mut Value, event: &PrincipalEvent) {
                 }),
             );
         }
-        PrincipalEvent::RoleGranted(event) => roles(state, |roles| roles.push(json!(event.role))),
+        PrincipalEvent::RoleGranted(event) => {
+            list(state, "roles", |roles| roles.push(json!(event.role)));
+        }
         PrincipalEvent::RoleRevoked(event) => {
-            roles(state, |roles| {
+            list(state, "roles", |roles| {
                 roles.retain(|role| *role != json!(event.role));
+            });
+        }
+        PrincipalEvent::TeamJoined(event) => {
+            list(state, "teams", |teams| teams.push(json!(event.team)));
+        }
+        PrincipalEvent::TeamLeft(event) => {
+            list(state, "teams", |teams| {
+                teams.retain(|team| *team != json!(event.team));
             });
         }
         PrincipalEvent::Deactivated(_) => put(state, &json!({ "active": false })),
@@ -106,7 +116,7 @@ fn principal(state: &mut Value, event: &PrincipalEvent) {
         PrincipalEvent::Erased(_) => {
             put(
                 state,
-                &json!({ "roles": [], "active": false, "erased": true }),
+                &json!({ "roles": [], "teams": null, "active": false, "erased": true }),
             );
         }
     }
@@ -278,10 +288,15 @@ fn restore(state: &mut Value) {
     put(state, &json!({ "status": ACTIVE, "retired_reason": null }));
 }
 
-fn roles(state: &mut Value, change: impl FnOnce(&mut Vec<Value>)) {
-    if let Some(roles) = state.get_mut("roles").and_then(Value::as_array_mut) {
-        change(roles);
-        roles.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+/// Changes a list of words, which stays in order and begins where there is none yet.
+fn list(state: &mut Value, name: &str, change: impl FnOnce(&mut Vec<Value>)) {
+    let Some(members) = state.as_object_mut() else {
+        return;
+    };
+    let list = members.entry(name).or_insert_with(|| json!([]));
+    if let Some(list) = list.as_array_mut() {
+        change(list);
+        list.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
     }
 }
 
@@ -336,6 +351,7 @@ mod tests {
             }
             for (later, earlier) in [
                 ("principal.reactivated", "principal.deactivated"),
+                ("principal.team_left", "principal.team_joined"),
                 ("server.restored", "server.retired"),
                 ("tool.restored", "tool.retired"),
                 ("tool.alias_removed", "tool.alias_moved"),

@@ -8,6 +8,7 @@
 use crate::aggregate::{AggregateRoot, Rejection};
 use crate::event::WireEvent;
 use crate::principal::Role;
+use crate::team::Team;
 use crate::tool::Alias;
 use semver::Version;
 
@@ -28,6 +29,8 @@ pub enum Respect {
     AfterSunset,
     /// One role of a principal.
     Role(Role),
+    /// Whether a principal is in a team.
+    Team(Team),
     /// Whether a principal's requests are accepted.
     Active,
     /// Which tokens are refused.

@@ -3,7 +3,7 @@ use crate::personal::{Personal, Sealed};
 use crate::principal::{
     Principal, PrincipalCommand, PrincipalDeactivated, PrincipalDescribed, PrincipalErased,
     PrincipalEvent, PrincipalKind, PrincipalReactivated, PrincipalRegistered, RoleGranted,
-    RoleRevoked, TokensRevoked,
+    RoleRevoked, TeamJoined, TeamLeft, TokensRevoked,
 };
 use crate::review::{
     Rating, Review, ReviewCommand, ReviewEvent, ReviewHidden, ReviewWithdrawn, ReviewWritten,
@@ -62,6 +62,25 @@ fn a_role_comes_and_goes_until_it_is_changed_again() {
     assert_eq!(undo.command, PrincipalCommand::GrantRole(Role::Admin));
     assert!(undo.changed_since);
     assert!(!undoing::<Principal>(&again, 4).unwrap().changed_since);
+}
+
+#[test]
+fn a_team_is_joined_and_left_until_it_is_changed_again() {
+    let team = |name: &str| Team::new(name).unwrap();
+    let joined = |name: &str| PrincipalEvent::TeamJoined(TeamJoined { team: team(name) });
+    let left = PrincipalEvent::TeamLeft(TeamLeft {
+        team: team("payments"),
+    });
+    let history = principal(vec![joined("payments"), joined("search"), left]);
+    let first = undoing::<Principal>(&history, 2).unwrap();
+    let leave = PrincipalCommand::LeaveTeam(team("payments"));
+    assert_eq!((first.command, first.changed_since), (leave, true));
+    let other = undoing::<Principal>(&history, 3).unwrap();
+    let leave = PrincipalCommand::LeaveTeam(team("search"));
+    assert_eq!((other.command, other.changed_since), (leave, false));
+    let last = undoing::<Principal>(&history, 4).unwrap();
+    let join = PrincipalCommand::JoinTeam(team("payments"));
+    assert_eq!((last.command, last.changed_since), (join, false));
 }
 
 #[test]

@@ -26,7 +26,14 @@ fn cases() -> Vec<Case> {
         old,
         present,
     };
+    let of_version_2 = |wire_type, present: Vec<Member>| Case {
+        wire_type,
+        version: 2,
+        old: vec![],
+        present,
+    };
     let visibility = |value: &str| vec![("/profile/visibility", json!(value))];
+    let teamless = || ("/profile/team", Value::Null);
     let unannotated = || ("/definition/annotations", Value::Null);
     let unnamed = || vec![("/registry_name", Value::Null)];
     let bare = |handle: &str| {
@@ -36,7 +43,8 @@ fn cases() -> Vec<Case> {
             ("/email", Value::Null),
         ]
     };
-    let hidden = [visibility("private"), vec![unannotated()]].concat();
+    let private = [visibility("private"), vec![teamless()]].concat();
+    let hidden = [private.clone(), vec![unannotated()]].concat();
     vec![
         case("principal.registered", vec![], bare("bot")),
         case(
@@ -46,10 +54,12 @@ fn cases() -> Vec<Case> {
         ),
         case("server.registered", vec![], unnamed()),
         case("server.described", vec![], unnamed()),
-        case("tool.registered", vec![], vec![unannotated()]),
+        case("tool.registered", vec![], vec![unannotated(), teamless()]),
         case("tool.registered", visibility("maintainers"), hidden),
-        case("tool.described", vec![], visibility("private")),
-        case("tool.described", visibility("tenant"), vec![]),
+        of_version_2("tool.registered", vec![teamless()]),
+        case("tool.described", vec![], private),
+        case("tool.described", visibility("tenant"), vec![teamless()]),
+        of_version_2("tool.described", vec![teamless()]),
         case("tool.version_published", vec![], vec![unannotated()]),
         case(
             "policy.adopted",
@@ -60,9 +70,11 @@ fn cases() -> Vec<Case> {
 }
 
 /// Steps that change no data: the decoder reads the member that they are about as none where it is absent.
-const CHANGE_NOTHING: [(&str, u16); 3] = [
+const CHANGE_NOTHING: [(&str, u16); 5] = [
     ("server.registered", 1),
     ("server.described", 1),
+    ("tool.registered", 2),
+    ("tool.described", 2),
     ("tool.version_published", 1),
 ];
 

@@ -11,7 +11,7 @@
 //!    [`usage`], [`search`]: the read models, each with its queries; [`ledger`]: the Merkle tree over the log and its
 //!    signed heads; [`archived`]: commits written again from the archive.
 //! 5. [`store`]: connections, the tenant's one under row-level security; [`moment`]: the present or the
-//!    past, which such a connection looks at. 6. [`position`]: reading one's own
+//!    past, which such a connection looks at; [`sight`]: what of the tools its caller may see. 6. [`position`]: reading one's own
 //!    writes, and health. 7. [`rebuild`]: the same model beside the live one, compared and swapped.
 //! 8. [`vault`]: the keys of persons, which are no read model. 9. [`owners`]: that a tenant keeps one.
 
@@ -38,6 +38,7 @@ pub mod registry;
 pub mod reviews;
 pub mod runner;
 pub mod search;
+pub mod sight;
 pub mod store;
 mod successors;
 pub mod taxonomy;
@@ -49,5 +50,6 @@ pub use moment::Moment;
 pub use page::{Item, Page, PageRequest};
 pub use position::{Positions, ProjectorHealth, ProjectorState};
 pub use projector::{OnPoison, Projector, Recorded};
+pub use sight::Sight;
 pub use store::{Database, ReadPool, TenantConnection};
 pub use vault::{Vault, VaultError};

@@ -27,11 +27,23 @@ impl<'a> Successors<'a> {
 
     /// Leaves out every successor that is not one of these tools; message and sunset stay.
     pub(crate) fn keep(self, reached: &[String]) {
+        self.keep_those(|tool| tool.is_some_and(|tool| is_one_of(tool, reached)));
+    }
+
+    /// Leaves out every successor that is one of these tools; message and sunset stay.
+    pub(crate) fn leave_out(self, hidden: &[String]) {
+        self.keep_those(|tool| !tool.is_some_and(|tool| is_one_of(tool, hidden)));
+    }
+
+    fn keep_those(self, kept: impl Fn(Option<&ToolId>) -> bool) {
         for (told, tool) in self.0 {
-            let is_reached = |tool: ToolId| reached.iter().any(|one| one == tool.as_str());
-            if !tool.is_some_and(is_reached) {
+            if !kept(tool.as_ref()) {
                 told.successor = None;
             }
         }
     }
+}
+
+fn is_one_of(tool: &ToolId, tools: &[String]) -> bool {
+    tools.iter().any(|one| one == tool.as_str())
 }

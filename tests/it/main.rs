@@ -36,6 +36,7 @@ mod similar;
 mod story;
 mod support;
 mod taxonomy;
+mod teams;
 mod tokens;
 mod up;
 mod versions;

@@ -89,6 +89,7 @@ fn admit(
         handle: principal.handle.clone(),
         kind: principal.kind,
         roles: principal.roles.clone(),
+        teams: principal.teams.clone(),
         correlation_id,
     })
 }
@@ -126,6 +127,7 @@ mod tests {
             display_name: None,
             email: None,
             roles: [Role::Agent].into(),
+            teams: [].into(),
             active: true,
             tokens_revoked_before: None,
             erased_at: None,

@@ -19,7 +19,7 @@ use domain::denial::{Decision, Denial, DenialCommand, Refusal};
 use domain::envelope::Actor;
 use domain::id::{CommandId, CorrelationId, PrincipalId, TenantId};
 use domain::principal::Role;
-use domain::tool::Visibility;
+use projections::Sight;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -78,8 +78,8 @@ impl Authorizer for RecordingAuthorizer {
         self.inner.permits(roles, action, resource)
     }
 
-    fn visibilities(&self, caller: &Caller) -> Vec<Visibility> {
-        self.inner.visibilities(caller)
+    fn sight(&self, caller: &Caller) -> Sight {
+        self.inner.sight(caller)
     }
 
     fn policy_version(&self) -> &str {

@@ -18,7 +18,7 @@ pub use resource::{Action, Resource, ResourceKind};
 
 use crate::context::Caller;
 use domain::principal::Role;
-use domain::tool::Visibility;
+use projections::Sight;
 use std::collections::BTreeSet;
 
 /// Decides what callers may do.
@@ -35,8 +35,8 @@ pub trait Authorizer: Send + Sync {
     /// which nothing is done, so nothing is logged.
     fn permits(&self, roles: &BTreeSet<Role>, action: Action, resource: &Resource) -> bool;
 
-    /// The visibilities of the tools that the caller may read; for filters of queries and searches.
-    fn visibilities(&self, caller: &Caller) -> Vec<Visibility>;
+    /// Which tools of the tenant the caller may read; for filters of queries and searches.
+    fn sight(&self, caller: &Caller) -> Sight;
 
     /// Names the policy in force: the first 12 hex digits of its text's SHA-256.
     fn policy_version(&self) -> &str;

@@ -8,8 +8,10 @@ use super::{Action, Authorizer, Denied, Resource};
 use crate::context::Caller;
 use domain::policy::version_of;
 use domain::principal::Role;
+use domain::team::Team;
 use domain::tool::Visibility;
 use oso::{Oso, PolarClass};
+use projections::Sight;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,8 @@ struct PolarResource {
     kind: String,
     #[polar(attribute)]
     unlisted: bool,
+    #[polar(attribute)]
+    reserved: bool,
     #[polar(attribute)]
     owner: bool,
     #[polar(attribute)]
@@ -187,15 +191,25 @@ impl Authorizer for PolarAuthorizer {
             })
     }
 
-    fn visibilities(&self, caller: &Caller) -> Vec<Visibility> {
-        let readable = |visibility: &Visibility| {
-            self.permits(
-                &caller.roles,
-                Action::ReadTool,
-                &Resource::tool(*visibility),
-            )
+    fn sight(&self, caller: &Caller) -> Sight {
+        let readable = |tool| self.permits(&caller.roles, Action::ReadTool, &tool);
+        let listed = Visibility::ALL.iter().copied();
+        let listed = listed.filter(|one| readable(Resource::tool(*one, None, &caller.teams)));
+        let visibilities: BTreeSet<_> = listed.collect();
+        if visibilities.len() == Visibility::ALL.len() && readable(Resource::reserved_tool()) {
+            return Sight::Everything;
+        }
+        let kept_to = |team: &&Team| {
+            readable(Resource::tool(
+                Visibility::Private,
+                Some(*team),
+                &caller.teams,
+            ))
         };
-        Visibility::ALL.iter().copied().filter(readable).collect()
+        Sight::Only {
+            visibilities,
+            teams: caller.teams.iter().filter(kept_to).cloned().collect(),
+        }
     }
 
     fn policy_version(&self) -> &str {
@@ -224,6 +238,7 @@ fn ask(
     let &Resource {
         kind,
         unlisted,
+        reserved,
         owner,
         own,
         existing: _,
@@ -232,6 +247,7 @@ fn ask(
     let resource = PolarResource {
         kind: kind.to_string(),
         unlisted,
+        reserved,
         owner,
         own,
     };

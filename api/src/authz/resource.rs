@@ -3,7 +3,10 @@
 use crate::context::Caller;
 use domain::id::PrincipalId;
 use domain::principal::Role;
-use domain::tool::Visibility;
+use domain::team::Team;
+use domain::tool::{ToolProfile, Visibility};
+use projections::catalog;
+use std::collections::BTreeSet;
 use std::fmt;
 
 macro_rules! words {
@@ -86,6 +89,8 @@ words! {
         GrantRole = "grant_role",
         /// Take a role away.
         RevokeRole = "revoke_role",
+        /// Put a principal into a team, or take it out.
+        ChangeTeams = "change_teams",
         /// Refuse a principal's requests.
         DeactivatePrincipal = "deactivate_principal",
         /// Accept a principal's requests again.
@@ -186,6 +191,7 @@ impl Action {
             | Self::DescribePrincipal
             | Self::GrantRole
             | Self::RevokeRole
+            | Self::ChangeTeams
             | Self::DeactivatePrincipal
             | Self::ReactivatePrincipal
             | Self::RevokeTokens
@@ -226,8 +232,10 @@ impl ResourceKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Resource {
     pub(super) kind: ResourceKind,
-    /// The tool is private: visible to maintainers only.
+    /// The tool is private, and to no team of the caller: visible to maintainers only.
     pub(super) unlisted: bool,
+    /// The tool is private to a team that the caller is not in.
+    pub(super) reserved: bool,
     /// The principal is an owner, or the role in question is `owner`.
     pub(super) owner: bool,
     /// The principal is the caller.
@@ -269,6 +277,7 @@ impl Resource {
         Self {
             kind,
             unlisted: false,
+            reserved: false,
             owner: false,
             own: false,
             existing: false,
@@ -294,18 +303,51 @@ impl Resource {
         }
     }
 
-    /// One existing tool.
+    /// One existing tool, as somebody sees it who is in some teams: its visibility, and the team that it belongs to.
     #[must_use]
-    pub fn tool(visibility: Visibility) -> Self {
-        let unlisted = match visibility {
-            Visibility::Tenant | Visibility::Public => false,
-            Visibility::Private => true,
+    pub fn tool(visibility: Visibility, team: Option<&Team>, teams: &BTreeSet<Team>) -> Self {
+        let listed = Self {
+            existing: true,
+            ..Self::any(ResourceKind::Tool)
         };
+        match (visibility, team) {
+            (Visibility::Tenant | Visibility::Public, _) => listed,
+            (Visibility::Private, None) => Self {
+                unlisted: true,
+                ..listed
+            },
+            (Visibility::Private, Some(team)) if teams.contains(team) => listed,
+            (Visibility::Private, Some(_)) => Self::reserved_tool(),
+        }
+    }
+
+    /// One existing tool, as the catalogue shows it to a caller.
+    #[must_use]
+    pub fn of_tool(tool: &catalog::Tool, caller: &Caller) -> Self {
+        Self::tool(tool.visibility, tool.team.as_ref(), &caller.teams).named(tool.id.as_str())
+    }
+
+    /// One existing tool, by what is said around it.
+    #[must_use]
+    pub fn described_tool(profile: &ToolProfile, caller: &Caller) -> Self {
+        Self::tool(profile.visibility, profile.team.as_ref(), &caller.teams)
+    }
+
+    /// One tool that is private to a team that the caller is not in.
+    #[must_use]
+    pub const fn reserved_tool() -> Self {
         Self {
-            unlisted,
+            unlisted: true,
+            reserved: true,
             existing: true,
             ..Self::any(ResourceKind::Tool)
         }
+    }
+
+    /// One tool that is offered to every tenant.
+    #[must_use]
+    pub fn public_tool() -> Self {
+        Self::tool(Visibility::Public, None, &BTreeSet::new())
     }
 
     /// One existing review: whether moderators have hidden it, and whether the caller wrote it.

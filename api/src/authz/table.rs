@@ -62,10 +62,13 @@ fn questions() -> impl Iterator<Item = Question> {
 }
 
 fn resources(kind: ResourceKind) -> impl Iterator<Item = Resource> {
-    (0u8..8).map(move |bits| Resource {
+    // Only a tool is reserved.
+    let flags: u8 = if kind == ResourceKind::Tool { 4 } else { 3 };
+    (0u8..1 << flags).map(move |bits| Resource {
         unlisted: bits & 1 != 0,
         owner: bits & 2 != 0,
         own: bits & 4 != 0,
+        reserved: bits & 8 != 0,
         ..Resource::any(kind)
     })
 }

@@ -66,7 +66,8 @@ pub(super) enum AccessObstacle {
     ToolNotInstalled,
     /// The installed tool was not offered, or had no version within the range.
     ToolUnavailable,
-    /// No role that the principal held permits it; with an installed tool, it is the publisher's alone.
+    /// No role that the principal held permits it, in the teams that it was in; with an installed tool, it is the
+    /// publisher's alone.
     NotPermitted,
 }
 
@@ -206,10 +207,10 @@ fn judge(
         Some(_) => {}
     }
     obstacles.extend(target.obstacle(action));
-    let Some(resource) = target.resource() else {
+    let Some(principal) = principal else {
         return (obstacles, Vec::new());
     };
-    let Some(principal) = principal else {
+    let Some(resource) = target.resource(&principal.0.teams) else {
         return (obstacles, Vec::new());
     };
     let permits = |roles: &BTreeSet<Role>| policy.permits(roles, action.action(), &resource);

@@ -17,10 +17,9 @@ use domain::compatibility::{self, Comparison, compare};
 use domain::id::ToolId;
 use domain::server::ServerError;
 use domain::tool::reference::{Offer, current, neighbours, numbered};
-use domain::tool::{
-    Publication, ToolDefinition, ToolError, Visibility, check_publication, check_version,
-};
+use domain::tool::{Publication, ToolDefinition, ToolError, check_publication, check_version};
 use offered::Offered;
+use projections::Sight;
 use projections::catalog::{self, Status, ToolVersion};
 use semver::Version;
 use serde_json::Value;
@@ -222,7 +221,7 @@ impl Known {
         let mut reads = session.reads().await?;
         let ids = std::slice::from_ref(&tool.id);
         // What is said of versions is not told here.
-        let found = catalog::versions_by_tool(&mut reads, ids, Visibility::ALL).await?;
+        let found = catalog::versions_by_tool(&mut reads, ids, &Sight::Everything).await?;
         let versions = found.into_values().flatten().collect();
         Ok(Self { tool, versions })
     }

@@ -60,7 +60,8 @@ pub(super) enum ActorKind {
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "domain::tool::Visibility")]
 pub(super) enum Visibility {
-    /// The team that maintains your tenant's registry: owners, admins, publishers and auditors.
+    /// The team that it belongs to, and your tenant's owners, admins and auditors. One that belongs to no team is seen by
+    /// every publisher as well.
     Private,
     /// Every principal of your tenant.
     Tenant,

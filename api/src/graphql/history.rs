@@ -125,13 +125,12 @@ impl Historied {
 }
 
 impl Historied {
-    pub(super) fn of_tool(tool: &catalog::Tool) -> Self {
-        let resource = Resource::tool(tool.visibility).named(tool.id.as_str());
+    pub(super) fn of_tool(session: &Session, tool: &catalog::Tool) -> Self {
         Self {
             of: ParkedOf::new::<domain::tool::Tool>(tool.id.as_str()),
             moment: tool.moment,
             action: Action::ReadToolHistory,
-            resource,
+            resource: Resource::of_tool(tool, &session.caller),
         }
     }
 

@@ -5,10 +5,10 @@ use crate::error::ApiError;
 use crate::resolution::Rules;
 use async_graphql::dataloader::Loader;
 use domain::id::{PrincipalId, PublisherId, ServerId, TenantId, ToolId};
-use domain::tool::Visibility;
 use projections::archive::history::{HistoryEntry, HistoryRange, histories};
 use projections::{
-    Moment, Page, PageRequest, QueryError, ReadPool, TenantConnection, access, catalog, publishers,
+    Moment, Page, PageRequest, QueryError, ReadPool, Sight, TenantConnection, access, catalog,
+    publishers,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(super) struct Loaders {
     pub(super) reads: ReadPool,
     pub(super) tenant: TenantId,
-    pub(super) visibilities: Vec<Visibility>,
+    pub(super) sight: Sight,
     pub(super) moment: Moment,
     /// What decides whether the caller is refused what is past its sunset.
     pub(super) rules: Rules,
@@ -115,7 +115,7 @@ impl Loader<ToolKey> for Loaders {
     async fn load(&self, keys: &[ToolKey]) -> Result<HashMap<ToolKey, Self::Value>, ApiError> {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let mut reads = self.reads().await?;
-        let found = catalog::tools_by_id(&mut reads, &ids, &self.visibilities).await?;
+        let found = catalog::tools_by_id(&mut reads, &ids, &self.sight).await?;
         reads.keep();
         Ok(found
             .into_iter()
@@ -140,8 +140,7 @@ impl Loader<ToolsOf> for Loaders {
         let mut reads = self.reads().await?;
         let mut pages = HashMap::with_capacity(keys.len());
         for (first, ids) in lengths {
-            let found =
-                catalog::tools_by_server(&mut reads, &ids, &self.visibilities, first).await?;
+            let found = catalog::tools_by_server(&mut reads, &ids, &self.sight, first).await?;
             pages.extend(
                 found
                     .into_iter()
@@ -159,7 +158,7 @@ impl Loader<ToolCountOf> for Loaders {
     async fn load(&self, keys: &[ToolCountOf]) -> Result<HashMap<ToolCountOf, i64>, ApiError> {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let mut reads = self.reads().await?;
-        let found = catalog::tool_counts(&mut reads, &ids, &self.visibilities).await?;
+        let found = catalog::tool_counts(&mut reads, &ids, &self.sight).await?;
         reads.keep();
         Ok(found
             .into_iter()

@@ -1,7 +1,7 @@
 //! Principals: the type, its list, its look-up, and the viewer.
 
 use super::as_of::AsOf;
-use super::connection::{DEFAULT_FIRST, PageOf, connection, cost, page_request};
+use super::connection::{DEFAULT_FIRST, PageOf, connection, cost, filter_text, page_request};
 use super::enums::{PrincipalKind, Role};
 use super::history::Historied;
 use super::node::NodeId;
@@ -14,6 +14,7 @@ use async_graphql::connection::EmptyFields;
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use domain::id::PrincipalId;
+use domain::team::Team;
 use projections::{Moment, access};
 
 /// A principal of the tenant, and the moment that it is shown as of.
@@ -58,6 +59,11 @@ impl Principal {
     /// What it may do.
     async fn roles(&self) -> Vec<Role> {
         self.0.roles.iter().copied().map(Into::into).collect()
+    }
+
+    /// The teams that it is in.
+    async fn teams(&self) -> Vec<&str> {
+        self.0.teams.iter().map(Team::as_str).collect()
     }
 
     /// False when its requests are refused.
@@ -118,6 +124,12 @@ impl Viewer {
             .collect()
     }
 
+    /// The teams that you are in.
+    async fn teams<'a>(&self, ctx: &Context<'a>) -> Vec<&'a str> {
+        let teams = Session::of(ctx).caller.teams.iter();
+        teams.map(Team::as_str).collect()
+    }
+
     /// The tenant that you act in; null when you hold no role that may see it.
     async fn tenant(&self, ctx: &Context<'_>) -> Option<Result<Tenant, ApiError>> {
         own_tenant(Session::of(ctx)).await.transpose()
@@ -142,6 +154,7 @@ impl PrincipalQueries {
         ctx: &Context<'_>,
         #[graphql(desc = "How many, 1 to 100.", default_with = "DEFAULT_FIRST")] first: i32,
         #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Only those in this team; all when left out.")] team: Option<String>,
         #[graphql(desc = "Wait until the answer shows the commit at this position.")]
         min_sequence: Option<Sequence>,
         #[graphql(desc = "As of which moment; now when left out.")] as_of: Option<AsOf>,
@@ -155,7 +168,7 @@ impl PrincipalQueries {
         let moment = session.moment(access::NAME, as_of).await?;
         let request = page_request(session, first, after)?;
         let mut reads = session.reads().await?.at(moment);
-        let page = access::principals(&mut reads, &request).await?;
+        let page = access::principals(&mut reads, filter_text(team).as_deref(), &request).await?;
         let continues = request.after.is_some();
         let shown = |principal| Principal(principal, moment);
         Ok(Some(connection(page, continues, EmptyFields, shown)))

@@ -76,7 +76,7 @@ impl Loader<CompanionsOf> for Loaders {
     ) -> Result<HashMap<CompanionsOf, Self::Value>, ApiError> {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let mut reads = self.reads().await?;
-        let reach = Reach::of(&mut reads, &self.visibilities, self.rules).await?;
+        let reach = Reach::of(&mut reads, &self.sight, self.rules).await?;
         let found = recommend::companions(&mut reads, &reach, &ids).await?;
         reads.keep();
         let keyed = |(id, companions)| (CompanionsOf(id), Arc::new(companions));
@@ -92,7 +92,7 @@ impl Loader<ReachOfCaller> for Loaders {
         &self,
         _: &[ReachOfCaller],
     ) -> Result<HashMap<ReachOfCaller, Self::Value>, ApiError> {
-        let reach = Reach::of(&mut self.reads().await?, &self.visibilities, self.rules).await?;
+        let reach = Reach::of(&mut self.reads().await?, &self.sight, self.rules).await?;
         Ok(HashMap::from([(ReachOfCaller, Arc::new(reach))]))
     }
 }
@@ -104,7 +104,7 @@ impl Loader<ShownKey> for Loaders {
     async fn load(&self, keys: &[ShownKey]) -> Result<HashMap<ShownKey, Shown>, ApiError> {
         let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let mut reads = self.reads().await?;
-        let reach = Reach::of(&mut reads, &self.visibilities, self.rules).await?;
+        let reach = Reach::of(&mut reads, &self.sight, self.rules).await?;
         let shown = reach.unrefused(&mut reads, &ids).await?;
         reads.keep();
         Ok(shown

@@ -130,11 +130,7 @@ impl SearchQueries {
         let request = SearchRequest {
             scope: installed.scope(),
             filter: filter.unwrap_or_default().compile()?,
-            visibilities: session
-                .visibilities
-                .iter()
-                .map(|v| v.as_str().to_owned())
-                .collect(),
+            sight: session.sight.clone(),
             sort: sort.into(),
             first: page.first,
             after: page.after,

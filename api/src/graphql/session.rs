@@ -14,8 +14,7 @@ use crate::state::AppState;
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use domain::id::{PrincipalId, ServerId, TenantId, ToolId};
-use domain::tool::Visibility;
-use projections::{Moment, TenantConnection};
+use projections::{Moment, Sight, TenantConnection};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,8 +27,8 @@ pub(super) const WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Session {
     pub(super) state: AppState,
     pub(super) caller: Caller,
-    /// The visibilities of the tools that the caller may read.
-    pub(super) visibilities: Vec<Visibility>,
+    /// Which tools the caller may read.
+    pub(super) sight: Sight,
     /// Not cached: a mutation's second look must see what the first one changed.
     pub(super) loaders: Arc<DataLoader<Loaders>>,
     /// What the request is shown of the past without.
@@ -40,11 +39,11 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(state: AppState, caller: Caller) -> Self {
-        let visibilities = state.authorizer.visibilities(&caller);
+        let sight = state.authorizer.sight(&caller);
         let loaders = Loaders {
             reads: state.reads.clone(),
             tenant: caller.tenant.clone(),
-            visibilities: visibilities.clone(),
+            sight: sight.clone(),
             moment: Moment::Now,
             rules: Rules::of(&state),
         };
@@ -54,7 +53,7 @@ impl Session {
             past: Mutex::default(),
             state,
             caller,
-            visibilities,
+            sight,
         }
     }
 

@@ -126,7 +126,7 @@ impl Loader<CategoryCountOf> for Loaders {
     ) -> Result<HashMap<CategoryCountOf, i64>, ApiError> {
         let slugs: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let mut reads = self.reads.tenant(&self.tenant).await?;
-        let found = catalog::category_counts(&mut reads, &slugs, &self.visibilities).await?;
+        let found = catalog::category_counts(&mut reads, &slugs, &self.sight).await?;
         let keyed = |(slug, count)| (CategoryCountOf(slug), count);
         Ok(found.into_iter().map(keyed).collect())
     }

@@ -22,6 +22,7 @@ use super::version::{self, Alias, Deprecation};
 use crate::error::ApiError;
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
+use domain::team::Team;
 use futures::FutureExt;
 use projections::catalog;
 use projections::usage::By;
@@ -145,6 +146,11 @@ impl Tool {
         self.0.visibility.into()
     }
 
+    /// The team that it belongs to, and that it is kept to while it is private; null when it belongs to none.
+    async fn team(&self) -> Option<&str> {
+        self.0.team.as_ref().map(Team::as_str)
+    }
+
     /// Whether it is in use.
     async fn status(&self) -> Status {
         self.0.status.into()
@@ -249,7 +255,7 @@ impl Tool {
     }
 
     #[graphql(flatten)]
-    async fn historied(&self) -> Historied {
-        Historied::of_tool(&self.0)
+    async fn historied(&self, ctx: &Context<'_>) -> Historied {
+        Historied::of_tool(Session::of(ctx), &self.0)
     }
 }

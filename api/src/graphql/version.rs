@@ -166,7 +166,7 @@ impl VersionQueries {
         };
         let id = ToolId::derive(&session.caller.tenant, &wanted.server, &wanted.name);
         let mut reads = session.reads().await?.at(moment);
-        let seen = &session.visibilities;
+        let seen = &session.sight;
         let found = resolve(&mut reads, seen, &id, &wanted.reference, rules).await?;
         let found = found.ok_or(ApiError::NotFound)?;
         if found.tool.status == Status::Retired {

@@ -49,8 +49,8 @@ pub(super) async fn similar(
     {
         return Ok(Vec::new());
     }
-    let visibilities = state.authorizer.visibilities(caller);
-    let reach = Reach::of(connection, &visibilities, Rules::of(state)).await?;
+    let sight = state.authorizer.sight(caller);
+    let reach = Reach::of(connection, &sight, Rules::of(state)).await?;
     let asked = (std::slice::from_ref(tool), MOST_SIMILAR);
     let found = recommend::similar_to(state, caller, connection, &reach, asked).await;
     let mut found = found.unwrap_or_else(|error| {

@@ -14,7 +14,6 @@ use crate::resolution::{Rules, malformed, resolve, resolve_installed};
 use crate::state::AppState;
 use domain::id::ToolId;
 use domain::installation::ForeignReference;
-use domain::tool::Visibility;
 use domain::tool::reference::{Reference, split};
 use projections::{TenantConnection, publishers, reviews};
 use schemars::JsonSchema;
@@ -124,12 +123,12 @@ async fn own(
     reference: &Reference,
 ) -> Result<Described, ApiError> {
     let id = ToolId::derive(&caller.tenant, server, name);
-    let visibilities = state.authorizer.visibilities(caller);
+    let sight = state.authorizer.sight(caller);
     let rules = Rules::of(state);
-    let found = resolve(connection, &visibilities, &id, reference, rules).await?;
+    let found = resolve(connection, &sight, &id, reference, rules).await?;
     let absent = || not_found(&format!("{server}/{name}"));
     let found = found.ok_or_else(absent)?;
-    let resource = Resource::tool(found.tool.visibility).named(id.as_str());
+    let resource = Resource::of_tool(&found.tool, caller);
     let allowed = state
         .authorizer
         .authorize(caller, Action::ReadTool, &resource);
@@ -153,7 +152,7 @@ async fn installed(
     wanted: &ForeignReference,
 ) -> Result<Described, ApiError> {
     let id = wanted.tool.tool_id();
-    let resource = Resource::tool(Visibility::Public).named(id.as_str());
+    let resource = Resource::public_tool().named(id.as_str());
     state
         .authorizer
         .authorize(caller, Action::ReadTool, &resource)?;

@@ -138,8 +138,8 @@ pub(super) async fn run(
     let (kinds, limit) = arguments.checked()?;
     let mut budget = Budget::of(arguments.token_budget, DEFAULT_BUDGET, USAGE)?;
     let mut connection = state.reads.tenant(&caller.tenant).await?;
-    let visibilities = state.authorizer.visibilities(caller);
-    let reach = Reach::of(&mut connection, &visibilities, Rules::of(state)).await?;
+    let sight = state.authorizer.sight(caller);
+    let reach = Reach::of(&mut connection, &sight, Rules::of(state)).await?;
     let wanted: Vec<_> = arguments
         .tools
         .iter()

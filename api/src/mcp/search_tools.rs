@@ -14,7 +14,7 @@ use crate::state::AppState;
 use domain::id::ToolId;
 use projections::marketplace::{Installed, Listing};
 use projections::search::{Key, SearchAnswer, SearchFilter, SearchHit, SearchRequest, Sort};
-use projections::{catalog, publishers, reviews};
+use projections::{Sight, catalog, publishers, reviews};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::HashMap;
@@ -145,14 +145,10 @@ pub(super) async fn run(
         Action::SearchTools,
         &Resource::any(ResourceKind::Tool),
     )?;
-    let visibilities = state.authorizer.visibilities(caller);
+    let sight = state.authorizer.sight(caller);
     let query = text::line(&arguments.query, MAX_QUERY);
-    let visible = visibilities
-        .iter()
-        .map(|visibility| visibility.as_str().to_owned())
-        .collect();
     let mut budget = Budget::of(arguments.token_budget, DEFAULT_BUDGET, USAGE)?;
-    let mut request = arguments.into_request(caller, visible)?;
+    let mut request = arguments.into_request(caller, sight.clone())?;
     let installed = Installed::all(&mut state.reads.tenant(&caller.tenant).await?).await?;
     request.scope = installed.scope();
     let answer = state.search(&request, "mcp").await?;
@@ -162,7 +158,7 @@ pub(super) async fn run(
         .filter_map(|hit| ToolId::parse(hit.tool_id.as_str()).ok())
         .collect();
     let mut connection = state.reads.tenant(&caller.tenant).await?;
-    let catalogue = catalog::tools_by_id(&mut connection, &ids, &visibilities).await?;
+    let catalogue = catalog::tools_by_id(&mut connection, &ids, &sight).await?;
     let catalogue: HashMap<&str, &catalog::Tool> = catalogue
         .iter()
         .map(|(id, tool)| (id.as_str(), tool))
@@ -208,11 +204,7 @@ impl Receipt {
 }
 
 impl Arguments {
-    fn into_request(
-        self,
-        caller: &Caller,
-        visibilities: Vec<String>,
-    ) -> Result<SearchRequest, ApiError> {
+    fn into_request(self, caller: &Caller, sight: Sight) -> Result<SearchRequest, ApiError> {
         let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(invalid(&format!(
@@ -230,7 +222,7 @@ impl Arguments {
         }
         Ok(SearchRequest {
             filter: self.filter()?,
-            visibilities,
+            sight,
             sort: self
                 .sort
                 .as_deref()

@@ -2,6 +2,8 @@ use super::super::receipt;
 use super::*;
 use domain::id::{PrincipalId, TenantId};
 use domain::principal::PrincipalKind;
+use domain::tool::Visibility;
+use projections::Sight;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -15,13 +17,14 @@ fn caller() -> Caller {
         handle: "agent".into(),
         kind: PrincipalKind::Agent,
         roles,
+        teams: BTreeSet::new(),
         correlation_id: domain::id::CorrelationId(uuid::Uuid::nil()),
     }
 }
 
 fn request(arguments: Value) -> Result<SearchRequest, ApiError> {
     let arguments: Arguments = serde_json::from_value(arguments).unwrap();
-    arguments.into_request(&caller(), vec!["tenant".into()])
+    arguments.into_request(&caller(), Sight::listed([Visibility::Tenant]))
 }
 
 #[test]
@@ -33,7 +36,7 @@ fn arguments_become_a_request_of_the_callers_tenant() {
     assert_eq!(request.tenant.as_str(), "acme");
     assert_eq!((request.query.as_str(), request.first), ("log", 10));
     assert_eq!(request.filter.to_string(), "server:git tag:vcs");
-    assert_eq!(request.visibilities, ["tenant"]);
+    assert_eq!(request.sight, Sight::listed([Visibility::Tenant]));
     assert_eq!(
         (request.sort, request.after.as_deref()),
         (Sort::Updated, Some("c"))

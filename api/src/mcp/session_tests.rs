@@ -88,6 +88,7 @@ fn caller(tenant: &str, handle: &str) -> Caller {
         handle: handle.into(),
         kind: PrincipalKind::Agent,
         roles,
+        teams: [].into(),
         correlation_id: domain::id::CorrelationId(uuid::Uuid::nil()),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::event::{
     PrincipalDeactivated, PrincipalDescribed, PrincipalErased, PrincipalReactivated,
-    PrincipalRegistered, RoleGranted, RoleRevoked, TokensRevoked,
+    PrincipalRegistered, RoleGranted, RoleRevoked, TeamJoined, TeamLeft, TokensRevoked,
 };
 use super::{
     DescribePrincipal, FieldChange, PrincipalCommand, PrincipalError, PrincipalEvent,
@@ -11,6 +11,7 @@ use super::{
 use crate::aggregate::AggregateRoot;
 use crate::id::check_slug;
 use crate::personal::{Personal, PersonalField, Sealed};
+use crate::team::Team;
 use crate::text::is_clean;
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
@@ -18,6 +19,8 @@ use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+/// Most teams of one principal.
+pub(super) const MAX_TEAMS: usize = 32;
 /// Longest display name, in characters.
 const MAX_DISPLAY_NAME: usize = 200;
 /// Longest e-mail address (RFC 5321 section 4.5.3.1, less the angle brackets).
@@ -29,6 +32,7 @@ pub struct Principal {
     registered: bool,
     deactivated: bool,
     roles: BTreeSet<Role>,
+    teams: BTreeSet<Team>,
     tokens_revoked_before: Option<DateTime<Utc>>,
     handle_in_plain: bool,
     display_name: Option<Personal>,
@@ -55,6 +59,8 @@ impl Aggregate for Principal {
             PrincipalCommand::RestoreDescription(then) => self.say(then)?,
             PrincipalCommand::GrantRole(role) => self.grant_role(role)?,
             PrincipalCommand::RevokeRole(role) => self.revoke_role(role)?,
+            PrincipalCommand::JoinTeam(team) => self.join_team(team)?,
+            PrincipalCommand::LeaveTeam(team) => self.leave_team(team)?,
             PrincipalCommand::Deactivate => self.deactivate()?,
             PrincipalCommand::Reactivate => self.reactivate()?,
             PrincipalCommand::RevokeTokens { issued_before } => {
@@ -85,6 +91,12 @@ impl Aggregate for Principal {
             PrincipalEvent::RoleRevoked(event) => {
                 self.roles.remove(&event.role);
             }
+            PrincipalEvent::TeamJoined(event) => {
+                self.teams.insert(event.team);
+            }
+            PrincipalEvent::TeamLeft(event) => {
+                self.teams.remove(&event.team);
+            }
             PrincipalEvent::Deactivated(_) => self.deactivated = true,
             PrincipalEvent::Reactivated(_) => self.deactivated = false,
             PrincipalEvent::TokensRevoked(event) => {
@@ -93,6 +105,7 @@ impl Aggregate for Principal {
             PrincipalEvent::Erased(_) => {
                 self.erased = true;
                 self.roles.clear();
+                self.teams.clear();
             }
         }
     }
@@ -198,6 +211,28 @@ impl Principal {
             return Err(PrincipalError::RoleNotHeld(role));
         }
         Ok(PrincipalEvent::RoleRevoked(RoleRevoked { role }))
+    }
+
+    fn join_team(&self, team: Team) -> Result<PrincipalEvent, PrincipalError> {
+        self.check_registered()?;
+        if self.deactivated {
+            return Err(PrincipalError::Deactivated);
+        }
+        if self.teams.contains(&team) {
+            return Err(PrincipalError::AlreadyInTeam(team));
+        }
+        if self.teams.len() >= MAX_TEAMS {
+            return Err(PrincipalError::TooManyTeams);
+        }
+        Ok(PrincipalEvent::TeamJoined(TeamJoined { team }))
+    }
+
+    fn leave_team(&self, team: Team) -> Result<PrincipalEvent, PrincipalError> {
+        self.check_registered()?;
+        if !self.teams.contains(&team) {
+            return Err(PrincipalError::NotInTeam(team));
+        }
+        Ok(PrincipalEvent::TeamLeft(TeamLeft { team }))
     }
 
     fn deactivate(&self) -> Result<PrincipalEvent, PrincipalError> {

@@ -2,6 +2,7 @@
 
 use super::{PrincipalDescribed, PrincipalKind, Role};
 use crate::personal::Sealed;
+use crate::team::Team;
 use chrono::{DateTime, Utc};
 use std::fmt;
 
@@ -19,6 +20,10 @@ pub enum PrincipalCommand {
     /// Take a role away. The last owner of a tenant is protected where the command is made, because
     /// one aggregate does not see the others.
     RevokeRole(Role),
+    /// Put it into a team.
+    JoinTeam(Team),
+    /// Take it out of a team.
+    LeaveTeam(Team),
     /// Refuse every request of this principal from now on.
     Deactivate,
     /// Accept its requests again.

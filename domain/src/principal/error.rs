@@ -1,9 +1,11 @@
 //! Why a principal refuses a command.
 
 use super::Role;
+use super::aggregate::MAX_TEAMS;
 use crate::aggregate::Rejection;
 use crate::id::InvalidId;
 use crate::personal::PersonalField;
+use crate::team::Team;
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +25,15 @@ pub enum PrincipalError {
     /// Nothing to do.
     #[error("the principal does not hold the role {0}")]
     RoleNotHeld(Role),
+    /// Nothing to do.
+    #[error("the principal is in the team `{0}` already")]
+    AlreadyInTeam(Team),
+    /// Nothing to do, or another team is meant.
+    #[error("the principal is not in the team `{0}`; its `teams` lists those that it is in")]
+    NotInTeam(Team),
+    /// Take it out of a team first.
+    #[error("a principal is in {MAX_TEAMS} teams at most; take it out of one first")]
+    TooManyTeams,
     /// Reactivate it first.
     #[error("the principal is deactivated")]
     Deactivated,
@@ -62,6 +73,9 @@ impl Rejection for PrincipalError {
             Self::InvalidHandle(_) => "INVALID_HANDLE",
             Self::RoleAlreadyHeld(_) => "ROLE_ALREADY_HELD",
             Self::RoleNotHeld(_) => "ROLE_NOT_HELD",
+            Self::AlreadyInTeam(_) => "ALREADY_IN_TEAM",
+            Self::NotInTeam(_) => "NOT_IN_TEAM",
+            Self::TooManyTeams => "TOO_MANY_TEAMS",
             Self::Deactivated => "PRINCIPAL_DEACTIVATED",
             Self::Active => "PRINCIPAL_ACTIVE",
             Self::AlreadyRevoked => "TOKENS_ALREADY_REVOKED",

@@ -2,6 +2,7 @@
 
 use super::{PrincipalKind, Role};
 use crate::personal::Personal;
+use crate::team::Team;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -17,6 +18,10 @@ wire_events! {
         RoleGranted(RoleGranted) = "principal.role_granted" v 1,
         /// A role was taken away.
         RoleRevoked(RoleRevoked) = "principal.role_revoked" v 1,
+        /// It is in a team.
+        TeamJoined(TeamJoined) = "principal.team_joined" v 1,
+        /// It is in a team no more.
+        TeamLeft(TeamLeft) = "principal.team_left" v 1,
         /// Its requests are refused.
         Deactivated(PrincipalDeactivated) = "principal.deactivated" v 1,
         /// Its requests are accepted again.
@@ -64,6 +69,20 @@ pub struct RoleGranted {
 pub struct RoleRevoked {
     /// The role.
     pub role: Role,
+}
+
+/// It is in a team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TeamJoined {
+    /// The team.
+    pub team: Team,
+}
+
+/// It is in a team no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TeamLeft {
+    /// The team.
+    pub team: Team,
 }
 
 /// Its requests are refused.

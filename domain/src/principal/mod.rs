@@ -1,4 +1,4 @@
-//! A principal: a user, an agent or a service that acts in a tenant, with its roles.
+//! A principal: a user, an agent or a service that acts in a tenant, with its roles and teams.
 //!
 //! Personal fields (a person's handle, display names, e-mail addresses) are sealed in events; see
 //! [`crate::personal`]. Agents and services have handles in plain.
@@ -20,6 +20,7 @@ pub use command::{
 pub use error::PrincipalError;
 pub use event::{
     PrincipalDeactivated, PrincipalDescribed, PrincipalErased, PrincipalEvent,
-    PrincipalReactivated, PrincipalRegistered, RoleGranted, RoleRevoked, TokensRevoked,
+    PrincipalReactivated, PrincipalRegistered, RoleGranted, RoleRevoked, TeamJoined, TeamLeft,
+    TokensRevoked,
 };
 pub use role::{PrincipalKind, Role};

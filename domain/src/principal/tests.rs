@@ -1,5 +1,7 @@
+use super::aggregate::MAX_TEAMS;
 use super::*;
 use crate::personal::{Personal, PersonalField, Sealed};
+use crate::team::Team;
 use chrono::DateTime;
 use cqrs_es::test::TestFramework;
 
@@ -96,6 +98,83 @@ fn revokes_only_a_held_role() {
         vec![registered()],
         PrincipalCommand::RevokeRole(Role::Owner),
         PrincipalError::RoleNotHeld(Role::Owner),
+    );
+}
+
+fn team(name: &str) -> Team {
+    Team::new(name).unwrap()
+}
+
+fn joined(name: &str) -> PrincipalEvent {
+    PrincipalEvent::TeamJoined(TeamJoined { team: team(name) })
+}
+
+#[test]
+fn joins_a_team_once_and_leaves_only_a_team_that_it_is_in() {
+    let left = PrincipalEvent::TeamLeft(TeamLeft {
+        team: team("payments"),
+    });
+    accepts(
+        vec![registered()],
+        PrincipalCommand::JoinTeam(team("payments")),
+        joined("payments"),
+    );
+    rejects(
+        vec![registered(), joined("payments")],
+        PrincipalCommand::JoinTeam(team("payments")),
+        PrincipalError::AlreadyInTeam(team("payments")),
+    );
+    accepts(
+        vec![registered(), joined("payments")],
+        PrincipalCommand::LeaveTeam(team("payments")),
+        left.clone(),
+    );
+    for history in [
+        vec![registered()],
+        vec![registered(), joined("payments"), left],
+    ] {
+        rejects(
+            history,
+            PrincipalCommand::LeaveTeam(team("payments")),
+            PrincipalError::NotInTeam(team("payments")),
+        );
+    }
+}
+
+#[test]
+fn is_in_as_many_teams_as_one_may_be_in() {
+    let full = || {
+        let teams = (0..MAX_TEAMS).map(|n| joined(&format!("team-{n}")));
+        std::iter::once(registered()).chain(teams)
+    };
+    rejects(
+        full().collect(),
+        PrincipalCommand::JoinTeam(team("one-more")),
+        PrincipalError::TooManyTeams,
+    );
+    let last = PrincipalEvent::TeamLeft(TeamLeft {
+        team: team("team-0"),
+    });
+    accepts(
+        full().chain([last]).collect(),
+        PrincipalCommand::JoinTeam(team("one-more")),
+        joined("one-more"),
+    );
+}
+
+#[test]
+fn a_deactivated_principal_joins_no_team_and_can_leave_one() {
+    rejects(
+        vec![registered(), deactivated()],
+        PrincipalCommand::JoinTeam(team("payments")),
+        PrincipalError::Deactivated,
+    );
+    accepts(
+        vec![registered(), joined("payments"), deactivated()],
+        PrincipalCommand::LeaveTeam(team("payments")),
+        PrincipalEvent::TeamLeft(TeamLeft {
+            team: team("payments"),
+        }),
     );
 }
 

@@ -10,6 +10,8 @@ impl Undo for Principal {
             PrincipalEvent::Described(_) => Respect::Profile,
             PrincipalEvent::RoleGranted(event) => Respect::Role(event.role),
             PrincipalEvent::RoleRevoked(event) => Respect::Role(event.role),
+            PrincipalEvent::TeamJoined(event) => Respect::Team(event.team.clone()),
+            PrincipalEvent::TeamLeft(event) => Respect::Team(event.team.clone()),
             PrincipalEvent::Deactivated(_) | PrincipalEvent::Reactivated(_) => Respect::Active,
             PrincipalEvent::TokensRevoked(_) => Respect::Tokens,
         }
@@ -25,6 +27,10 @@ impl Undo for Principal {
             }
             PrincipalEvent::RoleGranted(event) => Ok(PrincipalCommand::RevokeRole(event.role)),
             PrincipalEvent::RoleRevoked(event) => Ok(PrincipalCommand::GrantRole(event.role)),
+            PrincipalEvent::TeamJoined(event) => {
+                Ok(PrincipalCommand::LeaveTeam(event.team.clone()))
+            }
+            PrincipalEvent::TeamLeft(event) => Ok(PrincipalCommand::JoinTeam(event.team.clone())),
             PrincipalEvent::Deactivated(_) => Ok(PrincipalCommand::Reactivate),
             PrincipalEvent::Reactivated(_) => Ok(PrincipalCommand::Deactivate),
             PrincipalEvent::Registered(_) => {

@@ -162,12 +162,13 @@ impl Tool {
     }
 
     /// Whether a registration says what is there now: the current definition, title, category and tags. Who
-    /// may see the tool is not compared, because it is set apart from what the tool is.
+    /// may see the tool, and whose it is, is not compared, because it is set apart from what the tool is.
     #[must_use]
     pub fn is_as_in(&self, register: &RegisterTool) -> bool {
         self.life.as_ref().is_some_and(|life| {
             let profile = ToolProfile {
                 visibility: life.profile.visibility,
+                team: life.profile.team.clone(),
                 ..register.profile.clone()
             };
             let hash = register.definition.checked_hash(&life.name);

@@ -10,9 +10,9 @@ wire_events! {
     /// An event of a tool.
     pub enum ToolEvent {
         /// The tool began, with its first version.
-        Registered(Box<ToolRegistered>) = "tool.registered" v 2,
+        Registered(Box<ToolRegistered>) = "tool.registered" v 3,
         /// Something else is said around it.
-        Described(ToolDescribed) = "tool.described" v 2,
+        Described(ToolDescribed) = "tool.described" v 3,
         /// A new definition is published.
         VersionPublished(Box<ToolVersionPublished>) = "tool.version_published" v 2,
         /// It is out of use.

@@ -3,6 +3,7 @@
 use super::ToolError;
 use crate::named::named;
 use crate::server::{MAX_CATEGORY, MAX_NAME, MAX_TAG, MAX_TAGS};
+use crate::team::Team;
 use crate::text::is_clean;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -12,7 +13,8 @@ use std::str::FromStr;
 named! {
     /// Who may see a tool.
     pub enum Visibility {
-        /// The team that maintains the tenant's registry: owners, admins, publishers and auditors.
+        /// The team that it belongs to, and the tenant's owners, admins and auditors. One that belongs to no team is
+        /// seen by every publisher as well.
         Private = "private",
         /// Every principal of the tenant.
         Tenant = "tenant",
@@ -32,6 +34,8 @@ pub struct ToolProfile {
     pub tags: BTreeSet<String>,
     /// Who may see it.
     pub visibility: Visibility,
+    /// The team that it belongs to, and that it is kept to while it is private.
+    pub team: Option<Team>,
 }
 
 impl Default for ToolProfile {
@@ -41,6 +45,7 @@ impl Default for ToolProfile {
             category: None,
             tags: BTreeSet::new(),
             visibility: Visibility::Tenant,
+            team: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 use super::definition::MAX_ANNOTATIONS_BYTES;
 use super::*;
 use crate::id::{ServerId, TenantId};
+use crate::team::Team;
 use cqrs_es::test::TestFramework;
 use proptest::prelude::*;
 use semver::Version;
@@ -222,10 +223,22 @@ fn describes_a_tool_anew() {
         visibility: Visibility::Private,
         ..ToolProfile::default()
     };
+    let of_a_team = ToolProfile {
+        team: Some(Team::new("payments").unwrap()),
+        ..profile.clone()
+    };
+    let described = ToolEvent::Described(ToolDescribed {
+        profile: profile.clone(),
+    });
+    accepts(
+        vec![registered(), described.clone()],
+        ToolCommand::Describe(of_a_team.clone()),
+        ToolEvent::Described(ToolDescribed { profile: of_a_team }),
+    );
     accepts(
         vec![registered()],
-        ToolCommand::Describe(profile.clone()),
-        ToolEvent::Described(ToolDescribed { profile }),
+        ToolCommand::Describe(profile),
+        described,
     );
     rejects(
         vec![registered()],

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 pub(crate) const UPCASTERS: &[Upcaster] = &[
     ("tool.registered", 1, private_1_to_2),
+    ("tool.registered", 2, without_team_2_to_3),
     ("tool.described", 1, private_1_to_2),
+    ("tool.described", 2, without_team_2_to_3),
     ("tool.version_published", 1, without_annotations_1_to_2),
 ];
 
@@ -22,5 +24,10 @@ fn private_1_to_2(mut data: Value) -> Value {
 
 /// Version 1 had no annotations, and an absent member is read as none.
 fn without_annotations_1_to_2(data: Value) -> Value {
+    data
+}
+
+/// Version 2 knew no teams, and an absent member is read as none.
+fn without_team_2_to_3(data: Value) -> Value {
     data
 }

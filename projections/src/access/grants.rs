@@ -51,6 +51,8 @@ pub(super) async fn apply(
         PrincipalEvent::Erased(_) => end(connection, recorded, None).await,
         // A deactivated principal keeps its roles; they permit nothing while it is.
         PrincipalEvent::Described(_)
+        | PrincipalEvent::TeamJoined(_)
+        | PrincipalEvent::TeamLeft(_)
         | PrincipalEvent::Deactivated(_)
         | PrincipalEvent::Reactivated(_)
         | PrincipalEvent::TokensRevoked(_) => Ok(()),

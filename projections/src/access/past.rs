@@ -13,9 +13,9 @@ pub(super) async fn supersede(
 ) -> Result<(), ProjectionError> {
     sqlx::query(
         "WITH image AS (
-             INSERT INTO principals_past (tenant, principal_id, roles, active, tokens_revoked_before,
-                                          updated_at, valid_from, valid_to)
-             SELECT tenant, principal_id, roles, active, tokens_revoked_before, updated_at, valid_from, $3
+             INSERT INTO principals_past (tenant, principal_id, roles, teams, active,
+                                          tokens_revoked_before, updated_at, valid_from, valid_to)
+             SELECT tenant, principal_id, roles, teams, active, tokens_revoked_before, updated_at, valid_from, $3
              FROM principals WHERE tenant = $1 AND principal_id = $2 AND valid_from < $3
          )
          UPDATE principals SET valid_from = $3 WHERE tenant = $1 AND principal_id = $2",

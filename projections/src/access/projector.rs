@@ -1,4 +1,4 @@
-//! Keeps tenants, principals with their roles, and policies. One statement for each event: such events are few.
+//! Keeps tenants, principals with their roles and teams, and policies. One statement for each event: such events are few.
 
 use super::{NAME, grants, past, policies, sunset};
 use crate::checkpoint::to_i64;
@@ -128,6 +128,12 @@ async fn apply_principal(
         PrincipalEvent::RoleRevoked(event) => {
             ("roles = array_remove(roles, $4)", event.role.to_string())
         }
+        PrincipalEvent::TeamJoined(event) => {
+            ("teams = array_append(teams, $4)", event.team.to_string())
+        }
+        PrincipalEvent::TeamLeft(event) => {
+            ("teams = array_remove(teams, $4)", event.team.to_string())
+        }
         PrincipalEvent::Deactivated(_) => ("active = $4::boolean", "false".to_owned()),
         PrincipalEvent::Reactivated(_) => ("active = $4::boolean", "true".to_owned()),
         PrincipalEvent::TokensRevoked(event) => (
@@ -204,8 +210,8 @@ async fn erase(connection: &mut PgConnection, recorded: &Recorded) -> Result<(),
     let (commit, id) = (&recorded.commit, &recorded.commit.aggregate_id);
     let done = sqlx::query(
         "UPDATE principals
-         SET handle = $3, display_name = NULL, email = NULL, roles = '{}', active = false,
-             erased_at = $4, updated_at = $4
+         SET handle = $3, display_name = NULL, email = NULL, roles = '{}', teams = '{}',
+             active = false, erased_at = $4, updated_at = $4
          WHERE tenant = $1 AND principal_id = $2",
     )
     .bind(commit.tenant.as_str())

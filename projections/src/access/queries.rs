@@ -1,4 +1,4 @@
-//! Tenants, and principals with their roles: as they are, and principals as they were at a moment.
+//! Tenants, and principals with their roles and teams: as they are, and principals as they were at a moment.
 
 use super::sunset;
 use crate::error::{QueryError, corrupt};
@@ -8,6 +8,7 @@ use crate::store::TenantConnection;
 use chrono::{DateTime, Utc};
 use domain::id::{PrincipalId, TenantId};
 use domain::principal::{PrincipalKind, Role};
+use domain::team::Team;
 use domain::tenant::AfterSunset;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -27,7 +28,7 @@ pub struct Tenant {
     pub registered_at: DateTime<Utc>,
 }
 
-/// A principal with its roles.
+/// A principal with its roles and teams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     /// Its id.
@@ -42,6 +43,8 @@ pub struct Principal {
     pub email: Option<String>,
     /// Its roles.
     pub roles: BTreeSet<Role>,
+    /// The teams that it is in.
+    pub teams: BTreeSet<Team>,
     /// False when it is deactivated.
     pub active: bool,
     /// Tokens issued before this are refused.
@@ -77,7 +80,7 @@ pub async fn tenant(connection: &mut TenantConnection) -> Result<Option<Tenant>,
     .transpose()
 }
 
-const COLUMNS: &str = "principal_id, kind, handle, display_name, email, roles, active, \
+const COLUMNS: &str = "principal_id, kind, handle, display_name, email, roles, teams, active, \
                        tokens_revoked_before, erased_at, registered_at, updated_at";
 
 /// `SELECT` of the principals that there are at a moment. What never changes stands in the live row only,
@@ -90,7 +93,7 @@ fn select(moment: Moment) -> String {
                 "SELECT tenant, {COLUMNS}, valid_from, {FOREVER} AS valid_to FROM access.principals"
             ),
             "SELECT tenant, principal_id, live.kind, live.handle, live.display_name, live.email,
-                    past.roles, past.active, past.tokens_revoked_before,
+                    past.roles, past.teams, past.active, past.tokens_revoked_before,
                     NULL::timestamptz AS erased_at, live.registered_at, past.updated_at,
                     past.valid_from, past.valid_to
              FROM access.principals_past AS past
@@ -134,24 +137,26 @@ pub async fn principals_by_id(
         .collect()
 }
 
-/// The tenant's principals by handle.
+/// The tenant's principals by handle, all or those in a team.
 ///
 /// # Errors
 /// [`QueryError`].
 pub async fn principals(
     connection: &mut TenantConnection,
+    team: Option<&str>,
     page: &PageRequest,
 ) -> Result<Page<Principal>, QueryError> {
     let after = page.keyset()?.map(|keyset| keyset.key);
     let moment = connection.moment();
     let statement = format!(
-        "{} AND ($1::text IS NULL OR handle > $1) ORDER BY handle LIMIT $2",
+        "{} AND ($1::text IS NULL OR handle > $1) AND ($3::text IS NULL OR $3 = ANY (teams)) ORDER BY handle LIMIT $2",
         select(moment)
     );
     let rows = sqlx::query(&statement)
         .persistent(moment.is_now())
         .bind(after)
         .bind(page.limit())
+        .bind(team)
         .fetch_all(&mut **connection)
         .await?;
     let rows: Result<Vec<_>, _> = rows.iter().map(read_principal).collect();
@@ -192,6 +197,11 @@ fn read_principal(row: &PgRow) -> Result<Principal, QueryError> {
         .iter()
         .map(|role| Role::from_str(role))
         .collect();
+    let teams: Result<BTreeSet<_>, _> = row
+        .try_get::<Vec<String>, _>("teams")?
+        .into_iter()
+        .map(Team::new)
+        .collect();
     let kind: String = row.try_get("kind")?;
     Ok(Principal {
         id: row
@@ -203,6 +213,7 @@ fn read_principal(row: &PgRow) -> Result<Principal, QueryError> {
         display_name: row.try_get("display_name")?,
         email: row.try_get("email")?,
         roles: roles.map_err(corrupt)?,
+        teams: teams.map_err(corrupt)?,
         active: row.try_get("active")?,
         tokens_revoked_before: row.try_get("tokens_revoked_before")?,
         erased_at: row.try_get("erased_at")?,

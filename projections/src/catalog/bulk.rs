@@ -13,6 +13,7 @@ use crate::error::ProjectionError;
 use crate::projector::Recorded;
 use chrono::{DateTime, Utc};
 use domain::server::Transport;
+use domain::team::Team;
 use domain::tool::ToolDefinition;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -153,6 +154,7 @@ fn tool(copy: &mut CopyRows, row: &ToolRow) {
     copy.opt_text(row.profile.category.as_deref());
     copy.texts(row.profile.tags.iter().map(String::as_str));
     copy.text(row.profile.visibility.as_str());
+    copy.opt_text(row.profile.team.as_ref().map(Team::as_str));
     copy.text(&row.status);
     copy.opt_text(row.retired_reason.as_deref());
     copy.bool(row.retired_with_server);

@@ -1,9 +1,9 @@
 //! Facets: which values the tools of a filter have, and how many of them have each.
 
-use super::queries::{ToolFilter, names, rows, visible_today};
+use super::queries::{ToolFilter, rows, visible_today};
 use crate::error::QueryError;
+use crate::sight::{Sight, seen};
 use crate::store::TenantConnection;
-use domain::tool::Visibility;
 use sqlx::{QueryBuilder, Row};
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ pub struct ToolFacets {
 }
 
 /// The facets of the tools that a filter leaves, at most `most` values each, in one statement. The filter's
-/// visibilities bound what is counted.
+/// sight bounds what is counted.
 ///
 /// # Errors
 /// [`QueryError`].
@@ -72,19 +72,20 @@ pub async fn tool_facets(
 pub async fn category_counts(
     connection: &mut TenantConnection,
     categories: &[String],
-    visibilities: &[Visibility],
+    sight: &Sight,
 ) -> Result<HashMap<String, i64>, QueryError> {
     let moment = connection.moment();
     let statement = format!(
         "SELECT category, count(*) FROM {}
-         AND category = ANY ($1) AND visibility = ANY ($2) AND status = 'active'{} GROUP BY 1",
+         AND category = ANY ($1) AND {} AND status = 'active'{} GROUP BY 1",
         rows(moment),
-        visible_today(moment, visibilities)
+        seen("tools", "$2"),
+        visible_today(moment, sight)
     );
     let counts: Vec<Count> = sqlx::query_as(&statement)
         .persistent(moment.is_now())
         .bind(categories)
-        .bind(names(visibilities))
+        .bind(sight.audiences())
         .fetch_all(&mut **connection)
         .await?;
     Ok(counts.into_iter().collect())

@@ -7,9 +7,9 @@ use crate::error::{QueryError, corrupt};
 use crate::moment::Moment;
 use crate::page::{Keyset, Page, PageRequest};
 use crate::publishers::verified;
+use crate::sight::{Sight, seen};
 use crate::store::TenantConnection;
 use domain::id::{ServerId, ToolId};
-use domain::tool::Visibility;
 use sqlx::{Postgres, QueryBuilder, Row};
 use std::collections::HashMap;
 
@@ -32,15 +32,17 @@ pub struct ToolFilter {
     pub status: Option<Status>,
     /// Whether a verified publisher stands behind its server's registry name, today.
     pub verified_publisher: Option<bool>,
-    /// What the caller may see; nothing is seen when this is empty.
-    pub visibilities: Vec<Visibility>,
+    /// The team that it belongs to.
+    pub team: Option<String>,
+    /// What the caller may see.
+    pub sight: Sight,
 }
 
 impl ToolFilter {
     pub(super) fn push(&self, query: &mut QueryBuilder<'_, Postgres>, moment: Moment) {
-        query.push(format!(" FROM {} AND visibility = ANY (", rows(moment)));
-        query.push_bind(names(&self.visibilities)).push(")");
-        query.push(visible_today(moment, &self.visibilities));
+        query.push(format!(" FROM {}", rows(moment)));
+        self.sight.push(query, "tools");
+        query.push(visible_today(moment, &self.sight));
         if let Some(text) = &self.text {
             let pattern = contains(text);
             query.push(" AND (name ILIKE ").push_bind(pattern.clone());
@@ -62,6 +64,9 @@ impl ToolFilter {
                 .push_bind(tag.clone())
                 .push("]");
         }
+        if let Some(team) = &self.team {
+            query.push(" AND team = ").push_bind(team.clone());
+        }
         if let Some(status) = self.status {
             query.push(" AND status = ").push_bind(status.as_str());
         }
@@ -77,20 +82,13 @@ pub(super) fn rows(moment: Moment) -> String {
 }
 
 /// What a caller may not see today, it does not see by looking back either: hiding a tool hides its past.
-pub(super) fn visible_today(moment: Moment, visibilities: &[Visibility]) -> String {
-    let sees_all = Visibility::ALL.iter().all(|any| visibilities.contains(any));
-    if moment.is_now() || sees_all {
-        return String::new();
+pub(super) fn visible_today(moment: Moment, sight: &Sight) -> String {
+    match sight.written_out("today") {
+        Some(seen) if !moment.is_now() => format!(
+            " AND EXISTS (SELECT FROM catalog.tools AS today WHERE today.tool_id = tools.tool_id AND {seen})"
+        ),
+        Some(_) | None => String::new(),
     }
-    let seen: Vec<_> = names(visibilities)
-        .into_iter()
-        .map(|name| format!("'{name}'"))
-        .collect();
-    format!(
-        " AND EXISTS (SELECT FROM catalog.tools AS today WHERE today.tool_id = tools.tool_id
-          AND today.visibility = ANY (ARRAY[{}]::text[]))",
-        seen.join(", ")
-    )
 }
 
 /// A page of tools.
@@ -112,7 +110,7 @@ pub async fn tools(
     let rows: Result<Vec<_>, _> = rows.iter().map(|row| read_tool(row, moment)).collect();
     let mut rows = rows?;
     let said = rows.iter_mut().flat_map(told).collect();
-    keep_visible(connection, &filter.visibilities, said).await?;
+    keep_visible(connection, &filter.sight, said).await?;
     Ok(Page::cut(rows, page.first, cursor(sort.by)))
 }
 
@@ -141,19 +139,20 @@ pub async fn count_tools(
 pub async fn tools_by_id(
     connection: &mut TenantConnection,
     ids: &[ToolId],
-    visibilities: &[Visibility],
+    sight: &Sight,
 ) -> Result<HashMap<ToolId, Tool>, QueryError> {
     let ids: Vec<&str> = ids.iter().map(ToolId::as_str).collect();
     let moment = connection.moment();
     let statement = format!(
-        "SELECT {COLUMNS} FROM {} AND tool_id = ANY ($1) AND visibility = ANY ($2){}",
+        "SELECT {COLUMNS} FROM {} AND tool_id = ANY ($1) AND {}{}",
         rows(moment),
-        visible_today(moment, visibilities)
+        seen("tools", "$2"),
+        visible_today(moment, sight)
     );
     let rows = sqlx::query(&statement)
         .persistent(moment.is_now())
         .bind(ids)
-        .bind(names(visibilities))
+        .bind(sight.audiences())
         .fetch_all(&mut **connection)
         .await?;
     let tools: Result<HashMap<_, _>, _> = rows
@@ -162,7 +161,7 @@ pub async fn tools_by_id(
         .collect();
     let mut tools = tools?;
     let said = tools.values_mut().flat_map(told).collect();
-    keep_visible(connection, visibilities, said).await?;
+    keep_visible(connection, sight, said).await?;
     Ok(tools)
 }
 
@@ -173,7 +172,7 @@ pub async fn tools_by_id(
 pub async fn tools_by_server(
     connection: &mut TenantConnection,
     servers: &[ServerId],
-    visibilities: &[Visibility],
+    sight: &Sight,
     first: usize,
 ) -> Result<HashMap<ServerId, Page<Tool>>, QueryError> {
     let ids: Vec<&str> = servers.iter().map(ServerId::as_str).collect();
@@ -181,16 +180,17 @@ pub async fn tools_by_server(
     let statement = format!(
         "SELECT tools.* FROM unnest($1::text[]) AS wanted (id) CROSS JOIN LATERAL (
              SELECT {COLUMNS} FROM {}
-             AND server_id = wanted.id AND visibility = ANY ($2) AND status = 'active'{}
+             AND server_id = wanted.id AND {} AND status = 'active'{}
              ORDER BY name, tool_id LIMIT $3
          ) AS tools",
         rows(moment),
-        visible_today(moment, visibilities)
+        seen("tools", "$2"),
+        visible_today(moment, sight)
     );
     let rows = sqlx::query(&statement)
         .persistent(moment.is_now())
         .bind(ids)
-        .bind(names(visibilities))
+        .bind(sight.audiences())
         .bind(PageRequest::first(first).limit())
         .fetch_all(&mut **connection)
         .await?;
@@ -203,7 +203,7 @@ pub async fn tools_by_server(
             .push(tool);
     }
     let said = by_server.values_mut().flatten().flat_map(told).collect();
-    keep_visible(connection, visibilities, said).await?;
+    keep_visible(connection, sight, said).await?;
     let page = |tools| Page::cut(tools, first, cursor(Order::Name));
     Ok(by_server
         .into_iter()
@@ -218,20 +218,21 @@ pub async fn tools_by_server(
 pub async fn tool_counts(
     connection: &mut TenantConnection,
     servers: &[ServerId],
-    visibilities: &[Visibility],
+    sight: &Sight,
 ) -> Result<HashMap<ServerId, i64>, QueryError> {
     let ids: Vec<&str> = servers.iter().map(ServerId::as_str).collect();
     let moment = connection.moment();
     let statement = format!(
         "SELECT server_id, count(*) FROM {}
-         AND server_id = ANY ($1) AND visibility = ANY ($2) AND status = 'active'{} GROUP BY 1",
+         AND server_id = ANY ($1) AND {} AND status = 'active'{} GROUP BY 1",
         rows(moment),
-        visible_today(moment, visibilities)
+        seen("tools", "$2"),
+        visible_today(moment, sight)
     );
     let rows = sqlx::query(&statement)
         .persistent(moment.is_now())
         .bind(ids)
-        .bind(names(visibilities))
+        .bind(sight.audiences())
         .fetch_all(&mut **connection)
         .await?;
     let read = |row: &sqlx::postgres::PgRow| {
@@ -239,13 +240,6 @@ pub async fn tool_counts(
         Ok((id, row.try_get(1)?))
     };
     rows.iter().map(read).collect()
-}
-
-pub(super) fn names(visibilities: &[Visibility]) -> Vec<&'static str> {
-    visibilities
-        .iter()
-        .map(|visibility| visibility.as_str())
-        .collect()
 }
 
 fn cursor(order: Order) -> impl Fn(&Tool) -> String {

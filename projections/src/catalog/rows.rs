@@ -7,6 +7,7 @@ use crate::moment::Moment;
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::id::{ServerId, ToolId};
 use domain::server::Transport;
+use domain::team::Team;
 use domain::tool::{Alias, Deprecation, Visibility};
 use semver::Version;
 use serde_json::Value;
@@ -116,6 +117,8 @@ pub struct Tool {
     pub tags: Vec<String>,
     /// Who may see it.
     pub visibility: Visibility,
+    /// The team that it belongs to, and that it is kept to while it is private.
+    pub team: Option<Team>,
     /// Whether it is in use.
     pub status: Status,
     /// Why it is not.
@@ -203,7 +206,8 @@ pub(super) fn read_server(row: &PgRow, moment: Moment) -> Result<Server, QueryEr
 /// The columns that [`read_tool`] reads, in its order.
 pub(super) const READ_COLUMNS: &str = "tool_id, server_id, server, name, title, description, input_schema, \
                        output_schema, annotations, definition_hash, tool_version, aliases, \
-                       version_marks, deprecation, category, tags, visibility, status, retired_reason, retired_with_server, \
+                       version_marks, deprecation, category, tags, visibility, team, status, retired_reason, \
+                       retired_with_server, \
                        registered_at, updated_at";
 
 /// Reads the columns one after another: to look each up by its name takes longer than to read it.
@@ -227,6 +231,11 @@ pub(super) fn read_tool(row: &PgRow, moment: Moment) -> Result<Tool, QueryError>
         category: columns.next()?,
         tags: columns.next()?,
         visibility: Visibility::from_str(columns.next()?).map_err(corrupt)?,
+        team: columns
+            .next::<Option<String>>()?
+            .map(Team::new)
+            .transpose()
+            .map_err(corrupt)?,
         status: Status::read(columns.next()?)?,
         retired_reason: columns.next()?,
         retired_with_server: columns.next()?,

@@ -41,6 +41,7 @@ pub(super) const TOOL_COLUMNS: &[&str] = &[
     "category",
     "tags",
     "visibility",
+    "team",
     "status",
     "retired_reason",
     "retired_with_server",

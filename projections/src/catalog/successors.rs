@@ -1,8 +1,8 @@
 //! Which successors of what is deprecated a caller is told: those that it may see itself.
 
-use super::queries::names;
 use super::rows::Tool;
 use crate::error::QueryError;
+use crate::sight::{Sight, seen};
 use crate::store::TenantConnection;
 use crate::successors::Successors;
 use domain::id::ToolId;
@@ -16,10 +16,10 @@ use domain::tool::{Deprecation, Visibility};
 /// [`QueryError`].
 pub(super) async fn keep_visible(
     connection: &mut TenantConnection,
-    visibilities: &[Visibility],
+    sight: &Sight,
     told: Vec<&mut Deprecation>,
 ) -> Result<(), QueryError> {
-    if Visibility::ALL.iter().all(|any| visibilities.contains(any)) {
+    if *sight == Sight::Everything {
         return Ok(());
     }
     let tenant = connection.tenant().clone();
@@ -32,14 +32,22 @@ pub(super) async fn keep_visible(
     if ids.is_empty() {
         return Ok(());
     }
-    let statement = "SELECT tool_id FROM catalog.tools
-                     WHERE tool_id = ANY ($1) AND visibility = ANY ($2)";
-    let visible: Vec<String> = sqlx::query_scalar(statement)
+    // Who sees what is private keeps the registry, and is also told what is not registered yet.
+    let keeper = sight.shows(Visibility::Private, None);
+    let statement = format!(
+        "SELECT tool_id FROM catalog.tools WHERE tool_id = ANY ($1) AND {} = $3",
+        seen("tools", "$2")
+    );
+    let found: Vec<String> = sqlx::query_scalar(&statement)
         .bind(ids)
-        .bind(names(visibilities))
+        .bind(sight.audiences())
+        .bind(!keeper)
         .fetch_all(&mut **connection)
         .await?;
-    successors.keep(&visible);
+    match keeper {
+        true => successors.leave_out(&found),
+        false => successors.keep(&found),
+    }
     Ok(())
 }
 

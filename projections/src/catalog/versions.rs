@@ -7,12 +7,13 @@ use super::successors::keep_visible;
 use super::tool_row::VersionMark;
 use crate::error::{QueryError, corrupt};
 use crate::page::{Keyset, Page, PageRequest};
+use crate::sight::Sight;
 use crate::store::TenantConnection;
 use chrono::{DateTime, Utc};
 use domain::envelope::{Actor, ActorKind};
 use domain::id::ToolId;
+use domain::tool::ToolDefinition;
 use domain::tool::reference::Offer;
-use domain::tool::{ToolDefinition, Visibility};
 use semver::Version;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -58,10 +59,10 @@ impl ToolVersion {
 pub async fn versions_by_tool(
     connection: &mut TenantConnection,
     tools: &[ToolId],
-    visibilities: &[Visibility],
+    sight: &Sight,
 ) -> Result<HashMap<ToolId, Vec<ToolVersion>>, QueryError> {
     let all = PageRequest::first(usize::MAX);
-    let found = select(connection, tools, visibilities, &all).await?;
+    let found = select(connection, tools, sight, &all).await?;
     let versions = |rows: Vec<(i64, ToolVersion)>| rows.into_iter().map(|(_, row)| row).collect();
     Ok(found
         .into_iter()
@@ -77,10 +78,10 @@ pub async fn versions_by_tool(
 pub async fn version_pages(
     connection: &mut TenantConnection,
     tools: &[ToolId],
-    visibilities: &[Visibility],
+    sight: &Sight,
     page: &PageRequest,
 ) -> Result<HashMap<ToolId, Page<ToolVersion>>, QueryError> {
-    let found = select(connection, tools, visibilities, page).await?;
+    let found = select(connection, tools, sight, page).await?;
     let cut = |rows: Vec<(i64, ToolVersion)>| {
         let cursor = |(at, row): &(i64, ToolVersion)| {
             Keyset::encode(&at.to_string(), &row.tool_version.to_string())
@@ -127,7 +128,7 @@ pub async fn definitions(
 async fn select(
     connection: &mut TenantConnection,
     tools: &[ToolId],
-    visibilities: &[Visibility],
+    sight: &Sight,
     page: &PageRequest,
 ) -> Result<HashMap<ToolId, Vec<(i64, ToolVersion)>>, QueryError> {
     let ids: Vec<&str> = tools.iter().map(ToolId::as_str).collect();
@@ -168,7 +169,7 @@ async fn select(
     }
     let versions = by_tool.values_mut().flatten();
     let told = versions.filter_map(|(_, version)| version.mark.deprecation.as_mut());
-    keep_visible(connection, visibilities, told.collect()).await?;
+    keep_visible(connection, sight, told.collect()).await?;
     Ok(by_tool)
 }
 

@@ -164,6 +164,8 @@ fn is_erasure(event: &PrincipalEvent) -> bool {
         | PrincipalEvent::Described(_)
         | PrincipalEvent::RoleGranted(_)
         | PrincipalEvent::RoleRevoked(_)
+        | PrincipalEvent::TeamJoined(_)
+        | PrincipalEvent::TeamLeft(_)
         | PrincipalEvent::Deactivated(_)
         | PrincipalEvent::Reactivated(_)
         | PrincipalEvent::TokensRevoked(_) => false,

@@ -98,9 +98,7 @@ fn distinct_words(query: &str) -> Vec<String> {
 
 /// What may be found at all, as an expression and never as SQL text: nothing a caller sends is parsed.
 fn filter(request: &SearchRequest, narrowed: &SearchFilter) -> DfExpr {
-    let mut filter = request
-        .scope
-        .reaches(&request.tenant, &request.visibilities);
+    let mut filter = request.scope.reaches(&request.tenant, &request.sight);
     if !narrowed.has(Key::Status) {
         filter = filter.and(col("status").eq(lit(ACTIVE)));
     }

@@ -55,8 +55,10 @@ pub struct ToolDocument {
     pub tags: Vec<String>,
     /// Semantic version of the definition.
     pub tool_version: String,
-    /// Who may see it; a query names the visibilities that its caller may see.
+    /// Who may see it; a query says what its caller may see.
     pub visibility: String,
+    /// The team that it is kept to while it is private.
+    pub team: Option<String>,
     /// [`ACTIVE`] tools are found, unless the query asks for others.
     pub status: String,
     /// The namespace that its server's publisher has proved.

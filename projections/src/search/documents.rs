@@ -66,7 +66,7 @@ fn statement() -> String {
     let stars = stars.collect::<Vec<_>>().join(", ");
     format!(
         "SELECT t.tenant, t.tool_id, t.server_id, t.server, s.name AS server_name, t.name, t.title, t.description,
-            t.input_schema, t.annotations, t.category, t.tags, t.tool_version, t.visibility, t.status, t.updated_at,
+            t.input_schema, t.annotations, t.category, t.tags, t.tool_version, t.visibility, t.team, t.status, t.updated_at,
             {publisher} AS publisher,
             (SELECT array[{stars}] FROM reviews.ratings
              WHERE ratings.tenant = t.tenant AND ratings.tool_id = t.tool_id) AS rated,
@@ -150,6 +150,7 @@ fn read_document(row: &PgRow) -> Result<ToolDocument, sqlx::Error> {
         tags: row.try_get("tags")?,
         tool_version: row.try_get("tool_version")?,
         visibility: row.try_get("visibility")?,
+        team: row.try_get("team")?,
         status: row.try_get("status")?,
         publisher: row.try_get("publisher")?,
         rated: stars("rated")?,

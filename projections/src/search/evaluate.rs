@@ -16,6 +16,7 @@ use super::embed::Embedder;
 use super::error::SearchError;
 use super::index::SearchIndex;
 use super::query::{Mode, SearchRequest};
+use crate::sight::Sight;
 
 const TENANT: &str = "benchmark";
 const TABLE: &str = "tools";
@@ -132,7 +133,7 @@ pub async fn evaluate(
 
 fn request(tenant: &TenantId, query: &str) -> SearchRequest {
     SearchRequest {
-        visibilities: vec![VISIBILITY.to_owned()],
+        sight: Sight::Everything,
         first: HITS,
         ..SearchRequest::new(tenant.clone(), query)
     }
@@ -155,6 +156,7 @@ fn document(tenant: &TenantId, tool: Tool) -> ToolDocument {
         tags: tool.tags,
         tool_version: "1.0.0".to_owned(),
         visibility: VISIBILITY.to_owned(),
+        team: None,
         status: ACTIVE.to_owned(),
         publisher: None,
         rated: Default::default(),

@@ -32,7 +32,14 @@ use super::vectors::Source;
 
 /// Columns by which queries are filtered, each with an index, so that a filter reads no rows. Not both of the key's:
 /// where all columns of a merge's key have one, Lance looks keys up in them and does not see who inserts the same key.
-const FILTERED: &[&str] = &["tenant", "visibility", "status", "server", "category"];
+const FILTERED: &[&str] = &[
+    "tenant",
+    "visibility",
+    "audience",
+    "status",
+    "server",
+    "category",
+];
 
 /// The search index: a table, and the embedder that makes its vectors.
 #[derive(Clone)]

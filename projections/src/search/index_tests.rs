@@ -358,7 +358,7 @@ async fn a_table_whose_creator_died_before_its_indexes_gets_them() {
     put(&index, &[document("acme", "tool", "does it")]).await;
     index.complete().await.unwrap();
     assert!(index.is_complete().await.unwrap());
-    assert_eq!(index.table.list_indices().await.unwrap().len(), 6);
+    assert_eq!(index.table.list_indices().await.unwrap().len(), 7);
     let found = index.search(&request("acme", "does")).await.unwrap();
     assert_eq!(names(&found), ["tool"]);
 }

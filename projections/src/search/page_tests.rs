@@ -13,6 +13,7 @@ use super::facets::Facet;
 use super::index::SearchIndex;
 use super::query::{MAX_DEPTH, SearchRequest, Sort};
 use super::testing::{Letters, cosine, document, index, names, open, put, request};
+use crate::sight::Sight;
 
 async fn found(index: &SearchIndex, line: &str) -> Vec<String> {
     let answer = index.search(&request("acme", line)).await.unwrap();
@@ -244,7 +245,7 @@ async fn a_cursor_of_another_search_is_refused_and_one_of_a_removed_version_expi
         |r| r.query = "row".into(),
         |r| r.query.push_str(" tag:daily"),
         |r| r.sort = Sort::Name,
-        |r| r.visibilities.push("private".into()),
+        |r| r.sight = Sight::Everything,
         |r| r.tenant = "rival".to_owned().try_into().unwrap(),
     ];
     for change in changes {

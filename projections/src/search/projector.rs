@@ -240,6 +240,8 @@ impl Concerned {
                 | PrincipalEvent::Described(_)
                 | PrincipalEvent::RoleGranted(_)
                 | PrincipalEvent::RoleRevoked(_)
+                | PrincipalEvent::TeamJoined(_)
+                | PrincipalEvent::TeamLeft(_)
                 | PrincipalEvent::Deactivated(_)
                 | PrincipalEvent::Reactivated(_)
                 | PrincipalEvent::TokensRevoked(_),

@@ -18,6 +18,7 @@ use super::ratings::Ratings;
 use super::reading::Which;
 use super::scope::Scope;
 use super::stems::Stems;
+use crate::sight::Sight;
 
 pub use super::order::MAX_DEPTH;
 
@@ -37,8 +38,8 @@ pub struct SearchRequest {
     pub query: String,
     /// Narrows the search beside the filters of the line.
     pub filter: SearchFilter,
-    /// The visibilities that the caller may see; with none, nothing is found.
-    pub visibilities: Vec<String>,
+    /// What of its tools the caller may see.
+    pub sight: Sight,
     /// In which order.
     pub sort: Sort,
     /// Number of hits wanted, at most [`MAX_HITS`].
@@ -53,7 +54,7 @@ pub struct SearchRequest {
 }
 
 impl SearchRequest {
-    /// A search for the best hits, which finds nothing until its `visibilities` are given.
+    /// A search for the best hits, which finds nothing until its `sight` is given.
     #[must_use]
     pub fn new(tenant: TenantId, query: &str) -> Self {
         Self {
@@ -63,7 +64,7 @@ impl SearchRequest {
             },
             query: query.to_owned(),
             filter: SearchFilter::default(),
-            visibilities: Vec::new(),
+            sight: Sight::default(),
             sort: Sort::Relevance,
             first: DEFAULT_HITS,
             after: None,
@@ -229,7 +230,7 @@ impl SearchIndex {
         let bound = Bound::to(self.table.name(), &asked.binding(request.sort, mode));
         let place = request.after.as_deref().map(|cursor| bound.read(cursor));
         let place = place.transpose()?;
-        if request.visibilities.is_empty() || request.first == 0 {
+        if request.sight.is_nothing() || request.first == 0 {
             return Ok(self.nothing(mode));
         }
         let answer = self

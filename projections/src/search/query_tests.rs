@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use domain::id::TenantId;
+use domain::team::Team;
+use domain::tool::Visibility;
 
 use super::document::ToolDocument;
 use super::embed::NoEmbedder;
@@ -10,6 +12,7 @@ use super::error::SearchError;
 use super::language::{Key, SearchFilter};
 use super::query::SearchRequest;
 use super::testing::{Letters, document, index, names, open, put, request};
+use crate::sight::Sight;
 
 #[tokio::test]
 async fn finds_by_words_and_says_why() {
@@ -94,10 +97,46 @@ async fn hidden_and_inactive_tools_are_not_found() {
     .await;
     let mut wanted = request("acme", "send mail");
     assert_eq!(names(&index.search(&wanted).await.unwrap()), ["send_mail"]);
-    wanted.visibilities.push("private".into());
+    wanted.sight = Sight::listed([Visibility::Private, Visibility::Public]);
     assert_eq!(index.search(&wanted).await.unwrap().hits.len(), 2);
-    wanted.visibilities.clear();
+    wanted.sight = Sight::default();
     assert!(index.search(&wanted).await.unwrap().hits.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_kept_to_a_team_is_found_from_within_it() {
+    let (index, _folder) = index(Letters).await;
+    let kept_to = |team: &str| ToolDocument {
+        visibility: "private".into(),
+        team: Some(team.into()),
+        ..document("acme", &format!("send_{team}"), "send mail")
+    };
+    let shown = ToolDocument {
+        team: Some("payments".into()),
+        ..document("acme", "send_mail", "send mail")
+    };
+    put(&index, &[kept_to("payments"), kept_to("search"), shown]).await;
+    let within = |visibilities: &[Visibility], teams: &[&str]| Sight::Only {
+        visibilities: visibilities.iter().copied().collect(),
+        teams: teams.iter().map(|team| Team::new(*team).unwrap()).collect(),
+    };
+    let public = [Visibility::Public];
+    let all = ["send_mail", "send_payments", "send_search"];
+    let cases: [(Sight, &[&str]); 5] = [
+        (within(&public, &[]), &all[..1]),
+        (Sight::listed([Visibility::Private]), &[]),
+        (within(&public, &["payments"]), &all[..2]),
+        (within(&[], &["search", "none"]), &all[2..]),
+        (Sight::Everything, &all),
+    ];
+    for (sight, expected) in cases {
+        let mut wanted = request("acme", "send mail");
+        wanted.sight = sight;
+        let answer = index.search(&wanted).await.unwrap();
+        let mut found = names(&answer);
+        found.sort_unstable();
+        assert_eq!(found, expected, "{wanted:?}");
+    }
 }
 
 #[tokio::test]
@@ -162,7 +201,7 @@ async fn hostile_texts_are_values_and_never_code() {
     let mut wanted = request("acme", hostile);
     wanted.query.push_str(" mail");
     assert_eq!(names(&index.search(&wanted).await.unwrap()), ["read_mail"]);
-    wanted.visibilities = vec![hostile.into()];
+    wanted.sight = Sight::Everything;
     wanted.filter = filter(&[
         (Key::Server, hostile),
         (Key::Category, hostile),

@@ -10,11 +10,12 @@ use semver::Version;
 
 use super::document::ACTIVE;
 use super::hints::Hint;
+use crate::sight::Sight;
 
 /// Which tools a search reaches. Everything else is filtered out before ranking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// The tenant's own, of the visibilities that the caller may see, and those that it has installed.
+    /// The tenant's own, of those that the caller may see, and those that it has installed.
     Tenant {
         /// The installed tools, which are found while they are public. A cursor is bound to their order.
         installed: Vec<InForce>,
@@ -41,15 +42,17 @@ pub struct InForce {
 impl Scope {
     /// What a tool fulfils that is reached. One of another tenant is so while it is public and in use: what has been
     /// taken off the marketplace is there for nobody else, whatever status is asked for.
-    pub(super) fn reaches(&self, tenant: &TenantId, visibilities: &[String]) -> DfExpr {
+    pub(super) fn reaches(&self, tenant: &TenantId, sight: &Sight) -> DfExpr {
         let offered = || {
             let public = col("visibility").eq(lit(Visibility::Public.as_str()));
             public.and(col("status").eq(lit(ACTIVE)))
         };
         match self {
             Self::Tenant { installed } => {
-                let visible = any("visibility", visibilities.iter().map(String::as_str));
-                let own = of(tenant).and(visible);
+                let own = match sight.audiences() {
+                    Some(seen) => of(tenant).and(any("audience", seen.iter().map(String::as_str))),
+                    None => of(tenant),
+                };
                 if installed.is_empty() {
                     own
                 } else {

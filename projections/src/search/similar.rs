@@ -19,6 +19,7 @@ use super::error::SearchError;
 use super::index::SearchIndex;
 use super::rows;
 use super::scope::Scope;
+use crate::sight::Sight;
 
 /// Most similar tools of one answer.
 pub const MAX_SIMILAR: usize = 20;
@@ -36,8 +37,8 @@ pub struct SimilarRequest {
     pub scope: Scope,
     /// The tool, which the caller may see: its tenant's own, or a public one.
     pub tool_id: String,
-    /// The visibilities that the caller may see; with none, nothing is found.
-    pub visibilities: Vec<String>,
+    /// What of its tools the caller may see.
+    pub sight: Sight,
     /// How many, at most [`MAX_SIMILAR`].
     pub first: usize,
 }
@@ -81,16 +82,14 @@ impl SearchIndex {
     /// [`SearchError::Lance`] when the table cannot be read.
     pub async fn similar(&self, request: &SimilarRequest) -> Result<Vec<Similar>, SearchError> {
         let first = request.first.min(MAX_SIMILAR);
-        if request.visibilities.is_empty() || first == 0 {
+        if request.sight.is_nothing() || first == 0 {
             return Ok(Vec::new());
         }
         let table = self.table.query_snapshot().await?;
         let Some(own) = own(&table, request, self.embedder.dimensions().is_some()).await? else {
             return Ok(Vec::new());
         };
-        let reached = request
-            .scope
-            .reaches(&request.tenant, &request.visibilities);
+        let reached = request.scope.reaches(&request.tenant, &request.sight);
         let others = reached
             .and(col("status").eq(lit(ACTIVE)))
             .and(col("tool_id").not_eq(lit(request.tool_id.as_str())));

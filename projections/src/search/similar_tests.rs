@@ -40,7 +40,7 @@ fn like(tool: &str) -> SimilarRequest {
             installed: Vec::new(),
         },
         tool_id: format!("id-{tool}"),
-        visibilities: vec!["public".into()],
+        sight: Sight::listed([Visibility::Public]),
         first: 10,
     }
 }
@@ -121,7 +121,7 @@ async fn an_unknown_tool_and_a_caller_who_sees_nothing_get_nothing() {
     let (index, _folder) = index(Letters).await;
     assert_eq!(index.similar(&like("nowhere")).await.unwrap(), []);
     let blind = SimilarRequest {
-        visibilities: Vec::new(),
+        sight: Sight::default(),
         ..like("send_mail")
     };
     assert_eq!(index.similar(&blind).await.unwrap(), []);

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use domain::id::TenantId;
+use domain::tool::Visibility;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -15,6 +16,7 @@ use super::hints::Hint;
 use super::index::SearchIndex;
 use super::query::{SearchAnswer, SearchRequest};
 use super::scope::InForce;
+use crate::sight::Sight;
 
 /// A public, active tool.
 pub(super) fn document(tenant: &str, name: &str, description: &str) -> ToolDocument {
@@ -33,6 +35,7 @@ pub(super) fn document(tenant: &str, name: &str, description: &str) -> ToolDocum
         tags: vec!["daily".into()],
         tool_version: "1.0.0".into(),
         visibility: "public".into(),
+        team: None,
         status: ACTIVE.into(),
         publisher: None,
         rated: Default::default(),
@@ -71,7 +74,7 @@ pub(super) async fn put(index: &SearchIndex, documents: &[ToolDocument]) {
 
 pub(super) fn request(tenant: &str, query: &str) -> SearchRequest {
     SearchRequest {
-        visibilities: vec!["public".into()],
+        sight: Sight::listed([Visibility::Public]),
         ..SearchRequest::new(TenantId::new(tenant).unwrap(), query)
     }
 }

@@ -74,7 +74,7 @@ async fn an_older_installation_gets_its_past_from_its_log() {
         .at(Moment::At(before));
     let pins = catalog::pins(&mut reads, &[]).await.unwrap();
     assert_eq!(pins.tools[0].status, catalog::Status::Active);
-    let principals = access::principals(&mut reads, &PageRequest::first(10))
+    let principals = access::principals(&mut reads, None, &PageRequest::first(10))
         .await
         .unwrap();
     // By id: the names in this log were sealed with keys of the other database.

@@ -13,6 +13,7 @@ fn services(services: &[(&str, bool)]) -> RegistrySpec {
         let spec = PrincipalSpec {
             kind: PrincipalKind::Service,
             roles: owner.then_some(Role::Owner).into_iter().collect(),
+            teams: [].into(),
         };
         ((*handle).to_owned(), spec)
     });

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use sqlx::{Executor, PgConnection};
 use std::collections::BTreeSet;
 
+/// The id of a review that nobody has written: `Review:` and 32 times `a`, in base64url.
+const NO_REVIEW: &str = "UmV2aWV3OmFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh";
+
 #[tokio::test]
 async fn a_hidden_review_does_not_count_and_its_author_learns_why() {
     let (installation, owner) = with_tools(&["log"]).await;
@@ -42,10 +45,13 @@ async fn a_hidden_review_does_not_count_and_its_author_learns_why() {
     );
     let include = json!({ "name": "log", "hidden": true, "first": 20 });
     assert_eq!(bob.code(REVIEWS, include).await, "FORBIDDEN");
-    assert_eq!(
-        refused(&bob, "moderateReview", &id, hide).await,
-        "NOT_FOUND"
-    );
+    // Who moderates nothing is told the same of what he sees, of what he does not, and of what is not there.
+    for id in [&id, &json!(NO_REVIEW)] {
+        let told = refused(&bob, "moderateReview", id, hide).await;
+        assert_eq!(told, "FORBIDDEN");
+    }
+    let absent = refused(&owner, "moderateReview", &json!(NO_REVIEW), hide).await;
+    assert_eq!(absent, "NOT_FOUND");
     assert_eq!(reviews(&eve, "log", true).await.len(), 2);
     assert_eq!(reviews(&eve, "log", false).await.len(), 1);
     let own = reviews(&ada, "log", false).await;

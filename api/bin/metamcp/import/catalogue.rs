@@ -59,6 +59,7 @@ pub(super) fn tool(
         category: fields.short_text("category", MAX_CATEGORY)?,
         tags: fields.tags()?,
         visibility: Visibility::Tenant,
+        team: None,
     };
     let definition = ToolDefinition {
         description: fields.text("description")?.unwrap_or_default(),

@@ -57,6 +57,7 @@ impl Operation<'_> {
             category: None,
             tags: texts.tags(self.value.get("tags"), &options.tags),
             visibility: ToolProfile::default().visibility,
+            team: None,
             input_schema: Some(input_schema),
             output_schema,
             annotations: annotations(self.method),

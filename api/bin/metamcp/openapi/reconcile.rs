@@ -5,8 +5,8 @@ use crate::plan::{Observed, RegistrySpec, is_permitted, suggested_version};
 
 /// The registry that the document asks for, given what is there. An operation whose tool has the same definition
 /// keeps its version, whatever the document's is; a changed one gets the document's version where that is above
-/// the latest and says enough of the change, else the version that the change calls for. Category and visibility,
-/// and of the server licence, transport, category and registry name where the document says nothing, stay as they
+/// the latest and says enough of the change, else the version that the change calls for. Category, visibility and
+/// team, and of the server licence, transport, category and registry name where the document says nothing, stay as they
 /// are.
 #[must_use]
 pub fn reconcile(translation: &Translation, observed: &Observed) -> RegistrySpec {
@@ -25,6 +25,7 @@ pub fn reconcile(translation: &Translation, observed: &Observed) -> RegistrySpec
         };
         tool.category.clone_from(&there.spec.category);
         tool.visibility = there.spec.visibility;
+        tool.team.clone_from(&there.spec.team);
         let latest = &there.spec.version;
         let hash = tool.definition().checked_hash(name);
         if hash.is_ok_and(|hash| hash == there.definition_hash) {

@@ -1,4 +1,4 @@
-//! What a tenant has installed, and its agents and services with their roles.
+//! What a tenant has installed, and its agents and services with their roles and teams.
 
 use super::difference::{Making, document};
 use super::{Action, Commands, Object, ObservedPrincipal, PrincipalSpec};
@@ -113,7 +113,9 @@ impl Making<'_> {
                 email: None,
                 sealed: SealedFields::default(),
             });
-            let commands = Commands::Principal(vec![register]);
+            let joined = wanted.teams.iter().cloned().map(PrincipalCommand::JoinTeam);
+            let commands = std::iter::once(register).chain(joined);
+            let commands = Commands::Principal(commands.collect());
             self.step(object, Action::Create, commands, wanted);
             return;
         };
@@ -134,7 +136,13 @@ impl Making<'_> {
         let granted = wanted.roles.difference(&spec.roles).copied();
         let revoked = spec.roles.difference(&wanted.roles).copied();
         let granted = granted.map(PrincipalCommand::GrantRole);
-        let commands = granted.chain(revoked.map(PrincipalCommand::RevokeRole));
+        let joined = wanted.teams.difference(&spec.teams).cloned();
+        let left = spec.teams.difference(&wanted.teams).cloned();
+        // Left first: a principal is in so many teams at most.
+        let teams = left.map(PrincipalCommand::LeaveTeam);
+        let teams = teams.chain(joined.map(PrincipalCommand::JoinTeam));
+        let roles = granted.chain(revoked.map(PrincipalCommand::RevokeRole));
+        let commands = roles.chain(teams);
         let commands = Commands::Principal(commands.collect());
         let changes = diff(&document(spec), &document(wanted));
         self.change(object, false, changes, commands, wanted);

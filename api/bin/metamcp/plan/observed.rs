@@ -8,10 +8,9 @@ use domain::id::{TaxonomyId, TenantId};
 use domain::installation::{ForeignTool, Version, VersionReq};
 use domain::taxonomy::Taxonomy;
 use domain::tenant::{AfterSunset, Tenant};
-use domain::tool::Visibility;
 use projections::catalog::{self, Order, ServerFilter, Sort, Status, ToolFilter};
 use projections::{
-    Moment, PageRequest, Positions, TenantConnection, access, manifests, marketplace,
+    Moment, PageRequest, Positions, Sight, TenantConnection, access, manifests, marketplace,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -321,7 +320,7 @@ impl Observed {
     ) -> anyhow::Result<()> {
         let filter = ToolFilter {
             server: server.map(str::to_owned),
-            visibilities: Visibility::ALL.to_vec(),
+            sight: Sight::Everything,
             ..ToolFilter::default()
         };
         let mut after = None;
@@ -331,7 +330,7 @@ impl Observed {
             after = page.items.last().map(|item| item.cursor.clone());
             let tools: Vec<_> = page.items.into_iter().map(|item| item.node).collect();
             let ids: Vec<_> = tools.iter().map(|tool| tool.id.clone()).collect();
-            let seen = Visibility::ALL;
+            let seen = &Sight::Everything;
             let mut versions = catalog::versions_by_tool(connection, &ids, seen).await?;
             let wanted = versions.values().flatten().filter(|row| kept.keeps(row));
             let wanted: Vec<_> = wanted

@@ -32,15 +32,15 @@ impl Observed {
         let mut after = None;
         loop {
             let request = PageRequest { first: PAGE, after };
-            let page = access::principals(connection, &request).await?;
+            let page = access::principals(connection, None, &request).await?;
             after = page.items.last().map(|item| item.cursor.clone());
             for row in page.items.into_iter().map(|item| item.node) {
-                let (kind, roles) = (row.kind, row.roles);
+                let (kind, roles, teams) = (row.kind, row.roles, row.teams);
                 if kind == PrincipalKind::User {
                     self.owners += usize::from(row.active && roles.contains(&Role::Owner));
                 } else if row.erased_at.is_none() {
                     let principal = ObservedPrincipal {
-                        spec: PrincipalSpec { kind, roles },
+                        spec: PrincipalSpec { kind, roles, teams },
                         active: row.active,
                     };
                     self.principals.insert(row.handle, principal);

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use domain::installation::VersionReq;
 use domain::principal::{PrincipalKind, Role};
 use domain::taxonomy::Category;
+use domain::team::Team;
 use domain::tenant::AfterSunset;
 use domain::tool::{Alias, Deprecation, ToolDefinition, ToolProfile, Visibility};
 use projections::catalog;
@@ -56,6 +57,9 @@ pub struct PrincipalSpec {
     /// What it may do.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub roles: BTreeSet<Role>,
+    /// The teams that it is in.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub teams: BTreeSet<Team>,
 }
 
 /// What those who use a tool or a version are told.
@@ -116,6 +120,9 @@ pub struct ToolSpec {
     /// Who may see it.
     #[serde(default = "usual_visibility", skip_serializing_if = "is_usual")]
     pub visibility: Visibility,
+    /// The team that it belongs to, and that it is kept to while it is private.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<Team>,
     /// JSON Schema of the arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_schema: Option<Value>,
@@ -157,6 +164,7 @@ impl ToolSpec {
             category: self.category.clone(),
             tags: self.tags.clone(),
             visibility: self.visibility,
+            team: self.team.clone(),
         }
     }
 
@@ -295,6 +303,7 @@ impl TryFrom<catalog::Tool> for ToolSpec {
             category: tool.category,
             tags: tool.tags.into_iter().collect(),
             visibility: tool.visibility,
+            team: tool.team,
             input_schema,
             output_schema,
             annotations,

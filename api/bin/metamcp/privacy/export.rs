@@ -9,6 +9,7 @@ use domain::id::{PrincipalId, TenantId};
 use domain::personal::{Personal, PersonalField};
 use domain::principal::{PrincipalDescribed, PrincipalEvent, PrincipalRegistered, Role};
 use domain::review::ReviewEvent;
+use domain::team::Team;
 use projections::Vault;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashSet};
@@ -24,6 +25,9 @@ struct Summary {
     roles: Vec<Value>,
     /// Those that it holds; none since its erasure.
     held: BTreeSet<Role>,
+    teams: Vec<Value>,
+    /// Those that it is in; none since its erasure.
+    within: BTreeSet<Team>,
     erased_at: Option<String>,
     unreadable: Vec<u64>,
     /// The ids of its reviews: what moderators did to them is about the person, too.
@@ -59,12 +63,14 @@ pub async fn export(
     }
     if summary.principal.is_object() {
         summary.principal["roles"] = json!(summary.held);
+        summary.principal["teams"] = json!(summary.within);
     }
     writeln!(
         out,
-        "\n],\n\"principal\": {},\n\"roles\": {},\n\"erased_at\": {},\n\"read_up_to\": {head},\n\"unreadable\": {}}}",
+        "\n],\n\"principal\": {},\n\"roles\": {},\n\"teams\": {},\n\"erased_at\": {},\n\"read_up_to\": {head},\n\"unreadable\": {}}}",
         summary.principal,
         json!(summary.roles),
+        json!(summary.teams),
         json!(summary.erased_at),
         json!(summary.unreadable)
     )?;
@@ -223,9 +229,14 @@ impl Summary {
             }
             PrincipalEvent::RoleGranted(event) => self.role(event.role, true, commit),
             PrincipalEvent::RoleRevoked(event) => self.role(event.role, false, commit),
+            PrincipalEvent::TeamJoined(event) => self.team(&event.team, true, commit),
+            PrincipalEvent::TeamLeft(event) => self.team(&event.team, false, commit),
             PrincipalEvent::Erased(_) => {
                 for last in self.held.clone() {
                     self.role(last, false, commit);
+                }
+                for last in self.within.clone() {
+                    self.team(&last, false, commit);
                 }
                 self.erased_at = Some(commit.recorded_at.to_rfc3339());
             }
@@ -244,6 +255,17 @@ impl Summary {
         };
         self.roles.push(json!({
             "role": role, "held": held, "at": commit.recorded_at, "by": commit.actor,
+        }));
+    }
+
+    /// A team that the person is in, or not any more, since a commit.
+    fn team(&mut self, team: &Team, within: bool, commit: &Commit) {
+        match within {
+            true => self.within.insert(team.clone()),
+            false => self.within.remove(team),
+        };
+        self.teams.push(json!({
+            "team": team, "within": within, "at": commit.recorded_at, "by": commit.actor,
         }));
     }
 }

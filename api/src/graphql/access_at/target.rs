@@ -19,9 +19,11 @@ use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};
 use domain::id::ServerId;
 use domain::installation::{ForeignTool, Version, VersionReq, meant};
+use domain::team::Team;
 use domain::tool::Visibility;
 use projections::catalog::{self, Status};
-use projections::{Moment, archive, dead_letter};
+use projections::{Moment, Sight, archive, dead_letter};
+use std::collections::BTreeSet;
 
 /// A commit that the answer depends on is parked.
 const SET_ASIDE: &str = "AS_OF_PARKED";
@@ -176,14 +178,14 @@ async fn offered(
         .tenant(&tool.publisher)
         .await?
         .at(moment);
-    let mut found = catalog::tools_by_id(&mut reads, &ids, Visibility::ALL).await?;
+    let mut found = catalog::tools_by_id(&mut reads, &ids, &Sight::Everything).await?;
     let offers = |tool: &catalog::Tool| {
         tool.visibility == Visibility::Public && tool.status == Status::Active
     };
     if !found.remove(&ids[0]).is_some_and(|tool| offers(&tool)) {
         return Ok(None);
     }
-    let mut versions = catalog::versions_by_tool(&mut reads, &ids, Visibility::ALL).await?;
+    let mut versions = catalog::versions_by_tool(&mut reads, &ids, &Sight::Everything).await?;
     let versions = versions.remove(&ids[0]).unwrap_or_default();
     let offers: Vec<_> = versions.iter().map(catalog::ToolVersion::offer).collect();
     Ok(meant(range, &offers).cloned())
@@ -205,13 +207,14 @@ impl Target {
         }
     }
 
-    /// What the policy judges; nothing when there was no such tool.
-    pub(super) fn resource(&self) -> Option<Resource> {
+    /// What the policy judges of somebody in these teams; nothing when there was no such tool.
+    pub(super) fn resource(&self, teams: &BTreeSet<Team>) -> Option<Resource> {
         match self {
-            Self::Own(tool) => tool.as_ref().map(|tool| Resource::tool(tool.0.visibility)),
-            Self::Foreign(installed) => installed
-                .is_some()
-                .then(|| Resource::tool(Visibility::Public)),
+            Self::Own(tool) => {
+                let tool = &tool.as_ref()?.0;
+                Some(Resource::tool(tool.visibility, tool.team.as_ref(), teams))
+            }
+            Self::Foreign(installed) => installed.is_some().then(Resource::public_tool),
         }
     }
 

@@ -122,6 +122,7 @@ mod tests {
             handle: "ada".into(),
             kind: PrincipalKind::User,
             roles: BTreeSet::new(),
+            teams: BTreeSet::new(),
             correlation_id: CorrelationId(uuid::Uuid::nil()),
         }
     }

@@ -17,9 +17,9 @@ use domain::id::{TenantId, ToolId};
 use domain::installation::ForeignReference;
 use domain::tool::Visibility;
 use domain::tool::reference::Reference;
-use projections::PageRequest;
 use projections::marketplace::{self, ListingFilter};
 use projections::search::{self, Key, Scope, SearchFilter, SearchHit, SearchRequest, Sort};
+use projections::{PageRequest, Sight};
 
 /// A page of listings.
 pub(in crate::graphql) type ListingConnection = PageOf<Listing, ListingPage>;
@@ -255,7 +255,7 @@ fn over_listings(
             publisher: filter.publisher,
         },
         filter: narrowed,
-        visibilities: vec![Visibility::Public.as_str().to_owned()],
+        sight: Sight::listed([Visibility::Public]),
         ..SearchRequest::new(session.caller.tenant.clone(), query)
     })
 }

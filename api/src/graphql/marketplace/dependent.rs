@@ -45,7 +45,7 @@ pub(in crate::graphql) async fn of_tool(
     first: i32,
     after: Option<String>,
 ) -> Result<DependentConnection, ApiError> {
-    let resource = Resource::tool(tool.visibility).named(tool.id.as_str());
+    let resource = Resource::of_tool(tool, &session.caller);
     session.authorize(Action::ReadDependents, &resource)?;
     let request = page_request(session, first, after)?;
     let continues = request.after.is_some();

@@ -4,7 +4,7 @@
 mod reviewed;
 
 use super::{dispatch, read_back, trimmed};
-use crate::authz::{Action, Resource};
+use crate::authz::{Action, Resource, ResourceKind};
 use crate::error::ApiError;
 use crate::graphql::connection::filter_text;
 use crate::graphql::marketplace::reference;
@@ -202,8 +202,7 @@ impl ReviewMutations {
         >,
     ) -> Result<Option<ReviewPayload>, ApiError> {
         let session = Session::of(ctx);
-        let (id, review) = load(session, &input.review).await?;
-        check_moderator(session, &id, &review)?;
+        let id = moderated(session, &input.review).await?;
         let reason = trimmed(&input.reason);
         let command = match input.action {
             ModerationAction::Hide => ReviewCommand::Hide { reason },
@@ -238,8 +237,7 @@ impl ReviewMutations {
         >,
     ) -> Result<Option<ReviewPayload>, ApiError> {
         let session = Session::of(ctx);
-        let (id, review) = load(session, &input.review).await?;
-        check_moderator(session, &id, &review)?;
+        let id = moderated(session, &input.review).await?;
         let command = ReviewCommand::DecideAppeal {
             decision: input.decision.into(),
             reason: trimmed(&input.reason),
@@ -285,6 +283,18 @@ async fn own(session: &Session, review: &ID) -> Result<ReviewId, ApiError> {
     } else {
         Err(ApiError::NotFound)
     }
+}
+
+/// The id of a review that the caller may decide over. Who moderates nothing is told the same of every review,
+/// because its id follows from its tool, which may be hidden from him.
+async fn moderated(session: &Session, review: &ID) -> Result<ReviewId, ApiError> {
+    if let Some(NodeId::Review(id)) = NodeId::decode(review) {
+        let any = Resource::any(ResourceKind::Review).named(id.as_str());
+        session.authorize(Action::ModerateReview, &any)?;
+    }
+    let (id, review) = load(session, review).await?;
+    check_moderator(session, &id, &review)?;
+    Ok(id)
 }
 
 /// Whether the caller wrote it.

@@ -15,7 +15,7 @@ use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use domain::id::ServerId;
 use domain::server::{RegisterServer, ServerCommand, ServerProfile};
 use domain::tool::Visibility;
-use projections::{PageRequest, catalog};
+use projections::{PageRequest, Sight, catalog};
 
 /// How many retired tools are looked at with one query.
 const TOOLS_AT_ONCE: usize = 100;
@@ -257,7 +257,7 @@ async fn send(
 /// that right is asked no more, so that nothing depends on a read model.
 pub(super) async fn may_come_back(session: &Session, id: &ServerId) -> Result<(), ApiError> {
     let authorizer = &session.state.authorizer;
-    let offered = Resource::tool(Visibility::Public);
+    let offered = Resource::public_tool();
     if authorizer.permits(&session.caller.roles, Action::PublishPublicly, &offered) {
         return Ok(());
     }
@@ -268,7 +268,7 @@ pub(super) async fn may_come_back(session: &Session, id: &ServerId) -> Result<()
     let retired = catalog::ToolFilter {
         server: Some(server.slug),
         status: Some(catalog::Status::Retired),
-        visibilities: vec![Visibility::Public],
+        sight: Sight::listed([Visibility::Public]),
         ..catalog::ToolFilter::default()
     };
     let by_name = catalog::Sort {

@@ -13,7 +13,9 @@ use crate::graphql::session::Session;
 use crate::graphql::tool::Tool;
 use crate::graphql::version;
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+use domain::Rejection;
 use domain::id::{ServerId, ToolId};
+use domain::team::Team;
 use domain::tool::{PublishToolVersion, RegisterTool, ToolCommand, ToolDefinition, ToolProfile};
 use serde_json::Value;
 
@@ -45,6 +47,8 @@ struct RegisterToolInput {
     /// Who may see it.
     #[graphql(default_with = "Visibility::Tenant")]
     visibility: Visibility,
+    /// The team that it belongs to, and that it is kept to while it is private.
+    team: Option<String>,
 }
 
 /// What to say else around a tool. A field that is left out stays as it is; null clears it.
@@ -62,6 +66,8 @@ struct DescribeToolInput {
     tags: MaybeUndefined<Vec<String>>,
     /// Who may see it; null leaves it as it is.
     visibility: Option<Visibility>,
+    /// The team that it belongs to; null, or an empty text, takes it from every team.
+    team: MaybeUndefined<String>,
 }
 
 /// A new definition of a tool. It replaces the whole definition: give every part that it shall have.
@@ -147,6 +153,9 @@ impl ToolMutations {
         let id = ToolId::derive(tenant, &server, &name);
         let tool_version = version::parsed("version", &input.version)?;
         let visibility = domain::tool::Visibility::from(input.visibility);
+        let team = optional(input.team)
+            .map(|name| team_named(&name))
+            .transpose()?;
         let shown_in = shown_in(visibility);
         if let Some(first) = sent_before(session, &id, command_id).await? {
             let shown = ToolPayload::of(session, id, shown_in, first);
@@ -155,18 +164,14 @@ impl ToolMutations {
         check_server(session, &server_id, &server).await?;
         let category = optional(input.category);
         check_category(session, None, category.as_deref()).await?;
-        may_be_seen(
-            session,
-            None,
-            visibility,
-            &Resource::any(ResourceKind::Tool),
-        )?;
         let profile = ToolProfile {
             title: optional(input.title),
             category,
             tags: tag_set(input.tags),
             visibility,
+            team,
         };
+        may_be_seen(session, None, &profile, &Resource::any(ResourceKind::Tool))?;
         let definition = ToolDefinition {
             description: trimmed(&input.description),
             input_schema: input.input_schema,
@@ -322,7 +327,7 @@ fn allowed<'t>(
     tool: &'t domain::tool::Tool,
 ) -> Result<&'t ToolProfile, ApiError> {
     let profile = tool.profile().ok_or_else(ApiError::no_such_tool)?;
-    let resource = Resource::tool(profile.visibility).named(id.as_str());
+    let resource = Resource::described_tool(profile, &session.caller).named(id.as_str());
     match session.authorize(action, &resource) {
         Err(ApiError::NotFound) => Err(ApiError::no_such_tool()),
         answer => answer.map(|()| profile),
@@ -352,26 +357,54 @@ async fn described(
     }
     if let Some(visibility) = input.visibility {
         profile.visibility = visibility.into();
-        let (before, after) = (current.visibility, profile.visibility);
-        let resource = Resource::tool(before).named(id.as_str());
-        may_be_seen(session, Some(before), after, &resource)?;
     }
+    match input.team.clone().map(optional) {
+        MaybeUndefined::Undefined => {}
+        MaybeUndefined::Null => profile.team = None,
+        MaybeUndefined::Value(name) => profile.team = Some(team_named(&name)?),
+    }
+    let resource = Resource::described_tool(current, &session.caller).named(id.as_str());
+    may_be_seen(session, Some(current), &profile, &resource)?;
     Ok(profile)
 }
 
-/// Whether the caller may let a tool be seen so: offering it to every tenant takes a right of its own. One that is
-/// registered, or comes back into use, was seen by nobody before.
+/// Whether the caller may let a tool be seen so: offering it to every tenant takes a right of its own, and nobody hides
+/// a tool from himself. One that is registered, or comes back into use, was seen by nobody before.
 pub(super) fn may_be_seen(
     session: &Session,
-    before: Option<domain::tool::Visibility>,
-    after: domain::tool::Visibility,
+    before: Option<&ToolProfile>,
+    after: &ToolProfile,
     resource: &Resource,
 ) -> Result<(), ApiError> {
     let public = domain::tool::Visibility::Public;
-    if after == public && before != Some(public) {
+    if after.visibility == public && before.is_none_or(|before| before.visibility != public) {
         session.authorize(Action::PublishPublicly, resource)?;
     }
-    Ok(())
+    let then = Resource::described_tool(after, &session.caller);
+    let (authorizer, roles) = (&session.state.authorizer, &session.caller.roles);
+    match &after.team {
+        Some(team)
+            if then == Resource::reserved_tool()
+                && !authorizer.permits(roles, Action::ReadTool, &then) =>
+        {
+            Err(ApiError::Rejected {
+                code: "NOT_YOUR_TEAM",
+                message: format!(
+                    "you are not in the team `{team}`, and would not see the tool; name a team that you are in, or ask \
+                     an owner or administrator to put you into this one or to change the tool"
+                ),
+            })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The name of a team.
+pub(super) fn team_named(name: &str) -> Result<Team, ApiError> {
+    Team::new(name.trim()).map_err(|error| ApiError::Rejected {
+        code: error.code(),
+        message: error.to_string(),
+    })
 }
 
 /// Where a command to a tool was answered that is sent again, see [`answered`].

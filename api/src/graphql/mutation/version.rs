@@ -253,8 +253,8 @@ impl VersionMutations {
             let shown = ToolPayload::of(session, id, shown_in, first);
             return shown.await.map(Some);
         }
-        let resource = Resource::tool(profile.visibility).named(id.as_str());
-        may_be_seen(session, None, profile.visibility, &resource)?;
+        let resource = Resource::described_tool(&profile, &session.caller).named(id.as_str());
+        may_be_seen(session, None, &profile, &resource)?;
         let slug = input.server.trim();
         let server_id = ServerId::derive(&session.caller.tenant, slug);
         check_server(session, &server_id, slug).await?;

@@ -32,6 +32,8 @@ pub(in crate::graphql) struct ToolFilter {
     category: Option<String>,
     /// With this tag.
     tag: Option<String>,
+    /// Of this team.
+    team: Option<String>,
     /// In use or out of use; both when left out.
     status: Option<Status>,
     /// Of a server with or without a verified publisher today; both when left out.
@@ -48,7 +50,8 @@ impl ToolFilter {
             tag: filter_text(self.tag),
             status: self.status.map(Into::into),
             verified_publisher: self.verified_publisher,
-            visibilities: session.visibilities.clone(),
+            team: filter_text(self.team),
+            sight: session.sight.clone(),
         }
     }
 }

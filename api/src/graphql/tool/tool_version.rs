@@ -117,7 +117,7 @@ impl Loader<VersionsOf> for Loaders {
         let mut pages = HashMap::with_capacity(keys.len());
         let asked = keys.iter().map(|key| (&key.tool, key.first, &key.after));
         for (tools, part) in by_part(asked) {
-            let seen = &self.visibilities;
+            let seen = &self.sight;
             let found = catalog::version_pages(&mut reads, &tools, seen, &part).await?;
             pages.extend(found.into_iter().map(|(tool, page)| {
                 let (first, after) = (part.first, part.after.clone());

@@ -10,6 +10,7 @@ use domain::principal::{
     Principal, PrincipalCommand, PrincipalKind, RegisterPrincipal, Role, SealedFields,
 };
 use domain::server::{RegisterServer, Server, ServerCommand, ServerProfile};
+use domain::team::Team;
 use domain::tool::{
     Alias, Deprecation, PublishToolVersion, RegisterTool, Tool, ToolCommand, ToolDefinition,
     ToolProfile, Visibility,
@@ -112,6 +113,8 @@ async fn send(to: &Dispatcher, context: &CommandContext, step: &Step, number: u6
                 11 => PrincipalCommand::RevokeRole(role),
                 12 if step.detail == 0 => PrincipalCommand::Reactivate,
                 12 => PrincipalCommand::Deactivate,
+                13 if step.detail == 0 => PrincipalCommand::JoinTeam(team()),
+                13 if step.detail == 1 => PrincipalCommand::LeaveTeam(team()),
                 _ => PrincipalCommand::RevokeTokens {
                     issued_before: context.now,
                 },
@@ -120,6 +123,10 @@ async fn send(to: &Dispatcher, context: &CommandContext, step: &Step, number: u6
             dispatch::<Principal>(to, context, id.as_str(), command).await;
         }
     }
+}
+
+fn team() -> Team {
+    Team::new("payments").unwrap()
 }
 
 fn tool_command(
@@ -142,6 +149,7 @@ fn tool_command(
     };
     let profile = ToolProfile {
         visibility,
+        team: (number % 3 == 0).then(team),
         ..ToolProfile::default()
     };
     match command {

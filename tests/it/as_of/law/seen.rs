@@ -1,9 +1,9 @@
 //! What the registry's queries answer at a moment, all of it.
 
-use domain::tool::{ToolDefinition, Visibility};
+use domain::tool::ToolDefinition;
 use projections::access;
 use projections::catalog::{self, Order, ServerFilter, Sort, ToolFilter};
-use projections::{Moment, PageRequest, TenantConnection};
+use projections::{Moment, PageRequest, Sight, TenantConnection};
 use semver::Version;
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub(super) struct Seen {
 pub(super) async fn look(mut reads: TenantConnection) -> Seen {
     let reads = &mut reads;
     let filter = ToolFilter {
-        visibilities: Visibility::ALL.to_vec(),
+        sight: Sight::Everything,
         ..ToolFilter::default()
     };
     let all_servers = ServerFilter::default();
@@ -48,7 +48,7 @@ pub(super) async fn look(mut reads: TenantConnection) -> Seen {
     tools.iter_mut().for_each(|tool| tool.moment = Moment::Now);
     let server_ids: Vec<_> = servers.iter().map(|server| server.id.clone()).collect();
     let tool_ids: Vec<_> = tools.iter().map(|tool| tool.id.clone()).collect();
-    let seen = Visibility::ALL;
+    let seen = &Sight::Everything;
     let below = catalog::tools_by_server(reads, &server_ids, seen, PAGE)
         .await
         .unwrap();
@@ -83,7 +83,7 @@ pub(super) async fn look(mut reads: TenantConnection) -> Seen {
         catalog::count_servers(reads, &all_servers).await.unwrap(),
         catalog::count_tools(reads, &filter).await.unwrap(),
     );
-    let principals = pages(async |page| access::principals(reads, &page).await).await;
+    let principals = pages(async |page| access::principals(reads, None, &page).await).await;
     let grants = pages(async |page| access::grants(reads, &page).await).await;
     let mut grants_of = Vec::new();
     for principal in &principals {

@@ -92,6 +92,8 @@ pub(super) const CHANGES: &[&str] = &[
     r#"describePrincipal(input: { handle: "<handle>", displayName: "Mine" }) { sequence }"#,
     r#"grantRole(input: { handle: "<handle>", role: ADMIN }) { sequence }"#,
     r#"revokeRole(input: { handle: "<handle>", role: AGENT }) { sequence }"#,
+    r#"joinTeam(input: { handle: "<handle>", team: "spies" }) { sequence }"#,
+    r#"leaveTeam(input: { handle: "<handle>", team: "spies" }) { sequence }"#,
     r#"deactivatePrincipal(input: { handle: "<handle>" }) { sequence }"#,
     r#"reactivatePrincipal(input: { handle: "<handle>" }) { sequence }"#,
     r#"revokeTokens(input: { handle: "<handle>" }) { sequence }"#,

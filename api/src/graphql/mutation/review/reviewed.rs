@@ -9,7 +9,6 @@ use crate::graphql::version;
 use crate::resolution::{Rules, resolve, resolve_installed};
 use domain::id::{ReviewId, ToolId};
 use domain::installation::{ForeignReference, ForeignTool};
-use domain::tool::Visibility;
 use domain::tool::reference::Reference;
 use projections::reviews::{self, ReviewRange, View};
 use semver::Version;
@@ -20,14 +19,13 @@ const REVIEWS_AT_ONCE: usize = 100;
 /// That the caller sees a tool and may review it.
 pub(super) async fn authorize(session: &Session, tool: &ForeignTool) -> Result<(), ApiError> {
     let id = tool.tool_id();
-    let visibility = if tool.publisher == session.caller.tenant {
+    let resource = if tool.publisher == session.caller.tenant {
         let own = session.tool(id.clone()).await?;
-        own.ok_or(ApiError::NotFound)?.0.visibility
+        Resource::of_tool(&own.ok_or(ApiError::NotFound)?.0, &session.caller)
     } else {
-        Visibility::Public
+        Resource::public_tool()
     };
-    let resource = Resource::tool(visibility).named(id.as_str());
-    session.authorize(Action::ReviewTool, &resource)
+    session.authorize(Action::ReviewTool, &resource.named(id.as_str()))
 }
 
 /// The version that an author names.
@@ -106,7 +104,7 @@ pub(super) async fn resolved(
     let reference = version.map_or(Reference::Latest, Reference::Exact);
     let mut reads = session.reads().await?;
     if tool.publisher == *tenant {
-        let (id, seen) = (tool.tool_id(), &session.visibilities);
+        let (id, seen) = (tool.tool_id(), &session.sight);
         let found = resolve(&mut reads, seen, &id, &reference, rules).await?;
         Ok(found.ok_or(ApiError::NotFound)?.version.tool_version)
     } else {

@@ -84,7 +84,7 @@ pub(super) async fn tool(
     let id = ToolId::parse(&commit.aggregate_id).map_err(|_| ApiError::NotFound)?;
     let now = load::<Tool>(session, commit).await?;
     let profile = now.profile().ok_or(ApiError::NotFound)?;
-    let resource = Resource::tool(profile.visibility);
+    let resource = Resource::described_tool(profile, &session.caller);
     session.authorize(Action::ReadTool, &resource)?;
     let plan = plan::<Tool>(session, commit).await?;
     let action = match plan.command {
@@ -134,10 +134,10 @@ async fn check_tool_again(
     if let ToolCommand::Describe(before) = &plan.command {
         let category = before.category.as_deref();
         check_category(session, now.category.as_deref(), category).await?;
-        may_be_seen(session, Some(now.visibility), before.visibility, resource)?;
+        may_be_seen(session, Some(now), before, resource)?;
     }
     if let (ToolCommand::Restore, Some(server)) = (&plan.command, plan.now.server()) {
-        may_be_seen(session, None, now.visibility, resource)?;
+        may_be_seen(session, None, now, resource)?;
         let server_id = ServerId::derive(&session.caller.tenant, server);
         check_server(session, &server_id, server).await?;
     }

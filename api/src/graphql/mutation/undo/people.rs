@@ -8,7 +8,7 @@ use crate::graphql::mutation::principal::keep_an_owner;
 use crate::graphql::mutation::read_back;
 use crate::graphql::mutation::review::{check_moderator, is_own};
 use crate::graphql::node::Node;
-use crate::graphql::review::ReviewKey;
+use crate::graphql::review::{ReviewKey, by_id};
 use crate::graphql::scalars::UuidScalar;
 use crate::graphql::session::Session;
 use domain::envelope::Commit;
@@ -57,6 +57,9 @@ pub(super) async fn principal(
     let (action, role) = match &plan.command {
         PrincipalCommand::GrantRole(role) => (Action::GrantRole, Some(role)),
         PrincipalCommand::RevokeRole(role) => (Action::RevokeRole, Some(role)),
+        PrincipalCommand::JoinTeam(_) | PrincipalCommand::LeaveTeam(_) => {
+            (Action::ChangeTeams, None)
+        }
         PrincipalCommand::Deactivate => (Action::DeactivatePrincipal, None),
         PrincipalCommand::Reactivate => (Action::ReactivatePrincipal, None),
         PrincipalCommand::Register(_) => (Action::RegisterPrincipal, None),
@@ -108,6 +111,13 @@ pub(super) async fn review(
     let own = is_own(session, &now);
     let resource = Resource::review(now.is_hidden(), own).named(id.as_str());
     session.authorize(Action::ReadReview, &resource)?;
+    let (authorizer, roles) = (&session.state.authorizer, &session.caller.roles);
+    if !own
+        && !authorizer.permits(roles, Action::ModerateReview, &resource)
+        && by_id(session, id.clone()).await?.is_none()
+    {
+        return Err(ApiError::NotFound);
+    }
     let plan = plan::<Review>(session, commit).await?;
     match plan.command {
         ReviewCommand::Hide { .. }

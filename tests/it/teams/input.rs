@@ -1,0 +1,62 @@
+//! Bad input about teams is refused with a stable code and with words that say what to do, and nothing of it comes into
+//! the log.
+
+use super::{begin, change, joining, leaving, tool};
+use domain::principal::Role;
+use serde_json::json;
+
+/// Most teams of one principal.
+const MOST: usize = 32;
+
+#[tokio::test]
+async fn what_is_no_team_or_no_change_is_refused_with_a_code() {
+    let (installation, owner) = begin().await;
+    for handle in ["bot", "busy", "gone"] {
+        installation.client("acme", handle, &[Role::Agent]).await;
+    }
+    tool(&owner, "count", "TENANT", None).await;
+    // What stands around a name is not part of it.
+    change(&owner, &joining("bot", " payments ")).await;
+    change(&owner, &joining("gone", "payments")).await;
+    change(&owner, "deactivatePrincipal(input: { handle: \"gone\" })").await;
+    for n in 0..MOST {
+        change(&owner, &joining("busy", &format!("team-{n}"))).await;
+    }
+    let long = "a".repeat(200);
+    let register = "registerTool(input: { server: \"till\", name: \"new\", description: \"Counts\",
+        team: \"No Slug\" })";
+    let describe = "describeTool(input: { server: \"till\", name: \"count\", team: \"no_slug\" })";
+    let head = installation.settle().await;
+    for (mutation, code, advice) in [
+        (joining("bot", "No Slug"), "INVALID_TEAM", "No Slug"),
+        (joining("bot", ""), "INVALID_TEAM", "team"),
+        (joining("bot", &long), "INVALID_TEAM", "team"),
+        (leaving("bot", "pay_ments"), "INVALID_TEAM", "pay_ments"),
+        (register.to_owned(), "INVALID_TEAM", "No Slug"),
+        (describe.to_owned(), "INVALID_TEAM", "no_slug"),
+        (joining("bot", "payments"), "ALREADY_IN_TEAM", "`payments`"),
+        (leaving("bot", "search"), "NOT_IN_TEAM", "`search`"),
+        (leaving("owner", "payments"), "NOT_IN_TEAM", "`payments`"),
+        (joining("busy", "one-more"), "TOO_MANY_TEAMS", "32"),
+        (joining("busy", "team-0"), "ALREADY_IN_TEAM", "`team-0`"),
+        (
+            joining("gone", "search"),
+            "PRINCIPAL_DEACTIVATED",
+            "deactivated",
+        ),
+        (joining("nobody", "payments"), "NOT_FOUND", "no such"),
+        (leaving("nobody", "payments"), "NOT_FOUND", "no such"),
+    ] {
+        let asked = format!("mutation {{ {mutation} {{ sequence }} }}");
+        let (_, answer) = owner.graphql(&asked, json!({})).await;
+        let error = &answer["errors"][0];
+        assert_eq!(error["extensions"]["code"], code, "{mutation}: {answer:#}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(advice), "{mutation}: {message}");
+        assert_eq!(installation.settle().await, head, "{mutation}");
+    }
+    // Room is made by leaving, which who is deactivated can do as well.
+    change(&owner, &leaving("busy", "team-0")).await;
+    change(&owner, &joining("busy", "one-more")).await;
+    change(&owner, &leaving("gone", "payments")).await;
+}
