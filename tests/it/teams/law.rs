@@ -34,8 +34,7 @@ const LISTS: &str =
 fn sees(role: Role, teams: &[&str], (visibility, team): Setting) -> bool {
     match (visibility, team) {
         ("PRIVATE", Some(team)) => {
-            matches!(role, Role::Owner | Role::Admin | Role::Auditor)
-                || teams.iter().any(|one| *one == team)
+            matches!(role, Role::Owner | Role::Admin | Role::Auditor) || teams.contains(&team)
         }
         ("PRIVATE", None) => role != Role::Agent,
         _ => true,

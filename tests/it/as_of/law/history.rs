@@ -149,7 +149,7 @@ fn tool_command(
     };
     let profile = ToolProfile {
         visibility,
-        team: (number % 3 == 0).then(team),
+        team: number.is_multiple_of(3).then(team),
         ..ToolProfile::default()
     };
     match command {
