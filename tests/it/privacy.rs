@@ -221,6 +221,11 @@ async fn a_person_gets_everything_that_is_known_of_it() {
     register(&owner, "ada").await;
     let grant = "mutation { grantRole(input: { handle: \"ada\", role: PUBLISHER }) { sequence } }";
     owner.data(grant, json!({})).await;
+    for (verb, team) in [("join", "pay"), ("join", "tax"), ("leave", "tax")] {
+        let input = format!("handle: \"ada\", team: \"{team}\"");
+        let change = format!("mutation {{ {verb}Team(input: {{ {input} }}) {{ sequence }} }}");
+        owner.data(&change, json!({})).await;
+    }
     let ada = installation.client("acme", "ada", &[]).await;
     let server =
         "mutation { registerServer(input: { slug: \"git\", name: \"Git\" }) { sequence } }";
@@ -241,11 +246,17 @@ async fn a_person_gets_everything_that_is_known_of_it() {
     assert_eq!(of("role"), ["agent", "publisher"]);
     let held = json!(["publisher", "agent"]);
     assert_eq!(known["principal"]["roles"], held);
+    assert_eq!(known["principal"]["teams"], json!(["pay"]));
+    let within = json!([["pay", true], ["tax", true], ["tax", false]]);
+    assert_eq!(teams(&known), within);
     assert_eq!(
         of("type"),
         [
             "principal.registered",
             "principal.role_granted",
+            "principal.team_joined",
+            "principal.team_joined",
+            "principal.team_left",
             "server.registered",
             "review.written",
             "review.hidden",
@@ -257,23 +268,33 @@ async fn a_person_gets_everything_that_is_known_of_it() {
     let events = known["events"].as_array().unwrap();
     let told = |at: usize| (&events[at]["by"]["id"], &events[at]["data"]);
     let moderator = json!(id_of("owner"));
-    assert_eq!(told(4), (&moderator, &json!({ "reason": "rude" })));
+    assert_eq!(told(7), (&moderator, &json!({ "reason": "rude" })));
     let decided = json!({ "decision": "restored", "reason": "it is not" });
-    assert_eq!(told(6), (&moderator, &decided));
-    assert_eq!(events[3]["data"]["text"], "Ada's words");
+    assert_eq!(told(9), (&moderator, &decided));
+    assert_eq!(events[6]["data"]["text"], "Ada's words");
     assert!(!known.to_string().contains("not hers"));
     assert!(!known.to_string().contains("bob"));
 
     erase(&owner, "ada").await;
     let known = export(&installation, "ada").await;
     assert_eq!(known["principal"]["handle"], json!(null));
-    // The roles ended with the erasure.
+    // Roles and teams ended with the erasure.
     assert_eq!(known["principal"]["roles"], json!([]));
+    assert_eq!(known["principal"]["teams"], json!([]));
+    assert_eq!(teams(&known)[3], json!(["pay", false]));
     let roles = known["roles"].as_array().unwrap().iter();
     let held: Vec<_> = roles.map(|role| role["held"] == true).collect();
     assert_eq!(held, [true, true, false, false]);
     assert!(known["erased_at"].is_string());
     assert!(!known.to_string().contains("ada@example.org"));
+}
+
+/// Which team, and whether one is in it from then on, in the order of an export.
+fn teams(known: &Value) -> Value {
+    let teams = known["teams"].as_array().unwrap().iter();
+    teams
+        .map(|one| json!([one["team"], one["within"]]))
+        .collect()
 }
 
 /// A review of one's own that is hidden, appealed and shown again, and one of another that is hidden.

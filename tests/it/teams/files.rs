@@ -57,6 +57,34 @@ async fn teams_are_applied_and_exported_and_what_files_say_no_more_is_left() {
         let found = owner.data(teams, json!({})).await;
         assert_eq!(found["principal"]["teams"], then, "{text}");
     }
+
+    // A private tool of no team is every publisher's.
+    let publisher = installation.client("acme", "pub", &[Role::Publisher]).await;
+    let count = json!({ "name": "count" });
+    assert_eq!(publisher.code(TOOL, count.clone()).await, "NOT_FOUND");
+    write(
+        "servers/till.yaml",
+        &TILL.replace("    team: payments\n", ""),
+    );
+    let (text, code) = run(PLAN).await;
+    assert_eq!(code, Some(2), "{text}");
+    for line in ["~ update  tool till/count", "    - /team: \"payments\""] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let (text, code) = run("apply config --yes").await;
+    assert_eq!(code, Some(0), "{text}");
+    let (text, code) = run(PLAN).await;
+    assert_eq!(code, Some(0), "nothing is left to do: {text}");
+    installation.settle().await;
+    publisher.data(TOOL, count).await;
+    let kept = "{ tool(server: \"till\", name: \"count\") { visibility team } }";
+    let found = owner.data(kept, json!({})).await;
+    let expected = json!({ "visibility": "PRIVATE", "team": null });
+    assert_eq!(found["tool"], expected, "{text}");
+    let (text, code) = run("export --tenant acme --out config").await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(!exported("servers/till.yaml").contains("team"));
+
     let head = installation.settle().await;
     write("principals.yaml", &bot("  teams: [No Slug]\n"));
     let (text, code) = run("apply config --yes").await;

@@ -1,13 +1,14 @@
 //! To those outside of its team a private tool answers as one that never was: the same bytes, and nothing that counts
 //! or recommends says a word of it.
 
-use super::{REGISTER, begin, change, describe, joining, member, on, tool};
+use super::{REGISTER, begin, change, describe, joining, member, on, refused, tool};
 use crate::mcp::{call, names};
-use crate::support::Client;
+use crate::support::{Client, PATIENCE};
 use data_encoding::BASE64URL_NOPAD;
 use domain::id::{TenantId, ToolId};
 use domain::principal::Role;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 const HIDDEN: &str = "hidden_tool";
 const ABSENT: &str = "absent_tool";
@@ -46,6 +47,10 @@ const LISTS: &str = r#"{ tools { totalCount nodes { name } } toolFacets { tags {
     tool(server: "till", name: "shown_tool") {
         deprecation { message successor } similar(first: 20) { reference } } }"#;
 
+/// What is recommended beside the tool that all see.
+const BESIDE: &str = r#"{ tool(server: "till", name: "shown_tool") {
+    similar { reference } usedTogether { reference } comesNext { reference } } }"#;
+
 /// The whole answer, when the operation names what is hidden and when it names what is absent.
 async fn is_told_the_same(client: &Client, operation: &str, [hidden, absent]: [&str; 2]) -> Value {
     let (status, told) = client.graphql(operation, json!({ "name": hidden })).await;
@@ -78,10 +83,12 @@ async fn a_tool_of_another_team_answers_as_one_that_never_was() {
         format!(
             "moveToolAlias(input: {{ server: \"till\", name: \"{HIDDEN}\", alias: \"stable\", version: \"1.0.0\" }})"
         ),
-        format!("reviewTool(input: {{ server: \"till\", name: \"{HIDDEN}\", rating: 4 }})"),
     ] {
         change(&owner, &made).await;
     }
+    let review =
+        format!("reviewTool(input: {{ server: \"till\", name: \"{HIDDEN}\", rating: 4 }})");
+    let reviewed = change(&owner, &review).await;
     let described = describe(&owner, HIDDEN, &json!({ "title": "Count" })).await;
     let publisher = member(
         &installation,
@@ -114,7 +121,7 @@ async fn a_tool_of_another_team_answers_as_one_that_never_was() {
             let change = format!("mutation($name: String!) {{ {change} }}");
             is_refused(client, &change, names).await;
         }
-        for position in [registered, described].map(|position| position.to_string()) {
+        for position in [registered, described, reviewed].map(|position| position.to_string()) {
             let undo = "mutation($name: ID!) { undo(commit: $name) { sequence } }";
             is_refused(client, undo, [&position, "1000000"]).await;
         }
@@ -144,6 +151,14 @@ async fn a_tool_of_another_team_answers_as_one_that_never_was() {
         let told = is_told_the_same(&nobody, &read, names).await;
         assert!(told.get("errors").is_some(), "{told:#}");
     }
+    // A name is taken, whoever asks, and no more is told.
+    let register = format!(
+        "registerTool(input: {{ server: \"till\", name: \"{HIDDEN}\", description: \"Mine\" }})"
+    );
+    assert_eq!(
+        refused(&publisher, &register).await,
+        "TOOL_ALREADY_REGISTERED"
+    );
     // All of this has changed nothing.
     let now =
         "query($name: String!) { tool(server: \"till\", name: $name) { title version status team
@@ -152,6 +167,14 @@ async fn a_tool_of_another_team_answers_as_one_that_never_was() {
     let expected = json!({ "title": "Count", "version": "1.1.0", "status": "ACTIVE", "team": "payments",
         "visibility": "PRIVATE", "aliases": [{ "name": "latest" }, { "name": "stable" }], "deprecation": null });
     assert_eq!(now["tool"], expected);
+    // Out of use, it is hidden as before, and its name is still taken.
+    let retire = format!("retireTool(input: {{ server: \"till\", name: \"{HIDDEN}\" }})");
+    change(&owner, &retire).await;
+    for change in CHANGES {
+        let change = format!("mutation($name: String!) {{ {change} }}");
+        is_refused(&publisher, &change, names).await;
+    }
+    assert_eq!(refused(&publisher, &register).await, "TOOL_RETIRED");
 }
 
 #[tokio::test]
@@ -181,11 +204,26 @@ async fn nothing_that_lists_or_counts_or_recommends_says_a_word_of_it() {
         let client = member(&installation, &owner, &handle, role, &[team]).await;
         installation.settle().await;
         let seen = client.data(LISTS, json!({})).await;
-        assert_eq!(
-            seen.to_string().contains(HIDDEN),
-            is_within,
-            "{handle}: {seen:#}"
-        );
+        for shown in [
+            &seen["tools"]["nodes"],
+            &seen["toolFacets"]["tags"],
+            &seen["server"]["tools"]["nodes"],
+            &seen["searchTools"]["hits"],
+            &seen["searchTools"]["facets"]["tags"],
+            &seen["tool"]["similar"],
+        ] {
+            let told = shown.to_string().contains(HIDDEN);
+            assert_eq!(told, is_within, "{handle}: {shown:#} of {seen:#}");
+        }
+        for (facet, value) in [
+            (&seen["toolFacets"]["categories"], "money"),
+            (&seen["searchTools"]["facets"]["categories"], "money"),
+            (&seen["searchTools"]["facets"]["visibilities"], "private"),
+        ] {
+            let told = facet.to_string().contains(value);
+            assert_eq!(told, is_within, "{handle}: {facet:#} of {seen:#}");
+        }
+        assert!(is_within || !seen.to_string().contains(HIDDEN), "{seen:#}");
         let hidden = usize::from(is_within);
         for (count, expected) in [
             (&seen["tools"]["totalCount"], 1 + hidden),
@@ -208,9 +246,72 @@ async fn nothing_that_lists_or_counts_or_recommends_says_a_word_of_it() {
             json!({ "tool": "till/shown_tool" }),
         )
         .await;
-        for answer in [found, read] {
-            let told = answer.to_string().contains(HIDDEN);
-            assert_eq!(told, is_within, "{handle}: {answer:#}");
+        for shown in [
+            &found["structuredContent"]["tools"],
+            &found["structuredContent"]["facets"],
+            &read["structuredContent"]["similar"],
+            &found,
+            &read,
+        ] {
+            let told = shown.to_string().contains(HIDDEN);
+            assert_eq!(told, is_within, "{handle}: {shown:#}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_a_team_uses_is_recommended_to_nobody_else() {
+    let (installation, owner) = begin().await;
+    tool(&owner, "shown_tool", "TENANT", None).await;
+    tool(&owner, HIDDEN, "PRIVATE", Some("payments")).await;
+    // What one session did may be chance: it takes two.
+    for handle in ["bot-1", "bot-2"] {
+        let bot = member(&installation, &owner, handle, Role::Agent, &["payments"]).await;
+        installation.settle().await;
+        for name in ["shown_tool", HIDDEN] {
+            let named = json!({ "tool": format!("till/{name}") });
+            let read = call(&bot, "describe_tool", named).await;
+            assert_ne!(read["isError"], true, "{read:#}");
+        }
+    }
+    let kinds = ["similar", "usedTogether", "comesNext"];
+    let begun = Instant::now();
+    loop {
+        let seen = owner.data(BESIDE, json!({})).await["tool"].take();
+        if kinds.iter().all(|kind| seen[*kind] != json!([])) {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{seen:#}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let hidden = format!("till/{HIDDEN}");
+    for (role, team, is_within) in [
+        (Role::Publisher, "payments", true),
+        (Role::Agent, "payments", true),
+        (Role::Publisher, "search", false),
+        (Role::Agent, "search", false),
+    ] {
+        let handle = format!("{role}-of-{team}");
+        let client = member(&installation, &owner, &handle, role, &[team]).await;
+        installation.settle().await;
+        let seen = client.data(BESIDE, json!({})).await["tool"].take();
+        let expected = match is_within {
+            true => json!([{ "reference": hidden }]),
+            false => json!([]),
+        };
+        for kind in kinds {
+            assert_eq!(seen[kind], expected, "{handle}, {kind}: {seen:#}");
+        }
+        let named = json!({ "tools": ["till/shown_tool"], "limit": 20 });
+        let told = call(&client, "recommend_tools", named).await;
+        let beside = &told["structuredContent"]["tools"][0];
+        for kind in ["similar", "used_together", "comes_next"] {
+            let lines = beside[kind].as_array().unwrap().iter();
+            let names: Vec<_> = lines.map(|line| line["tool"].clone()).collect();
+            let expected: Vec<_> = is_within.then(|| json!(hidden)).into_iter().collect();
+            assert_eq!(names, expected, "{handle}, {kind}: {told:#}");
+        }
+        let whole = told.to_string();
+        assert_eq!(whole.contains(HIDDEN), is_within, "{handle}: {told:#}");
     }
 }

@@ -1,6 +1,6 @@
 //! Teams as they were: rights of then are judged by them, and what is hidden today is hidden in the past, too.
 
-use super::{begin, change, describe, joining, known_in, leaving, tool};
+use super::{begin, change, describe, joining, known_in, leaving, member, tool};
 use domain::principal::Role;
 use serde_json::json;
 
@@ -13,7 +13,10 @@ const ACCESS: &str = "query($at: AsOf) {
 const TOOL_AT: &str =
     "query($at: AsOf) { tool(server: \"till\", name: \"count\", asOf: $at) { team } }";
 const TOOLS_AT: &str =
-    "query($at: AsOf) { tools(asOf: $at) { totalCount } toolFacets(asOf: $at) { tags { value } } }";
+    "query($at: AsOf) { tools(asOf: $at) { totalCount } toolFacets(asOf: $at) { tags { value } }
+    server(slug: \"till\", asOf: $at) { toolCount tools { nodes { name } } } }";
+const RESOLVED_AT: &str =
+    "query($at: AsOf) { resolveTool(reference: \"till/count\", asOf: $at) { exact } }";
 
 #[tokio::test]
 async fn rights_of_then_are_judged_by_the_teams_of_then() {
@@ -57,13 +60,20 @@ async fn rights_of_then_are_judged_by_the_teams_of_then() {
     assert_eq!(now["accessAt"]["obstacles"], json!(["NOT_PERMITTED"]));
 
     // Today's teams decide who may look back; what was another team's then is still that team's.
-    let nothing = json!({ "tools": { "totalCount": 0 }, "toolFacets": { "tags": [] } });
-    let it =
-        json!({ "tools": { "totalCount": 1 }, "toolFacets": { "tags": [{ "value": "count" }] } });
+    let nothing = json!({ "tools": { "totalCount": 0 }, "toolFacets": { "tags": [] },
+                          "server": { "toolCount": 0, "tools": { "nodes": [] } } });
+    let it = json!({ "tools": { "totalCount": 1 }, "toolFacets": { "tags": [{ "value": "count" }] },
+                     "server": { "toolCount": 1, "tools": { "nodes": [{ "name": "count" }] } } });
+    let publisher = member(&installation, &owner, "pub", Role::Publisher, &["search"]).await;
     for position in [listed, kept, joined, moved, back, left] {
         let at = json!({ "at": { "sequence": position } });
-        assert_eq!(bot.code(TOOL_AT, at.clone()).await, "NOT_FOUND");
-        assert_eq!(bot.data(TOOLS_AT, at).await, nothing, "{position}");
+        for client in [&bot, &publisher] {
+            for read in [TOOL_AT, RESOLVED_AT] {
+                assert_eq!(client.code(read, at.clone()).await, "NOT_FOUND");
+            }
+            let seen = client.data(TOOLS_AT, at.clone()).await;
+            assert_eq!(seen, nothing, "{position}");
+        }
     }
     change(&owner, &joining("bot", "payments")).await;
     known_in(&bot, &["payments"]).await;
@@ -77,9 +87,14 @@ async fn rights_of_then_are_judged_by_the_teams_of_then() {
         let at = json!({ "at": { "sequence": position } });
         let then = bot.data(TOOL_AT, at.clone()).await;
         assert_eq!(then["tool"]["team"], json!(team), "{position}");
+        let then = bot.data(RESOLVED_AT, at.clone()).await;
+        let exact = json!({ "exact": "till/count@1.0.0" });
+        assert_eq!(then["resolveTool"], exact, "{position}");
         assert_eq!(bot.data(TOOLS_AT, at).await, it, "{position}");
     }
     let at = json!({ "at": { "sequence": moved } });
-    assert_eq!(bot.code(TOOL_AT, at.clone()).await, "NOT_FOUND");
+    for read in [TOOL_AT, RESOLVED_AT] {
+        assert_eq!(bot.code(read, at.clone()).await, "NOT_FOUND");
+    }
     assert_eq!(bot.data(TOOLS_AT, at).await, nothing);
 }

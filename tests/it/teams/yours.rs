@@ -4,6 +4,10 @@ use super::{DESCRIBE, REGISTER, TOOL, UNDO, begin, describe, member, on, tool};
 use domain::principal::Role;
 use serde_json::json;
 
+/// What is told to whoever would not see the tool any more.
+const ADVICE: &str = "you are not in the team `search`, and would not see the tool; name a team that you are in, or \
+    ask an owner or administrator to put you into this one or to change the tool";
+
 #[tokio::test]
 async fn a_publisher_keeps_tools_to_teams_of_its_own_only() {
     let (installation, owner) = begin().await;
@@ -20,7 +24,7 @@ async fn a_publisher_keeps_tools_to_teams_of_its_own_only() {
     let error = &answer["errors"][0];
     assert_eq!(error["extensions"]["code"], "NOT_YOUR_TEAM", "{answer:#}");
     let message = error["message"].as_str().unwrap();
-    assert!(message.contains("`search`"), "{message}");
+    assert_eq!(message, ADVICE);
     let absent = json!({ "name": "count" });
     assert_eq!(owner.code(TOOL, absent).await, "NOT_FOUND");
 
@@ -79,7 +83,10 @@ async fn an_undo_hides_a_tool_from_nobody_who_asks_for_it() {
     tool(&maker, "sort", "PRIVATE", Some("search")).await;
     let shown = describe(&maker, "sort", &json!({ "visibility": "TENANT" })).await;
     let shown = json!({ "commit": shown });
-    assert_eq!(other.code(UNDO, shown.clone()).await, "NOT_YOUR_TEAM");
+    let (_, answer) = other.graphql(UNDO, shown.clone()).await;
+    let error = &answer["errors"][0];
+    assert_eq!(error["extensions"]["code"], "NOT_YOUR_TEAM", "{answer:#}");
+    assert_eq!(error["message"], ADVICE);
     let back = maker.data(UNDO, shown.clone()).await["undo"].take();
     let private = json!({ "visibility": "PRIVATE", "team": "search" });
     assert_eq!(back["node"], private);
