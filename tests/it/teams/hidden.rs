@@ -51,6 +51,14 @@ const LISTS: &str = r#"{ tools { totalCount nodes { name } } toolFacets { tags {
 const BESIDE: &str = r#"{ tool(server: "till", name: "shown_tool") {
     similar { reference } usedTogether { reference } comesNext { reference } } }"#;
 
+/// Who reads, in which team, and whether it is the one that the hidden tool is kept to.
+const READERS: [(Role, &str, bool); 4] = [
+    (Role::Publisher, "payments", true),
+    (Role::Agent, "payments", true),
+    (Role::Publisher, "search", false),
+    (Role::Agent, "search", false),
+];
+
 /// The whole answer, when the operation names what is hidden and when it names what is absent.
 async fn is_told_the_same(client: &Client, operation: &str, [hidden, absent]: [&str; 2]) -> Value {
     let (status, told) = client.graphql(operation, json!({ "name": hidden })).await;
@@ -194,12 +202,7 @@ async fn nothing_that_lists_or_counts_or_recommends_says_a_word_of_it() {
         format!("deprecateTool(input: {{ server: \"till\", name: \"shown_tool\", {moves} }})");
     change(&owner, &moves).await;
     let search = json!({ "query": "count the money of a till", "limit": 50, "token_budget": 10_000, "facets": true });
-    for (role, team, is_within) in [
-        (Role::Publisher, "payments", true),
-        (Role::Agent, "payments", true),
-        (Role::Publisher, "search", false),
-        (Role::Agent, "search", false),
-    ] {
+    for (role, team, is_within) in READERS {
         let handle = format!("{role}-of-{team}");
         let client = member(&installation, &owner, &handle, role, &[team]).await;
         installation.settle().await;
@@ -285,12 +288,7 @@ async fn what_a_team_uses_is_recommended_to_nobody_else() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let hidden = format!("till/{HIDDEN}");
-    for (role, team, is_within) in [
-        (Role::Publisher, "payments", true),
-        (Role::Agent, "payments", true),
-        (Role::Publisher, "search", false),
-        (Role::Agent, "search", false),
-    ] {
+    for (role, team, is_within) in READERS {
         let handle = format!("{role}-of-{team}");
         let client = member(&installation, &owner, &handle, role, &[team]).await;
         installation.settle().await;

@@ -19,6 +19,7 @@ mod publisher;
 mod review;
 mod server;
 mod taxonomy;
+mod team;
 mod tenant;
 mod tool;
 mod undo;
@@ -32,6 +33,7 @@ use self::publisher::PublisherMutations;
 use self::review::ReviewMutations;
 use self::server::ServerMutations;
 use self::taxonomy::{TaxonomyMutations, check_category};
+use self::team::TeamMutations;
 use self::tenant::TenantMutations;
 use self::tool::ToolMutations;
 use self::undo::UndoMutations;
@@ -60,6 +62,7 @@ pub(super) struct Mutation(
     ServerMutations,
     ToolMutations,
     PrincipalMutations,
+    TeamMutations,
     TenantMutations,
     PrivacyMutations,
     UndoMutations,

@@ -1,6 +1,5 @@
 //! Changes of principals. A tenant keeps an owner: its last active one cannot lose the role or be deactivated.
 
-use super::tool::team_named;
 use super::{answered, dispatch, optional, read_back, trimmed};
 use crate::authz::{Action, Resource};
 use crate::error::ApiError;
@@ -17,7 +16,6 @@ use domain::personal::PersonalField;
 use domain::principal::{
     DescribePrincipal, FieldChange, PrincipalCommand, RegisterPrincipal, SealedFields,
 };
-use domain::team::Team;
 use projections::owners::{self, OwnersError, OwnersHeld};
 use projections::{Moment, access};
 
@@ -55,15 +53,6 @@ struct RoleInput {
     handle: String,
     /// Which.
     role: Role,
-}
-
-/// A team of a principal.
-#[derive(Debug, InputObject)]
-struct TeamInput {
-    /// Whose.
-    handle: String,
-    /// Which: lower-case letters, digits and hyphens. One that is not there yet begins with its first member.
-    team: String,
 }
 
 /// A principal to deactivate or to reactivate.
@@ -231,32 +220,6 @@ impl PrincipalMutations {
             .map(Some)
     }
 
-    /// Puts a principal into a team: it sees the private tools of the team, as far as its roles go. For owners and
-    /// administrators.
-    async fn join_team(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Whose and which.")] input: TeamInput,
-        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
-            UuidScalar,
-        >,
-    ) -> Result<Option<PrincipalPayload>, ApiError> {
-        change_teams(ctx, input, PrincipalCommand::JoinTeam, command_id).await
-    }
-
-    /// Takes a principal out of a team. The tools of a team without members stay its own; owners, administrators and
-    /// auditors see them.
-    async fn leave_team(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Whose and which.")] input: TeamInput,
-        #[graphql(desc = "An id of your choice that makes a repetition safe.")] command_id: Option<
-            UuidScalar,
-        >,
-    ) -> Result<Option<PrincipalPayload>, ApiError> {
-        change_teams(ctx, input, PrincipalCommand::LeaveTeam, command_id).await
-    }
-
     /// Refuses every request of a principal from now on. The last active owner stays active (`LAST_OWNER`).
     async fn deactivate_principal(
         &self,
@@ -320,21 +283,6 @@ impl PrincipalMutations {
             .await
             .map(Some)
     }
-}
-
-async fn change_teams(
-    ctx: &Context<'_>,
-    input: TeamInput,
-    command: impl FnOnce(Team) -> PrincipalCommand,
-    command_id: Option<UuidScalar>,
-) -> Result<Option<PrincipalPayload>, ApiError> {
-    let session = Session::of(ctx);
-    let target = Target::load(session, Action::ChangeTeams, &input.handle, None).await?;
-    let command = command(team_named(&input.team)?);
-    let sequence = send(session, &target.id, command, command_id).await?;
-    PrincipalPayload::of(session, target.id, sequence)
-        .await
-        .map(Some)
 }
 
 fn field_change(new: MaybeUndefined<String>) -> FieldChange {
@@ -421,7 +369,7 @@ pub(super) async fn keep_an_owner(session: &Session) -> Result<OwnersHeld, ApiEr
     })
 }
 
-async fn send(
+pub(super) async fn send(
     session: &Session,
     id: &PrincipalId,
     command: PrincipalCommand,

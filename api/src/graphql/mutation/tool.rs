@@ -1,5 +1,6 @@
 //! Changes of tools.
 
+use super::team::team_named;
 use super::{
     IN_BOTH, IN_CATALOG, answered, change, check_category, check_server, dispatch, merging,
     optional, read_back_when_in, tag_set, trimmed,
@@ -13,9 +14,7 @@ use crate::graphql::session::Session;
 use crate::graphql::tool::Tool;
 use crate::graphql::version;
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
-use domain::Rejection;
 use domain::id::{ServerId, ToolId};
-use domain::team::Team;
 use domain::tool::{PublishToolVersion, RegisterTool, ToolCommand, ToolDefinition, ToolProfile};
 use serde_json::Value;
 
@@ -397,14 +396,6 @@ pub(super) fn may_be_seen(
         }
         Some(_) | None => Ok(()),
     }
-}
-
-/// The name of a team.
-pub(super) fn team_named(name: &str) -> Result<Team, ApiError> {
-    Team::new(name.trim()).map_err(|error| ApiError::Rejected {
-        code: error.code(),
-        message: error.to_string(),
-    })
 }
 
 /// Where a command to a tool was answered that is sent again, see [`answered`].
