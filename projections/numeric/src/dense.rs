@@ -8,13 +8,11 @@
 //! quarter of the memory of 32-bit floats: what bounds the vector of a short text is how fast the weights come by.
 
 use crate::functions::{largest, range};
-use crate::kernel::{COLUMNS, Kernel, Quad};
+use crate::kernel::{COLUMNS, Kernel, MOST_ROWS, Quad};
 use std::ops::Range;
 
 /// Inputs whose weights of one output lie together.
 const TOGETHER: usize = 4;
-/// Rows that are computed at once: so many sums, and what they are made of, fit into sixteen registers.
-const ROWS: usize = 6;
 /// The largest weight.
 const WEIGHT: f32 = 127.0;
 /// The largest value of an input.
@@ -118,7 +116,13 @@ impl Dense {
                     3 => block.apply::<_, 3>(kernel, values, rows, out),
                     4 => block.apply::<_, 4>(kernel, values, rows, out),
                     5 => block.apply::<_, 5>(kernel, values, rows, out),
-                    _ => block.apply::<_, ROWS>(kernel, values, rows, out),
+                    6 => block.apply::<_, 6>(kernel, values, rows, out),
+                    7 => block.apply::<_, 7>(kernel, values, rows, out),
+                    8 => block.apply::<_, 8>(kernel, values, rows, out),
+                    9 => block.apply::<_, 9>(kernel, values, rows, out),
+                    10 => block.apply::<_, 10>(kernel, values, rows, out),
+                    11 => block.apply::<_, 11>(kernel, values, rows, out),
+                    _ => block.apply::<_, MOST_ROWS>(kernel, values, rows, out),
                 }
             }
         }
@@ -204,11 +208,11 @@ impl<K: Kernel> Groups<K> {
         let count = inputs.len() / width;
         let mut rows = Vec::with_capacity(count);
         let mut values = vec![K::Four::default(); inputs.len() / TOGETHER];
-        let mut groups = Vec::with_capacity(count.div_ceil(ROWS));
+        let mut groups = Vec::with_capacity(count.div_ceil(K::ROWS));
         while rows.len() < count {
             let first = rows.len();
             // Groups of about the same size: a small one costs as many reads of the weights as a large one.
-            let left = (count - first).div_ceil(ROWS);
+            let left = (count - first).div_ceil(K::ROWS);
             let size = (count - first).div_ceil(left);
             let begin = first * width / TOGETHER;
             for place in 0..size {

@@ -6,11 +6,10 @@
 
 use crate::dense::Dense;
 use crate::functions::{add_times, gelu, softmax, sum};
-use crate::kernel::{Kernel, Work, widest};
+use crate::kernel::{COLUMNS, Kernel, Work, widest};
 
-/// Rows and columns of a product of floats that are computed at once: their sums fill half of the registers.
+/// Rows of a product of floats that are computed at once, beside [`COLUMNS`]: their sums fill half of AVX2's registers.
 const ROWS: usize = 4;
-const COLUMNS: usize = 16;
 /// Products of a layer.
 const PRODUCTS: usize = 4;
 
@@ -137,7 +136,7 @@ impl Transformer {
         for (place, layer) in self.layers.iter().enumerate() {
             seen(place, 0, &hidden);
             layer.query_key_value.apply(kernel, &hidden, &mut product);
-            attend(texts, self.heads, &product, &mut context);
+            attend(kernel, texts, self.heads, &product, &mut context);
             seen(place, 1, &context);
             layer.attended.apply(kernel, &context, &mut product);
             add_times(&mut hidden, 1.0, &product);
@@ -224,7 +223,13 @@ impl Work for Means<'_> {
 
 /// Attention of each text over its own tokens. `mixed` holds query, key and value of each token.
 #[inline(always)]
-fn attend(texts: &[Vec<u32>], heads: usize, mixed: &[f32], context: &mut [f32]) {
+fn attend<K: Kernel>(
+    kernel: K,
+    texts: &[Vec<u32>],
+    heads: usize,
+    mixed: &[f32],
+    context: &mut [f32],
+) {
     let tokens: usize = texts.iter().map(Vec::len).sum();
     if tokens == 0 {
         return;
@@ -255,6 +260,7 @@ fn attend(texts: &[Vec<u32>], heads: usize, mixed: &[f32], context: &mut [f32]) 
                 // What is asked twice beyond the last one is not looked at.
                 let query = |row: usize| part((first + row).min(length - 1), 0);
                 products(
+                    kernel,
                     std::array::from_fn(query),
                     &keys,
                     padded(length),
@@ -264,7 +270,13 @@ fn attend(texts: &[Vec<u32>], heads: usize, mixed: &[f32], context: &mut [f32]) 
                     softmax(&mut shares[..length], scale);
                 }
                 let share = |row: usize| &shares[row * padded(length)..][..length];
-                products(std::array::from_fn(share), &values, padded(size), &mut sums);
+                products(
+                    kernel,
+                    std::array::from_fn(share),
+                    &values,
+                    padded(size),
+                    &mut sums,
+                );
                 let rows = (first..length).zip(sums.chunks_exact(padded(size)));
                 for (token, sums) in rows {
                     let to = &mut context[(begin + token) * width + head * size..][..size];
@@ -284,16 +296,16 @@ fn padded(length: usize) -> usize {
 
 /// The product of each row with a matrix, whose lines are `width` numbers long, in whole [`COLUMNS`].
 #[inline(always)]
-fn products(rows: [&[f32]; ROWS], matrix: &[f32], width: usize, out: &mut Vec<f32>) {
+fn products<K: Kernel>(
+    kernel: K,
+    rows: [&[f32]; ROWS],
+    matrix: &[f32],
+    width: usize,
+    out: &mut Vec<f32>,
+) {
     out.resize(ROWS * width, 0.0);
     for column in (0..width).step_by(COLUMNS) {
-        let mut sums = [[0.0; COLUMNS]; ROWS];
-        for (at, line) in matrix.chunks_exact(width).enumerate() {
-            let line = &line[column..column + COLUMNS];
-            for (sums, row) in sums.iter_mut().zip(rows) {
-                add_times(sums, row[at], line);
-            }
-        }
+        let sums = kernel.columns(rows, matrix, width, column);
         for (row, sums) in sums.iter().enumerate() {
             out[row * width + column..][..COLUMNS].copy_from_slice(sums);
         }

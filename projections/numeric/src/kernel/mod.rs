@@ -1,4 +1,5 @@
-//! The inner products of whole numbers, once for every processor and faster for those that have wide registers.
+//! What a network spends its time with, once for every processor and faster for those that have wide registers. All of
+//! them compute the same numbers: floats are multiplied, rounded and added in the order of plain code.
 
 mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -8,6 +9,9 @@ use portable::Portable;
 
 /// Columns of a matrix that are computed side by side.
 pub(crate) const COLUMNS: usize = 16;
+
+/// Most rows of a group.
+pub(crate) const MOST_ROWS: usize = 12;
 
 /// Four inputs' weights for [`COLUMNS`] outputs, the four of one output side by side.
 pub(crate) type Quad = [[i8; 4]; COLUMNS];
@@ -20,8 +24,12 @@ pub(crate) trait Work {
     fn run<K: Kernel>(self, kernel: K) -> Self::Output;
 }
 
-/// The inner products.
+/// What is done differently on each kind of registers.
 pub(crate) trait Kernel: Copy {
+    /// Rows of a group that are computed at once, at most [`MOST_ROWS`]: their sums, and what they are made of, fit into the
+    /// registers, and are enough that no product waits for the one before.
+    const ROWS: usize;
+
     /// Four values of 8 bits without sign, as the kernel takes them.
     type Four: Copy + Default;
 
@@ -34,6 +42,16 @@ pub(crate) trait Kernel: Copy {
         weights: &[Quad],
         values: &[[Self::Four; ROWS]],
     ) -> [[i32; COLUMNS]; ROWS];
+
+    /// For each row and each of [`COLUMNS`] columns of a matrix from `column` on, the sum of the row's numbers times the
+    /// column's. A line of the matrix is `width` numbers long, and a row has a number for each line.
+    fn columns<const ROWS: usize>(
+        self,
+        rows: [&[f32]; ROWS],
+        matrix: &[f32],
+        width: usize,
+        column: usize,
+    ) -> [[f32; COLUMNS]; ROWS];
 
     /// The inner product of as many bytes as there are values.
     fn dot(self, bytes: &[[i8; 16]], values: &[[i16; 16]]) -> i32;
@@ -56,10 +74,12 @@ mod tests {
         values: &'a [[[u8; 4]; 3]],
         bytes: &'a [[i8; 16]],
         query: &'a [[i16; 16]],
+        rows: [&'a [f32]; 3],
+        matrix: &'a [f32],
     }
 
     impl Work for Both<'_> {
-        type Output = ([[i32; COLUMNS]; 3], i32);
+        type Output = ([[i32; COLUMNS]; 3], i32, [[u32; COLUMNS]; 3]);
 
         #[inline(always)]
         fn run<K: Kernel>(self, kernel: K) -> Self::Output {
@@ -67,6 +87,10 @@ mod tests {
             (
                 kernel.tile(self.weights, &values),
                 kernel.dot(self.bytes, self.query),
+                // The second of three blocks, to the last bit.
+                kernel
+                    .columns(self.rows, self.matrix, 3 * COLUMNS, COLUMNS)
+                    .map(|row| row.map(f32::to_bits)),
             )
         }
     }
@@ -83,17 +107,24 @@ mod tests {
         let values: Vec<[[u8; 4]; 3]> = (0..40)
             .map(|i| std::array::from_fn(|row| [0, 255, byte(i * 3 + row), byte(i * 5 + row)]))
             .collect();
-        let query: Vec<[i16; 16]> = (0..80)
+        // An odd number, of which one is left over by those that take two at once.
+        let query: Vec<[i16; 16]> = (0..81)
             .map(|i| {
                 std::array::from_fn(|j| {
                     i16::from_le_bytes([byte(i * 32 + j), byte(i * 32 + j + 16)])
                 })
             })
             .collect();
-        let bytes: Vec<[i8; 16]> = (0..80)
+        let bytes: Vec<[i8; 16]> = (0..81)
             .map(|i| std::array::from_fn(|j| byte(i * 16 + j) as i8))
             .collect();
+        let float = |i: usize| (f32::from(byte(i)) - 128.0) / 7.0;
+        let row = |seed: usize| (0..37).map(|i| float(i * 5 + seed)).collect::<Vec<_>>();
+        let rows = [row(1), row(2), row(3)];
+        let matrix: Vec<f32> = (0..37 * 3 * COLUMNS).map(float).collect();
         let both = || Both {
+            rows: rows.each_ref().map(Vec::as_slice),
+            matrix: &matrix,
             weights: &weights,
             values: &values,
             bytes: &bytes,

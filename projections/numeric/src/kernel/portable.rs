@@ -1,11 +1,14 @@
 //! What every processor can do.
 
+use crate::functions::add_times;
+
 use super::{COLUMNS, Kernel, Quad};
 
 #[derive(Clone, Copy)]
 pub(super) struct Portable;
 
 impl Kernel for Portable {
+    const ROWS: usize = 6;
     type Four = [u8; 4];
 
     #[inline(always)]
@@ -27,6 +30,23 @@ impl Kernel for Portable {
                         *sum += i32::from(*weight) * i32::from(*value);
                     }
                 }
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    fn columns<const ROWS: usize>(
+        self,
+        rows: [&[f32]; ROWS],
+        matrix: &[f32],
+        width: usize,
+        column: usize,
+    ) -> [[f32; COLUMNS]; ROWS] {
+        let mut sums = [[0.0; COLUMNS]; ROWS];
+        for (at, line) in matrix.chunks_exact(width).enumerate() {
+            for (sums, row) in sums.iter_mut().zip(rows) {
+                add_times(sums, row[at], &line[column..column + COLUMNS]);
             }
         }
         sums

@@ -2,7 +2,7 @@
 //!
 //! `archmage` makes the intrinsics safe: a token is the proof that the processor has the instructions.
 
-use super::{COLUMNS, Kernel, Portable, Quad, Work};
+use super::{COLUMNS, Kernel, MOST_ROWS, Portable, Quad, Work};
 use archmage::prelude::*;
 
 pub(super) fn run<W: Work>(work: W) -> W::Output {
@@ -29,6 +29,7 @@ fn run_on_256<W: Work>(token: X64V3Token, work: W) -> W::Output {
 struct Vnni(X64V4xToken);
 
 impl Kernel for Vnni {
+    const ROWS: usize = MOST_ROWS;
     type Four = i32;
 
     #[inline(always)]
@@ -46,8 +47,19 @@ impl Kernel for Vnni {
     }
 
     #[inline(always)]
+    fn columns<const ROWS: usize>(
+        self,
+        rows: [&[f32]; ROWS],
+        matrix: &[f32],
+        width: usize,
+        column: usize,
+    ) -> [[f32; COLUMNS]; ROWS] {
+        columns_on_512(self.0, rows, matrix, width, column)
+    }
+
+    #[inline(always)]
     fn dot(self, bytes: &[[i8; 16]], values: &[[i16; 16]]) -> i32 {
-        dot_on_256(self.0.v3(), bytes, values)
+        dot_on_512(self.0, bytes, values)
     }
 }
 
@@ -55,6 +67,7 @@ impl Kernel for Vnni {
 struct Avx2(X64V3Token);
 
 impl Kernel for Avx2 {
+    const ROWS: usize = 6;
     /// Of 16 bits each: AVX2 adds the products of bytes in 16 bits, which are too few.
     type Four = i64;
 
@@ -71,6 +84,17 @@ impl Kernel for Avx2 {
         values: &[[i64; ROWS]],
     ) -> [[i32; COLUMNS]; ROWS] {
         tile_on_256(self.0, weights, values)
+    }
+
+    #[inline(always)]
+    fn columns<const ROWS: usize>(
+        self,
+        rows: [&[f32]; ROWS],
+        matrix: &[f32],
+        width: usize,
+        column: usize,
+    ) -> [[f32; COLUMNS]; ROWS] {
+        columns_on_256(self.0, rows, matrix, width, column)
     }
 
     #[inline(always)]
@@ -134,6 +158,74 @@ fn tile_on_256<const ROWS: usize>(
         }
     }
     out
+}
+
+#[arcane]
+fn columns_on_512<const ROWS: usize>(
+    _token: X64V4xToken,
+    rows: [&[f32]; ROWS],
+    matrix: &[f32],
+    width: usize,
+    column: usize,
+) -> [[f32; COLUMNS]; ROWS] {
+    let mut sums = [_mm512_setzero_ps(); ROWS];
+    for (at, line) in matrix.chunks_exact(width).enumerate() {
+        let line = &line[column..column + COLUMNS];
+        let line = _mm512_loadu_ps(line.as_array().unwrap_or(&[0.0; COLUMNS]));
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            *sum = _mm512_add_ps(*sum, _mm512_mul_ps(_mm512_set1_ps(row[at]), line));
+        }
+    }
+    let mut out = [[0.0; COLUMNS]; ROWS];
+    for (out, sum) in out.iter_mut().zip(sums) {
+        _mm512_storeu_ps(out, sum);
+    }
+    out
+}
+
+#[arcane]
+fn columns_on_256<const ROWS: usize>(
+    _token: X64V3Token,
+    rows: [&[f32]; ROWS],
+    matrix: &[f32],
+    width: usize,
+    column: usize,
+) -> [[f32; COLUMNS]; ROWS] {
+    let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
+    for (at, line) in matrix.chunks_exact(width).enumerate() {
+        let (halves, _) = line[column..column + COLUMNS].as_chunks::<{ COLUMNS / 2 }>();
+        // Each by its name, as in `tile_on_256`.
+        let (left, right) = (_mm256_loadu_ps(&halves[0]), _mm256_loadu_ps(&halves[1]));
+        for (sums, row) in sums.iter_mut().zip(rows) {
+            let times = _mm256_set1_ps(row[at]);
+            sums[0] = _mm256_add_ps(sums[0], _mm256_mul_ps(times, left));
+            sums[1] = _mm256_add_ps(sums[1], _mm256_mul_ps(times, right));
+        }
+    }
+    let mut out = [[0.0; COLUMNS]; ROWS];
+    for (out, sums) in out.iter_mut().zip(sums) {
+        let (halves, _) = out.as_chunks_mut::<{ COLUMNS / 2 }>();
+        for (half, sum) in halves.iter_mut().zip(sums) {
+            _mm256_storeu_ps(half, sum);
+        }
+    }
+    out
+}
+
+#[arcane]
+fn dot_on_512(token: X64V4xToken, bytes: &[[i8; 16]], values: &[[i16; 16]]) -> i32 {
+    let count = bytes.len().min(values.len());
+    let (pairs, last) = bytes[..count].as_chunks::<2>();
+    let (values, last_values) = values[..count].as_chunks::<2>();
+    let mut sum = _mm512_setzero_si512();
+    for (bytes, values) in pairs.iter().zip(values) {
+        let bytes = bytes.as_flattened().as_array().unwrap_or(&[0; 32]);
+        let values = values.as_flattened().as_array().unwrap_or(&[0; 32]);
+        let bytes = _mm512_cvtepi8_epi16(_mm256_loadu_epi8(bytes));
+        let products = _mm512_madd_epi16(bytes, _mm512_loadu_epi16(values));
+        sum = _mm512_add_epi32(sum, products);
+    }
+    _mm512_reduce_add_epi32(sum) + dot_on_256(token.v3(), last, last_values)
 }
 
 #[arcane]
