@@ -9,7 +9,7 @@ use super::verify::{all_is_well, entries, read_models_equal_a_rebuild};
 use super::world::{Process, World, environment, eventually, log, owner, readiness, ready};
 use crate::support::{Need, cannot_run, free_port};
 use bus::{CommandContext, Dispatcher};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::envelope::Actor;
 use domain::id::TenantId;
 use domain::tenant::{Tenant, TenantCommand};
@@ -91,6 +91,72 @@ fn libfaketime() -> Option<PathBuf> {
     found
 }
 
+/// What sets a process's clock off.
+fn clock(library: &Path, offset: &str) -> [(String, String); 3] {
+    [
+        ("LD_PRELOAD".to_owned(), library.display().to_string()),
+        ("FAKETIME".to_owned(), offset.to_owned()),
+        // Time-outs are measured by the monotonic clock, which no one sets.
+        ("FAKETIME_DONT_FAKE_MONOTONIC".to_owned(), "1".to_owned()),
+    ]
+}
+
+/// The first time that a log names.
+fn first_time(log: &str) -> DateTime<Utc> {
+    let mut words = log.split(|c: char| !(c.is_ascii_alphanumeric() || "-:.+".contains(c)));
+    words
+        .find_map(|word| word.parse().ok())
+        .unwrap_or_else(|| panic!("no time in {log}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn projectors_whose_clocks_are_two_hours_apart_take_turns_and_harm_nothing() {
+    let Some(library) = libfaketime() else {
+        return;
+    };
+    let world = World::start().await;
+    let events = log(&world.config).await;
+    let client = owner(&world.config, &events).await;
+    let _api = world.serve("api", "api").await;
+    let projector = async |name: &str, offset: &str| {
+        let mut variables = environment(&world.config);
+        variables.extend(clock(&library, offset));
+        Process::start_with(world.folder.path().join(name), "projector", variables).await
+    };
+    let mut ahead = projector("ahead", "+1h").await;
+    ready(&client).await;
+    // It waits behind the first one. Whoever leads is not a matter of times.
+    let mut behind = projector("behind", "-1h").await;
+    let load = Load::start(&client, 2);
+    let more = async |than: usize| {
+        eventually("commits are shown", async || {
+            load.look(|seen| seen.acknowledged.iter().filter(|one| one.visible).count()) > than
+        })
+        .await;
+        load.look(|seen| seen.acknowledged.len())
+    };
+    let seen = more(20).await;
+    // Their clocks are off: their own logs say so.
+    for (process, hours) in [(&ahead, 1), (&behind, -1)] {
+        let off = first_time(&process.said()) - Utc::now();
+        let right = TimeDelta::hours(hours) - off;
+        assert!(right.abs() < TimeDelta::minutes(10), "{off}");
+    }
+    ahead.kill().await;
+    behind.leads(&world.config).await;
+    // Only now the other one surely leads: its locks may outlive a killed process for a moment.
+    let seen = more(seen + 20).await;
+    ahead.restart();
+    behind.kill().await;
+    ahead.leads(&world.config).await;
+    more(seen + 20).await;
+    let seen = load.stop().await;
+    all_is_well(&events, &seen).await;
+    read_models_equal_a_rebuild(&world.config, &events).await;
+    drop((ahead, behind));
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_whose_clock_is_an_hour_off_judges_tokens_by_it_and_harms_nothing() {
     let Some(library) = libfaketime() else {
@@ -110,13 +176,8 @@ async fn a_process_whose_clock_is_an_hour_off_judges_tokens_by_it_and_harms_noth
             "METAMCP__HTTP__PUBLIC_URL".to_owned(),
             world.config.http.base_url(),
         );
-        let clock = [
-            ("LD_PRELOAD".to_owned(), library.display().to_string()),
-            ("FAKETIME".to_owned(), offset.to_owned()),
-            // Time-outs are measured by the monotonic clock, which no one sets.
-            ("FAKETIME_DONT_FAKE_MONOTONIC".to_owned(), "1".to_owned()),
-        ];
-        variables.extend(clock.into_iter().chain([issuer]));
+        variables.extend(clock(&library, offset));
+        variables.push(issuer);
         let path = world.folder.path().join(name);
         let process = Process::start_with(path, "api", variables).await;
         let mut client = right.clone();
@@ -139,7 +200,7 @@ async fn a_process_whose_clock_is_an_hour_off_judges_tokens_by_it_and_harms_noth
             let seen = load.stop().await;
             all_is_well(&events, &seen).await;
             let last = entries(&events).await.pop().unwrap().commit().unwrap();
-            assert!(last.recorded_at > chrono::Utc::now() + TimeDelta::minutes(50));
+            assert!(last.recorded_at > Utc::now() + TimeDelta::minutes(50));
         }
         drop(process);
     }
