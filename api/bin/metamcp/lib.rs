@@ -26,5 +26,6 @@ mod tenant;
 mod token;
 mod up;
 mod waiting;
+mod web;
 
 pub use provision::{provision, provision_tenant};

@@ -83,6 +83,15 @@ impl Session {
         Ok(Moment::At(position))
     }
 
+    /// Waits until the catalogue has come to the end of the log, and tells what it lacks there.
+    ///
+    /// # Errors
+    /// As [`Session::position`].
+    pub(super) async fn at_the_end(&self) -> Result<(), ApiError> {
+        let head = AsOf::Sequence(Sequence(self.state.log.head().await?));
+        self.moment(catalog::NAME, Some(head)).await.map(drop)
+    }
+
     /// The position of a moment, when the read model has come so far.
     ///
     /// # Errors

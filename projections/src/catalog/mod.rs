@@ -22,7 +22,9 @@ pub use facets::{Count, ToolFacets, category_counts, tool_facets};
 pub use past::{changed_after, position_at};
 pub use pins::{Pin, Pins, pins};
 pub use projector::CatalogProjector;
-pub use queries::{ToolFilter, count_tools, tool_counts, tools, tools_by_id, tools_by_server};
+pub use queries::{
+    ToolFilter, count_tools, last_change, tool_counts, tools, tools_by_id, tools_by_server,
+};
 pub use rows::{Server, Status, Tool};
 pub(crate) use save::save;
 pub use server_queries::{ServerFilter, count_servers, server_by_slug, servers, servers_by_id};

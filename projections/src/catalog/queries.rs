@@ -3,6 +3,7 @@
 use super::rows::{READ_COLUMNS as COLUMNS, Sortable, Status, Tool, read_tool};
 use super::successors::{keep_visible, told};
 use super::{Order, Sort, contains};
+use crate::checkpoint::to_u64;
 use crate::error::{QueryError, corrupt};
 use crate::moment::Moment;
 use crate::page::{Keyset, Page, PageRequest};
@@ -130,6 +131,26 @@ pub async fn count_tools(
         .persistent(moment.is_now())
         .fetch_one(&mut **connection)
         .await?)
+}
+
+/// The last position at which one of the tools changed; none when there are none. As of it, what of now is filtered by nothing but
+/// a server is what it is now: nothing of it has changed since.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn last_change(
+    connection: &mut TenantConnection,
+    filter: &ToolFilter,
+) -> Result<Option<u64>, QueryError> {
+    let moment = connection.moment();
+    let mut query = QueryBuilder::new("SELECT max(valid_from)");
+    filter.push(&mut query, moment);
+    let last: Option<i64> = query
+        .build_query_scalar()
+        .persistent(moment.is_now())
+        .fetch_one(&mut **connection)
+        .await?;
+    Ok(last.map(to_u64))
 }
 
 /// Several tools in one statement; those that the caller may not see are absent.

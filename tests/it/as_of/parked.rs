@@ -94,6 +94,24 @@ async fn a_look_back_names_the_commits_that_the_catalogue_lacks() {
     assert_eq!(told(&owner, at(before)).await, Value::Null);
     assert_eq!(told(&other, at(after)).await, Value::Null);
 
+    let folder = tempfile::tempdir().unwrap();
+    let locked = installation
+        .program(folder.path(), &["lock", "--tenant", "acme"])
+        .await;
+    let said = String::from_utf8(locked.stderr).unwrap();
+    let expected = format!("the commits at [{hidden}]");
+    assert!(
+        locked.status.success() && said.contains(&expected),
+        "{said}"
+    );
+    let url = ["--url", installation.base.as_str()];
+    let locked = super::lock::lock_over_http(owner.token.as_deref(), folder.path(), &url).await;
+    let said = String::from_utf8(locked.stderr).unwrap();
+    assert!(
+        locked.status.success() && said.contains(&expected),
+        "{said}"
+    );
+
     mend_catalog(&installation, database).await;
     assert_eq!(told(&owner, at(after)).await, Value::Null);
     let shown = owner.data(TOOLS, json!({ "asOf": at(after) })).await;

@@ -5,20 +5,21 @@
 
 mod compare;
 mod file;
+mod installation;
+mod remote;
 
 use compare::compare;
 use file::Lockfile;
+use remote::Remote;
 
-use crate::app::Backend;
 use crate::cli::Installation;
-use crate::plan::Reader;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use api::config::TelemetryConfig;
 use api::error::chain;
 use api::telemetry::Telemetry;
 use domain::id::TenantId;
-use domain::tenant::Tenant;
-use projections::catalog::{self, Pins};
+use projections::catalog::Pins;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -31,6 +32,10 @@ const FAILED: u8 = 2;
 
 /// What to pin, or what to compare.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Without --url it reads an installation, as its operator; with --url, over the API, what the principal of the \
+    token in METAMCP_TOKEN may see, and no installation is looked at."
+)]
 pub(crate) struct Args {
     /// Compare the registry with this file: exit code 0 when nothing differs, 1 when something does, 2 when
     /// that cannot be found out.
@@ -42,11 +47,24 @@ pub(crate) struct Args {
     /// As of this position of the log instead of its end.
     #[arg(long, value_name = "SEQUENCE")]
     at: Option<u64>,
-    /// The tenant. `--check` takes what the file says.
-    #[arg(long, default_value = "default", conflicts_with = "check")]
+    /// The tenant. `--check` takes what the file says, and `--url` the tenant of the token.
+    #[arg(long, default_value = "default", conflicts_with_all = ["check", "url"])]
     tenant: String,
+    /// Read the registry at this address (https://metamcp.example.org), with the token in METAMCP_TOKEN.
+    #[arg(long)]
+    url: Option<String>,
     #[command(flatten)]
     installation: Installation,
+}
+
+/// What was read.
+struct Found {
+    /// Whose registry.
+    tenant: TenantId,
+    /// Its tools, or those of some servers.
+    pins: Pins,
+    /// The positions of commits that the catalogue could not apply, and whose changes they lack.
+    parked: Vec<u64>,
 }
 
 /// Runs the command; every failure is exit code 2, so that a pipeline can tell it from a difference.
@@ -54,7 +72,7 @@ pub(crate) async fn run(args: Args, telemetry: &TelemetryConfig) -> ExitCode {
     match quietly(&args, telemetry).await {
         Ok(code) => code,
         Err(error) => {
-            complain(&error);
+            complain(&chain(error.as_ref()));
             ExitCode::from(FAILED)
         }
     }
@@ -71,9 +89,10 @@ async fn quietly(args: &Args, telemetry: &TelemetryConfig) -> anyhow::Result<Exi
 }
 
 async fn print(args: &Args) -> anyhow::Result<ExitCode> {
-    let tenant = TenantId::new(args.tenant.as_str())?;
-    let pins = read(args, &tenant, &args.server, 0).await?;
-    say(&Lockfile::of(&tenant, &args.server, pins).to_string());
+    let servers: BTreeSet<&str> = args.server.iter().map(|slug| slug.trim()).collect();
+    let servers: Vec<String> = servers.into_iter().map(str::to_owned).collect();
+    let found = read(args, &servers, None).await?;
+    say(&Lockfile::of(&found.tenant, &servers, found.pins).to_string());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -81,10 +100,9 @@ async fn check(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
     let name = file.display();
     let text = std::fs::read_to_string(file).with_context(|| format!("{name} cannot be read"))?;
     let locked = Lockfile::parse(&text).with_context(|| name.to_string())?;
-    let tenant = TenantId::new(locked.tenant.as_str()).with_context(|| name.to_string())?;
-    let read = read(args, &tenant, &locked.servers, locked.sequence).await;
-    let pins = read.with_context(|| name.to_string())?;
-    let differences = compare(&locked, &pins);
+    let read = read(args, &locked.servers, Some(&locked)).await;
+    let found = read.with_context(|| name.to_string())?;
+    let differences = compare(&locked, &found.pins);
     for difference in &differences {
         say(&format!("{difference}\n"));
     }
@@ -98,36 +116,28 @@ async fn check(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(DIFFERS))
 }
 
-/// The tools of the registry, when the catalogue has come to the end of the log or to `--at`. `pinned` is the position
-/// that a file names, which the log must have.
-async fn read(
-    args: &Args,
-    tenant: &TenantId,
-    servers: &[String],
-    pinned: u64,
-) -> anyhow::Result<Pins> {
-    let config = args.installation.config()?;
-    let backend = Backend::connect(&config).await?;
-    let registered = backend.dispatcher.load::<Tenant>(tenant, tenant.as_str());
-    if registered.await?.is_none() {
-        bail!(
-            "there is no tenant `{tenant}`: check --tenant, or register it with `metamcp tenant register`"
-        );
-    }
-    let head = backend.log.head().await?;
-    if pinned > head {
-        bail!(
-            "the file's `sequence` is {pinned}, and the log ends at {head}: the file is of another registry, or was changed"
-        );
-    }
-    let reader = Reader::new(&backend);
-    let (mut reads, _) = reader.at(tenant, args.at).await?;
-    for slug in servers {
-        if catalog::server_by_slug(&mut reads, slug).await?.is_none() {
-            bail!("tenant {tenant} has no server {slug}");
+/// The tools of the registry, and those that `pinned` is compared with.
+async fn read(args: &Args, servers: &[String], pinned: Option<&Lockfile>) -> anyhow::Result<Found> {
+    let found = match &args.url {
+        Some(url) => {
+            let pinned = pinned.map(|pinned| (pinned.tenant.as_str(), pinned.sequence));
+            Remote::new(url)?.read(servers, args.at, pinned).await?
         }
+        None => {
+            let tenant = pinned.map_or(&args.tenant, |pinned| &pinned.tenant);
+            let tenant = TenantId::new(tenant.as_str())?;
+            let position = pinned.map_or(0, |pinned| pinned.sequence);
+            installation::read(&args.installation, &tenant, servers, args.at, position).await?
+        }
+    };
+    if !found.parked.is_empty() {
+        complain(&format!(
+            "the catalogue could not apply the commits at {:?}, and what they changed is missing here: an operator finds the \
+             cause with `metamcp dead-letter list`, and applies them with `metamcp dead-letter retry`",
+            found.parked
+        ));
     }
-    Ok(catalog::pins(&mut reads, servers).await?)
+    Ok(found)
 }
 
 #[expect(
@@ -142,6 +152,6 @@ fn say(text: &str) {
     clippy::print_stderr,
     reason = "a failure has an exit code of its own here"
 )]
-fn complain(error: &anyhow::Error) {
-    eprintln!("metamcp: {}", chain(error.as_ref()));
+fn complain(text: &str) {
+    eprintln!("metamcp: {text}");
 }

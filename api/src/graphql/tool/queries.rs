@@ -59,7 +59,7 @@ impl ToolFilter {
 /// A page of tools.
 pub(in crate::graphql) type ToolConnection = PageOf<Tool, ToolTotal>;
 
-/// How many tools there are at a moment, counted when asked.
+/// What there is to tell of a list as a whole, at a moment, when asked.
 pub(in crate::graphql) enum ToolTotal {
     Matching(catalog::ToolFilter, Moment),
     OfServer(ServerId, Moment),
@@ -79,6 +79,23 @@ impl ToolTotal {
             }
             Self::OfServer(id, moment) => tool_count(session, id, *moment).await,
         }
+    }
+
+    /// The position of the last change of one of the tools on all pages together, up to the end of the log, for which it waits;
+    /// null when there are none, and below a server. As of it, a list of now that is filtered by nothing but a server is
+    /// what it is now, so its pages can be read with `asOf` as one: that is how `metamcp lock` reads them.
+    async fn last_change(&self, ctx: &Context<'_>) -> Result<Option<Sequence>, ApiError> {
+        let Self::Matching(filter, moment) = self else {
+            return Ok(None);
+        };
+        let session = Session::of(ctx);
+        if moment.is_now() {
+            session.at_the_end().await?;
+        }
+        let mut reads = session.reads().await?.at(*moment);
+        let last = catalog::last_change(&mut reads, filter).await?;
+        reads.keep();
+        Ok(last.map(Sequence))
     }
 }
 

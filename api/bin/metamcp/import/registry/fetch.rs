@@ -1,9 +1,11 @@
 //! Pages of a registry: bounded in time and size, tried again while it does not answer.
 
 use crate::import::patience::Patience;
+use crate::web::{base, client};
 use api::fetch::bounded;
 use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::header::{DATE, RETRY_AFTER};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -11,9 +13,6 @@ use serde_json::Value;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Bounds of one request.
-const CONNECT: Duration = Duration::from_secs(5);
-const REQUEST: Duration = Duration::from_secs(30);
 /// Longest wait that a registry may ask for.
 const MOST_WAIT: Duration = Duration::from_secs(60);
 /// Largest page, in bytes.
@@ -127,27 +126,8 @@ impl Registry {
     /// # Errors
     /// [`FetchError::Address`].
     pub fn new(address: &str, token: Option<SecretString>) -> Result<Self, FetchError> {
-        let mut base = Url::parse(address).map_err(|_| FetchError::Address)?;
-        let sound = matches!(base.scheme(), "http" | "https")
-            && base.has_host()
-            && base.username().is_empty()
-            && base.password().is_none()
-            && base.query().is_none()
-            && base.fragment().is_none();
-        if !sound {
-            return Err(FetchError::Address);
-        }
-        let path = base.path().trim_end_matches('/');
-        let path = path.trim_end_matches("/servers").trim_end_matches("/v0.1");
-        let path = format!("{path}/");
-        base.set_path(&path);
-        let http = Client::builder()
-            .connect_timeout(CONNECT)
-            .timeout(REQUEST)
-            .redirect(reqwest::redirect::Policy::limited(REDIRECTIONS))
-            .user_agent(concat!("metamcp/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|_| FetchError::Address)?;
+        let base = base(address, &["v0.1", "servers"]).ok_or(FetchError::Address)?;
+        let http = client(Policy::limited(REDIRECTIONS)).map_err(|_| FetchError::Address)?;
         Ok(Self { http, base, token })
     }
 
