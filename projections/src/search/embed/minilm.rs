@@ -1,7 +1,7 @@
 //! all-MiniLM-L6-v2 in this process: 384 dimensions, mean over a text's tokens, scaled to length 1, as its
 //! authors prescribe. It reads the first [`MAX_TOKENS`] tokens of a text, the length at which it was trained. Its
 //! weights and what they are multiplied with are rounded to 8 bits ([`numeric::transformer`]): vectors are those of
-//! 32-bit floats to a cosine of 0.9995 (the median of real texts), and are found about three times as fast.
+//! 32-bit floats to a cosine of 0.9995 (the median of real texts), and are found several times sooner (`benches/README.md`).
 //!
 //! Texts run in batches of about [`BATCH_TOKENS`] tokens, as many batches at once as there are cores. They
 //! stand one behind the other, so that there is no padding to avoid by sorting. Queries
