@@ -4,6 +4,7 @@ use super::{sequence, server, tool};
 use crate::support::{Client, Installation, PATIENCE, said};
 use domain::principal::Role;
 use serde_json::{Value, json};
+use sqlx::Executor;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use tokio::process::Command;
@@ -334,4 +335,29 @@ async fn what_was_hidden_at_a_position_is_not_read_there() {
     assert_eq!(read(last).await, (true, last));
     assert_eq!(read(hidden).await, (false, last));
     assert_eq!(read(shown).await, (true, shown));
+}
+
+#[tokio::test]
+async fn what_the_catalogue_has_not_come_to_is_not_left_out_in_silence() {
+    let installation = Installation::start().await;
+    let publisher = installation.client("acme", "pub", &[Role::Publisher]).await;
+    server(&publisher, "git").await;
+    tool(&publisher, "git", "add").await;
+    let folder = tempfile::tempdir().unwrap();
+    let url = ["--url", installation.base.as_str()];
+    let read =
+        async || said(&lock_over_http(publisher.token.as_deref(), folder.path(), &url).await);
+    // Whoever reads is let through; the projector waits, and with it what was acknowledged.
+    let mut database = installation.app.database.connect().await.unwrap();
+    let hold = "BEGIN; LOCK TABLE catalog.tools IN SHARE ROW EXCLUSIVE MODE";
+    database.execute(hold).await.unwrap();
+    let last = tool(&publisher, "git", "later").await;
+    let (text, code) = read().await;
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("UNAVAILABLE"), "{text}");
+    database.execute("ROLLBACK").await.unwrap();
+    let (text, code) = read().await;
+    assert_eq!(code, Some(0), "{text}");
+    let file: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(file["sequence"], last, "{text}");
 }

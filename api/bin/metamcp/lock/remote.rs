@@ -116,7 +116,7 @@ impl Remote {
             let last = self.standing(*scope, at).await?;
             stream_sequence = stream_sequence.max(last.unwrap_or(0));
         }
-        // Now, when the catalogue has come to the end of the log.
+        // Not before: by now the catalogue has come to the end of the log, and knows a server that was just registered.
         for slug in servers {
             self.server(slug, at)
                 .await

@@ -26,8 +26,8 @@ pub(crate) trait Work {
 
 /// What is done differently on each kind of registers.
 pub(crate) trait Kernel: Copy {
-    /// Rows of a group that are computed at once, at most [`MOST_ROWS`]: their sums, and what they are made of, fit into the
-    /// registers, and are enough that no product waits for the one before.
+    /// Rows of a group that are computed at once, at most [`MOST_ROWS`]: few enough that their sums stay in wide registers, and
+    /// enough that no product waits for the one before.
     const ROWS: usize;
 
     /// Four values of 8 bits without sign, as the kernel takes them.
