@@ -2,6 +2,7 @@
 //! log as somebody else reads it.
 
 mod choosing;
+mod compare;
 mod strangers;
 use crate::support::{Client, Installation, PATIENCE, python};
 use domain::principal::Role;
@@ -142,7 +143,13 @@ async fn the_stateless_revision_is_spoken_without_a_handshake() {
         .iter()
         .map(|tool| tool["name"].as_str().unwrap())
         .collect();
-    assert_eq!(listed, ["search_tools", "describe_tool", "recommend_tools"]);
+    let expected = [
+        "search_tools",
+        "describe_tool",
+        "recommend_tools",
+        "compare_tools",
+    ];
+    assert_eq!(listed, expected);
 
     let found = call(&agent, "search_tools", json!({ "query": "commit history" })).await;
     assert_eq!(names(&found)[0], "git_log");

@@ -84,7 +84,7 @@ pub(super) async fn run(
     let mut connection = state.reads.tenant(&caller.tenant).await?;
     let mut each = Vec::with_capacity(tools.len());
     for tool in &tools {
-        let described = match Wanted::parse(tool) {
+        let described = match Wanted::parse(tool, USAGE) {
             Ok(wanted) => describe_tool::read(state, caller, &mut connection, &wanted).await,
             Err(malformed) => Err(malformed),
         };

@@ -10,7 +10,7 @@ use super::text;
 use crate::authz::{Action, Resource};
 use crate::context::Caller;
 use crate::error::ApiError;
-use crate::resolution::{Rules, malformed, resolve, resolve_installed};
+use crate::resolution::{Resolved, Rules, malformed, resolve, resolve_installed};
 use crate::state::AppState;
 use domain::id::ToolId;
 use domain::installation::ForeignReference;
@@ -119,12 +119,25 @@ async fn own(
     state: &AppState,
     caller: &Caller,
     connection: &mut TenantConnection,
-    (server, name): (&str, &str),
+    named: (&str, &str),
     reference: &Reference,
 ) -> Result<Described, ApiError> {
+    let rules = Rules::of(state);
+    let found = found(state, caller, connection, (named, reference), rules).await?;
+    let definition = found.definition(connection).await?;
+    Ok(Described::own(found, definition))
+}
+
+/// The version of a tool of the caller's tenant that a reference leads to, if the caller may read it.
+pub(super) async fn found(
+    state: &AppState,
+    caller: &Caller,
+    connection: &mut TenantConnection,
+    ((server, name), reference): ((&str, &str), &Reference),
+    rules: Rules,
+) -> Result<Resolved, ApiError> {
     let id = ToolId::derive(&caller.tenant, server, name);
     let sight = state.authorizer.sight(caller);
-    let rules = Rules::of(state);
     let found = resolve(connection, &sight, &id, reference, rules).await?;
     let absent = || not_found(&format!("{server}/{name}"));
     let found = found.ok_or_else(absent)?;
@@ -139,8 +152,7 @@ async fn own(
             ApiError::from(denied)
         }
     })?;
-    let definition = found.definition(connection).await?;
-    Ok(Described::own(found, definition))
+    Ok(found)
 }
 
 /// A tool of another tenant, in a version within the range that is installed. One that is not installed, not
@@ -171,22 +183,20 @@ pub(super) fn not_found(reference: &str) -> ApiError {
 
 impl Wanted {
     /// A tool as search_tools lists it. A slug holds no slash, and a tool's name may: the first slash divides
-    /// them.
-    pub(super) fn parse(tool: &str) -> Result<Self, ApiError> {
+    /// them. What is wrong is told with the usage of the tool that was called.
+    pub(super) fn parse(tool: &str, usage: &str) -> Result<Self, ApiError> {
         let foreign = ForeignReference::parse(tool).map_err(|error| malformed(&error))?;
         if let Some(foreign) = foreign {
             return Ok(Self::Foreign(foreign));
         }
-        let (server, name) = tool
-            .split_once('/')
-            .ok_or_else(|| invalid("a tool is named \"server/name\""))?;
-        Self::own(server, name)
+        let (server, name) = tool.split_once('/').ok_or_else(|| unnamed(usage))?;
+        Self::own((server, name), usage)
     }
 
-    fn own(server: &str, name: &str) -> Result<Self, ApiError> {
+    fn own((server, name): (&str, &str), usage: &str) -> Result<Self, ApiError> {
         let (name, reference) = split(name).map_err(|error| malformed(&error))?;
         if server.is_empty() || name.is_empty() {
-            return Err(invalid("a tool is named \"server/name\""));
+            return Err(unnamed(usage));
         }
         Ok(Self::Own(server.to_owned(), name.to_owned(), reference))
     }
@@ -195,11 +205,15 @@ impl Wanted {
 impl Arguments {
     fn wanted(self) -> Result<Wanted, ApiError> {
         match (self.tool, self.server, self.name) {
-            (Some(tool), None, None) => Wanted::parse(&tool),
-            (None, Some(server), Some(name)) => Wanted::own(&server, &name),
+            (Some(tool), None, None) => Wanted::parse(&tool, USAGE),
+            (None, Some(server), Some(name)) => Wanted::own((&server, &name), USAGE),
             (Some(_), _, _) | (None, _, _) => Err(invalid("name one tool")),
         }
     }
+}
+
+fn unnamed(usage: &str) -> ApiError {
+    super::meta_tool::invalid("a tool is named \"server/name\"", usage)
 }
 
 pub(super) fn invalid(what: &str) -> ApiError {

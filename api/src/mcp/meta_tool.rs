@@ -3,7 +3,7 @@
 //! A further tool is one more variant, which the compiler then asks for everywhere, and one file with
 //! `Arguments`, an answer and `run`.
 
-use super::{describe_many, describe_tool, recommend_tools, search_tools};
+use super::{compare_tools, describe_many, describe_tool, recommend_tools, search_tools};
 use crate::context::Caller;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -27,6 +27,8 @@ pub(super) enum MetaTool {
     DescribeTool,
     /// Names what to look at beside tools.
     RecommendTools,
+    /// Tells what changes from one to another.
+    CompareTools,
 }
 
 /// All definitions, in the order of `tools/list`.
@@ -34,7 +36,12 @@ pub(super) static DEFINITIONS: LazyLock<Vec<Tool>> =
     LazyLock::new(|| MetaTool::ALL.iter().map(|tool| tool.define()).collect());
 
 impl MetaTool {
-    const ALL: &[Self] = &[Self::SearchTools, Self::DescribeTool, Self::RecommendTools];
+    const ALL: &[Self] = &[
+        Self::SearchTools,
+        Self::DescribeTool,
+        Self::RecommendTools,
+        Self::CompareTools,
+    ];
 
     /// The tool of this name.
     pub(super) fn named(name: &str) -> Option<Self> {
@@ -47,6 +54,7 @@ impl MetaTool {
             Self::SearchTools => "search_tools",
             Self::DescribeTool => "describe_tool",
             Self::RecommendTools => "recommend_tools",
+            Self::CompareTools => "compare_tools",
         }
     }
 
@@ -69,6 +77,12 @@ impl MetaTool {
                 recommend_tools::DESCRIPTION,
                 schema_for_input::<recommend_tools::Arguments>(),
                 schema_for_output::<recommend_tools::Answer>(),
+            ),
+            Self::CompareTools => (
+                "Compare tools",
+                compare_tools::DESCRIPTION,
+                schema_for_input::<compare_tools::Arguments>(),
+                schema_for_output::<compare_tools::Answer>(),
             ),
         };
         // Only a type that is not a struct has no object schema; a test looks at each definition.
@@ -104,6 +118,10 @@ impl MetaTool {
             Self::RecommendTools => {
                 let arguments = parse(arguments, recommend_tools::USAGE)?;
                 recommend_tools::run(state, caller, arguments).await
+            }
+            Self::CompareTools => {
+                let arguments = parse(arguments, compare_tools::USAGE)?;
+                compare_tools::run(state, caller, arguments).await
             }
         }
     }

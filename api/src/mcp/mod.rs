@@ -27,10 +27,12 @@
 //! of [`crate::error::ApiError`] in front. Everything here reads; nothing commits.
 //!
 //! Reading order: `server`, `meta_tool`, `search_tools`, `receipt`, `facets`, `describe_tool`, `described`,
-//! `versions`, `rated`, `describe_many`, `beside`, `recommend_tools`, `text`, `budget`; `guard` and `sessions` for what surrounds them.
+//! `versions`, `rated`, `describe_many`, `beside`, `recommend_tools`, `compare_tools`, `text`, `budget`; `guard` and
+//! `sessions` for what surrounds them.
 
 mod beside;
 mod budget;
+mod compare_tools;
 mod describe_many;
 mod describe_tool;
 mod described;

@@ -186,7 +186,7 @@ pub(super) async fn run(
 
 /// The id of a tool as a caller names it.
 fn named(caller: &Caller, tool: &str) -> Result<ToolId, ApiError> {
-    Ok(match Wanted::parse(tool)? {
+    Ok(match Wanted::parse(tool, USAGE)? {
         Wanted::Own(server, name, _) => ToolId::derive(&caller.tenant, &server, &name),
         Wanted::Foreign(foreign) => foreign.tool.tool_id(),
     })

@@ -16,7 +16,7 @@ import mcp
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
-EXPECTED = ["search_tools", "describe_tool", "recommend_tools"]
+EXPECTED = ["search_tools", "describe_tool", "recommend_tools", "compare_tools"]
 
 
 def text_of(result):

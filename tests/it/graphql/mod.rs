@@ -24,7 +24,7 @@ const REGISTER_TOOL: &str = "mutation($input: RegisterToolInput!, $id: UUID) {
     registerTool(input: $input, commandId: $id) { tool { id name version } sequence notice } }";
 
 /// Registers a server and answers its payload.
-async fn register_server(client: &Client, slug: &str) -> Value {
+pub(crate) async fn register_server(client: &Client, slug: &str) -> Value {
     let input = json!({ "slug": slug, "name": format!("The {slug} server") });
     client
         .data(REGISTER_SERVER, json!({ "input": input }))
@@ -33,7 +33,7 @@ async fn register_server(client: &Client, slug: &str) -> Value {
 }
 
 /// Registers a tool and answers its payload. `more` adds to the input.
-async fn register_tool(client: &Client, server: &str, name: &str, more: Value) -> Value {
+pub(crate) async fn register_tool(client: &Client, server: &str, name: &str, more: Value) -> Value {
     let mut input =
         json!({ "server": server, "name": name, "description": format!("Does {name}") });
     for (field, value) in more.as_object().cloned().unwrap_or_default() {

@@ -2,6 +2,7 @@
 
 use super::life::{ROUTE, World, world};
 use super::{errors, show};
+use crate::mcp::call;
 use crate::support::Client;
 use domain::principal::Role;
 use serde_json::{Value, json};
@@ -55,6 +56,17 @@ async fn what_another_range_would_break_is_told_before_it_is_pinned() {
         assert_eq!(compared(client, second).await, more);
     }
     assert_eq!(compared(&world.acme, json!({})).await, words);
+    let over_mcp = json!({ "from": "@acme/maps/route@^1", "to": "@acme/maps/route@3.0.0" });
+    let over_mcp = call(&world.agent, "compare_tools", over_mcp).await;
+    let told = &over_mcp["structuredContent"];
+    assert_eq!(
+        (&told["from"], &told["to"], &told["verdict"]),
+        (
+            &json!("@acme/maps/route@1.2.0"),
+            &json!("@acme/maps/route@3.0.0"),
+            &json!("breaking")
+        )
+    );
     for (wrong, code) in [
         (json!({ "to": "9.9.9" }), "VERSION_NOT_FOUND"),
         (json!({ "from": "one" }), "INVALID_VERSION"),

@@ -154,12 +154,14 @@ async fn assert_hidden_as_absent(client: &Client, hidden: &str) {
         let reference = |name: &str| format!("@acme/lab/{name}{version}");
         let resolve = "query($name: String!) { resolveTool(reference: $name) { exact } }";
         assert_same(client, resolve, &reference(hidden), &reference(absent)).await;
-        let described = async |name: &str| {
-            let tool = json!({ "tool": reference(name) });
-            call(client, "describe_tool", tool).await.to_string()
-        };
-        let told = described(hidden).await.replace(hidden, absent);
-        assert_eq!(told, described(absent).await);
+        for (meta_tool, argument) in [("describe_tool", "tool"), ("compare_tools", "from")] {
+            let told = async |name: &str| {
+                let tool = json!({ argument: reference(name) });
+                call(client, meta_tool, tool).await.to_string()
+            };
+            let of_hidden = told(hidden).await.replace(hidden, absent);
+            assert_eq!(of_hidden, told(absent).await, "{meta_tool}");
+        }
     }
 }
 

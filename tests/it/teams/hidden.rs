@@ -140,10 +140,14 @@ async fn a_tool_of_another_team_answers_as_one_that_never_was() {
             let named = names.map(|name| format!("till/{name}{version}"));
             let resolve = "query($name: String!) { resolveTool(reference: $name) { exact } }";
             is_refused(client, resolve, [&named[0], &named[1]]).await;
-            for (meta_tool, argument) in [("describe_tool", "tool"), ("recommend_tools", "tools")] {
+            for (meta_tool, argument) in [
+                ("describe_tool", "tool"),
+                ("recommend_tools", "tools"),
+                ("compare_tools", "from"),
+            ] {
                 let [hidden, absent] = named.each_ref().map(|name| match argument {
-                    "tool" => json!({ "tool": name }),
-                    _ => json!({ "tools": [name] }),
+                    "tools" => json!({ "tools": [name] }),
+                    _ => json!({ argument: name }),
                 });
                 let told = call(client, meta_tool, hidden).await.to_string();
                 let of_absent = call(client, meta_tool, absent).await.to_string();
