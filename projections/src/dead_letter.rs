@@ -19,7 +19,8 @@ use bus::{Log, LogEntry};
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use domain::AnyEvent;
-use domain::id::{ServerId, ToolId};
+use domain::id::{PrincipalId, ServerId, TenantId, ToolId};
+use domain::principal::Principal;
 use domain::server::Server;
 use domain::tool::Tool;
 use sqlx::{Connection, PgConnection};
@@ -60,6 +61,29 @@ pub struct Retried {
 pub async fn list(database: &Database) -> Result<Vec<DeadLetter>, ProjectionError> {
     let mut connection = database.connect().await?;
     read(&mut connection, None).await
+}
+
+/// Which of some projectors have parked commits of a principal, by name: whatever came of it later is parked behind them.
+///
+/// # Errors
+/// When the database is away.
+pub async fn holding_back(
+    database: &Database,
+    log: &Log,
+    (tenant, principal): (&TenantId, &PrincipalId),
+    projectors: &[&str],
+) -> Result<Vec<String>, ProjectionError> {
+    let (root, id) = (log.subject_root(), principal.as_str());
+    let subject = bus::subject::of_aggregate(root, tenant, Principal::TYPE, id);
+    let mut connection = database.connect().await?;
+    Ok(sqlx::query_scalar(
+        "SELECT DISTINCT projector FROM metamcp.dead_letters
+         WHERE subject = $1 AND projector = ANY ($2) ORDER BY projector",
+    )
+    .bind(subject)
+    .bind(projectors)
+    .fetch_all(&mut connection)
+    .await?)
 }
 
 /// The commits of the connection's tenant, up to a position, that `catalog` has parked, oldest first and 100 at most.

@@ -13,7 +13,7 @@ use domain::envelope::Actor;
 use domain::id::{PrincipalId, TenantId};
 use domain::principal::{Principal, PrincipalCommand, PrincipalError, Role};
 use projections::owners::{self, OwnersError, OwnersHeld};
-use projections::{Positions, access, reviews, search};
+use projections::{Positions, access, dead_letter, reviews, search};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -120,7 +120,25 @@ async fn erase(args: Args) -> anyhow::Result<()> {
     if principal.handle_is_in_plain() {
         println!("Its handle was never sealed and stays readable in the log; see docs/privacy.md.");
     }
-    Ok(())
+    refuse_parked(&backend, &tenant, &id).await
+}
+
+/// Who has parked the erasure, or an earlier commit and so the erasure behind it, has passed it and wiped nothing.
+async fn refuse_parked(
+    backend: &Backend,
+    tenant: &TenantId,
+    id: &PrincipalId,
+) -> anyhow::Result<()> {
+    let wipe = [reviews::NAME, search::NAME];
+    let person = (tenant, id);
+    let parked = dead_letter::holding_back(&backend.database, &backend.log, person, &wipe).await?;
+    if parked.is_empty() {
+        return Ok(());
+    }
+    let parked = parked.join("` and `");
+    bail!(
+        "PARKED: `{parked}` could not apply commits of this principal and has not wiped what it holds. `metamcp dead-letter list` says why; once that is mended, run `metamcp dead-letter retry` and then this again"
+    )
 }
 
 /// Refuses when the tenant has no other active owner, as the API does: an erasure has no way back, and nobody could
