@@ -93,7 +93,7 @@ impl SearchQueries {
     /// Finds tools by what you want to do, in plain words: `create a ticket in the issue tracker`. Those of
     /// your tenant, and those that it has installed. Filters may stand
     /// among the words: `server:github`, `category:databases`, `tag:sql`, `-tag:beta`, `status:retired`,
-    /// `visibility:public`, `readonly:true`, `destructive:false`, `idempotent:true`, `openworld:false`,
+    /// `visibility:public`, `team:payments`, `readonly:true`, `destructive:false`, `idempotent:true`, `openworld:false`,
     /// `publisher:io.github.acme`, `verified:true`, `rating:4`, `version:^1.2`, `+"exact phrase"`. Filters without words list what they let through.
     #[graphql(complexity = "cost(first, child_complexity)")]
     #[expect(

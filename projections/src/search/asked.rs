@@ -102,11 +102,12 @@ fn filter(request: &SearchRequest, narrowed: &SearchFilter) -> DfExpr {
     if !narrowed.has(Key::Status) {
         filter = filter.and(col("status").eq(lit(ACTIVE)));
     }
-    let others = narrowed.condition(|key| !key.is_of_version());
-    let indexed = narrowed.condition(Key::is_of_version);
+    let tenant = &request.tenant;
+    let others = narrowed.condition(tenant, |key| !key.is_of_version());
+    let indexed = narrowed.condition(tenant, Key::is_of_version);
     let of_version = indexed.map(|indexed| {
         let holds = |tool: &InForce| narrowed.holds_for(tool);
-        request.scope.judges(&request.tenant, indexed, holds)
+        request.scope.judges(tenant, indexed, holds)
     });
     let narrowed = others.into_iter().chain(of_version);
     narrowed.fold(filter, DfExpr::and)

@@ -57,7 +57,7 @@ pub struct ToolDocument {
     pub tool_version: String,
     /// Who may see it; a query says what its caller may see.
     pub visibility: String,
-    /// The team that it is kept to while it is private.
+    /// The team that it belongs to, and is kept to while it is private.
     pub team: Option<String>,
     /// [`ACTIVE`] tools are found, unless the query asks for others.
     pub status: String,

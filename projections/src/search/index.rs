@@ -30,7 +30,7 @@ use super::rows;
 use super::upkeep::{Last, TEXT_INDEX};
 use super::vectors::Source;
 
-/// Columns by which queries are filtered, each with an index, so that a filter reads no rows. Not both of the key's:
+/// Columns by which most queries are filtered, each with an index, so that such a filter reads no rows. Not both of the key's:
 /// where all columns of a merge's key have one, Lance looks keys up in them and does not see who inserts the same key.
 const FILTERED: &[&str] = &[
     "tenant",

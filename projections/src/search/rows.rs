@@ -21,9 +21,9 @@ use crate::reviews::Histogram;
 use crate::sight::audience;
 
 /// Changes whenever the columns, the words, the weights or what a vector is made of change: an older table asks for a rebuild.
-pub(super) const LAYOUT: &str = "7";
+pub(super) const LAYOUT: &str = "8";
 /// Older layouts whose vectors are made of the same texts in the same way, and are named by the same digests.
-pub(super) const SAME_VECTORS: &[&str] = &["2", "3", "4", "5", "6"];
+pub(super) const SAME_VECTORS: &[&str] = &["2", "3", "4", "5", "6", "7"];
 /// The columns by which a row is known. Marked as the key, so that two writers who insert one at the same time collide.
 pub(super) const KEY: [&str; 2] = ["tenant", "tool_id"];
 /// Up to which commit a row holds what the log says of its tool.
@@ -50,6 +50,7 @@ const COLUMNS: &[(&str, bool)] = &[
     ("tool_version", false),
     ("visibility", false),
     ("audience", false),
+    ("team", true),
     ("status", false),
     ("hints", false),
     ("version_key", false),
@@ -234,6 +235,7 @@ pub(super) fn batch(
         text(|d| &d.tool_version),
         text(|d| &d.visibility),
         made(|d| audience(&d.visibility, d.team.as_deref())),
+        optional(|d| d.team.as_deref()),
         text(|d| &d.status),
         made(|d| {
             let hints = Hint::of(d.annotations.as_ref());

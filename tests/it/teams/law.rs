@@ -98,6 +98,44 @@ async fn is_shown(client: &Client, expected: &[String], who: &str) {
     }
 }
 
+/// A filter by team finds those of the expected tools that belong to it, whichever way it is given.
+async fn is_narrowed(client: &Client, team: &str, expected: &[String], who: &str) {
+    let search = "query($line: String!, $team: String!) {
+        list: tools(first: 100, filter: { team: $team }) { nodes { name } }
+        line: searchTools(query: $line, first: 50) { hits { tool { name } } }
+        field: searchTools(query: \"count the money of a till\", first: 50, filter: { teams: [$team] }) {
+            hits { tool { name } } }
+        others: searchTools(query: \"count the money of a till\", first: 50, filter: { withoutTeams: [$team] }) {
+            totalCount }
+        all: searchTools(query: \"count the money of a till\", first: 50) { totalCount } }";
+    let line = format!("money team:{team}");
+    let seen = client
+        .data(search, json!({ "line": line, "team": team }))
+        .await;
+    for (list, path) in [
+        (&seen["list"]["nodes"], "/name"),
+        (&seen["line"]["hits"], "/tool/name"),
+        (&seen["field"]["hits"], "/tool/name"),
+    ] {
+        assert_eq!(all(list, path), expected, "{who}: {seen:#}");
+    }
+    let count = |of: &str| seen[of]["totalCount"].as_u64().unwrap();
+    assert_eq!(
+        count("others") + expected.len() as u64,
+        count("all"),
+        "{who}"
+    );
+    let answer = call(
+        client,
+        "search_tools",
+        json!({ "query": line, "limit": 50 }),
+    )
+    .await;
+    let mut found = names(&answer);
+    found.sort_unstable();
+    assert_eq!(found, expected, "{who}: {answer:#}");
+}
+
 #[tokio::test]
 async fn every_surface_shows_what_role_and_teams_let_a_principal_see() {
     let (installation, owner) = begin().await;
@@ -124,9 +162,16 @@ async fn every_surface_shows_what_role_and_teams_let_a_principal_see() {
         }
         installation.settle().await;
         for (role, teams, handle, client) in &callers {
+            let who = format!("{handle}, round {round}");
             let seen = (0..SETTINGS.len()).filter(|n| sees(*role, teams, setting(*n)));
-            let expected: Vec<String> = seen.map(name).collect();
-            is_shown(client, &expected, &format!("{handle}, round {round}")).await;
+            let seen: Vec<usize> = seen.collect();
+            let expected: Vec<String> = seen.iter().copied().map(name).collect();
+            is_shown(client, &expected, &who).await;
+            for team in ["payments", "search", "nobody"] {
+                let its = seen.iter().filter(|n| setting(**n).1 == Some(team));
+                let its: Vec<String> = its.copied().map(name).collect();
+                is_narrowed(client, team, &its, &who).await;
+            }
         }
     }
 }

@@ -35,6 +35,12 @@ pub(super) struct SearchToolsFilter {
     /// Only tools with one of these visibilities, of those that you may see.
     #[graphql(default)]
     visibilities: Vec<Visibility>,
+    /// Only tools of your tenant that belong to one of these teams.
+    #[graphql(default)]
+    teams: Vec<String>,
+    /// No tools of your tenant that belong to one of these teams.
+    #[graphql(default)]
+    without_teams: Vec<String>,
     /// Only tools that hint that they change nothing, or only those that do not.
     read_only: Option<bool>,
     /// Only tools that may delete or overwrite, or only those that hint that they do not.
@@ -70,13 +76,15 @@ impl SearchToolsFilter {
         let statuses = self.statuses.into_iter().map(catalog::Status::from);
         let visibilities = self.visibilities.into_iter();
         let visibilities = visibilities.map(domain::tool::Visibility::from);
-        let lists: [(Key, bool, Vec<String>); 11] = [
+        let lists: [(Key, bool, Vec<String>); 13] = [
             (Key::Server, false, self.servers),
             (Key::Category, false, self.categories),
             (Key::Tag, false, self.tags),
             (Key::Server, true, self.without_servers),
             (Key::Category, true, self.without_categories),
             (Key::Tag, true, self.without_tags),
+            (Key::Team, false, self.teams),
+            (Key::Team, true, self.without_teams),
             (Key::Publisher, false, self.publishers),
             (Key::Publisher, true, self.without_publishers),
             (

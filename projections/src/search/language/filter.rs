@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::id::TenantId;
 use lancedb::expr::DfExpr;
 
 use super::super::scope::InForce;
@@ -146,21 +147,26 @@ impl SearchFilter {
     }
 
     /// What a tool fulfils by some of the keys, its rating aside, as an expression and never as SQL text; `None` when
-    /// nothing is narrowed. Phrases have to be there all of them.
-    pub(in super::super) fn condition(&self, by: impl Fn(Key) -> bool) -> Option<DfExpr> {
+    /// nothing is narrowed. Phrases have to be there all of them. The caller is one of the tenant.
+    pub(in super::super) fn condition(
+        &self,
+        tenant: &TenantId,
+        by: impl Fn(Key) -> bool,
+    ) -> Option<DfExpr> {
         let (mut wanted, mut conditions) = (BTreeMap::<Key, Vec<&str>>::new(), Vec::new());
         for term in self.terms.iter().filter(|term| by(term.key)) {
             let value = term.value.as_str();
+            let condition = || term.key.condition(&[value], tenant);
             if term.negated {
-                conditions.extend(term.key.condition(&[value]).map(|condition| !condition));
+                conditions.extend(condition().map(|condition| !condition));
             } else if term.key == Key::Phrase {
-                conditions.extend(term.key.condition(&[value]));
+                conditions.extend(condition());
             } else {
                 wanted.entry(term.key).or_default().push(value);
             }
         }
         let wanted = wanted.iter();
-        conditions.extend(wanted.filter_map(|(key, values)| key.condition(values)));
+        conditions.extend(wanted.filter_map(|(key, values)| key.condition(values, tenant)));
         conditions.into_iter().reduce(DfExpr::and)
     }
 

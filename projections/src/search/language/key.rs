@@ -2,6 +2,7 @@
 
 use domain::id::TenantId;
 use domain::publisher::Namespace;
+use domain::team::Team;
 use domain::tool::Visibility;
 use lancedb::expr::{DfExpr, col, contains, is_in, lit, lower};
 
@@ -27,6 +28,8 @@ pub enum Key {
     Status,
     /// Who may see it; narrows what the caller may see, and never widens it.
     Visibility,
+    /// The team that a tool of the caller's tenant belongs to; nobody learns that of another tenant's.
+    Team,
     /// A hint about the tool's behaviour, as its maker gives it.
     Hint(Hint),
     /// The tenant that publishes it, by its slug, or the namespace that the server's publisher has proved: a slug holds
@@ -50,6 +53,7 @@ impl Key {
         Self::Tag,
         Self::Status,
         Self::Visibility,
+        Self::Team,
         Self::Hint(Hint::ReadOnly),
         Self::Hint(Hint::Destructive),
         Self::Hint(Hint::Idempotent),
@@ -70,6 +74,7 @@ impl Key {
             Self::Tag => "tag",
             Self::Status => "status",
             Self::Visibility => "visibility",
+            Self::Team => "team",
             Self::Hint(hint) => hint.name(),
             Self::Publisher => "publisher",
             Self::Verified => "verified",
@@ -94,6 +99,7 @@ impl Key {
             }
             Self::Status => "`active` or `retired`",
             Self::Visibility => "`private`, `tenant` or `public`",
+            Self::Team => "a team's name, a slug such as `payments`",
             Self::Hint(_) | Self::Verified => "`true` or `false`",
             Self::Publisher => {
                 "a tenant's slug, such as `acme`, or a namespace in reverse-DNS form, such as `io.github.acme`"
@@ -115,6 +121,7 @@ impl Key {
             | Self::Tag
             | Self::Status
             | Self::Visibility
+            | Self::Team
             | Self::Phrase => false,
         }
     }
@@ -129,6 +136,7 @@ impl Key {
             | Self::Tag
             | Self::Status
             | Self::Visibility
+            | Self::Team
             | Self::Publisher
             | Self::Verified
             | Self::Rating
@@ -147,6 +155,7 @@ impl Key {
             | Self::Tag
             | Self::Status
             | Self::Visibility
+            | Self::Team
             | Self::Publisher
             | Self::Verified
             | Self::Rating
@@ -170,6 +179,7 @@ impl Key {
                 let visibility: Visibility = value.parse().ok()?;
                 Some(visibility.as_str().to_owned())
             }
+            Self::Team => Team::new(value).ok().map(String::from),
             Self::Hint(_) | Self::Verified => {
                 matches!(value, "true" | "false").then(|| value.to_owned())
             }
@@ -182,10 +192,11 @@ impl Key {
         }
     }
 
-    /// What a tool fulfils that has one of these values; `None` for a rating, which is no column.
-    pub(super) fn condition(self, values: &[&str]) -> Option<DfExpr> {
+    /// What a tool fulfils that has one of these values, for a caller of the tenant; `None` for a rating, which is no
+    /// column.
+    pub(super) fn condition(self, values: &[&str], tenant: &TenantId) -> Option<DfExpr> {
         let any = |column: &str| is_in(col(column), values.iter().map(|v| lit(*v)).collect());
-        // A tool without a category is of none: null would be neither of this one nor of another.
+        // A tool without a category or a team is of none: null would be neither of this one nor of another.
         let any_given = |column: &str| col(column).is_not_null().and(any(column));
         Some(match self {
             Self::Rating => return None,
@@ -205,6 +216,7 @@ impl Key {
             }),
             Self::Status => any("status"),
             Self::Visibility => any("visibility"),
+            Self::Team => any_given("team").and(col("tenant").eq(lit(tenant.as_str()))),
             Self::Tag => either(values, |tag| contains(col("tags"), lit(rows::marked(tag)))),
             Self::Hint(hint) => either(values, |value| {
                 let given = contains(col("hints"), lit(rows::marked(hint.name())));

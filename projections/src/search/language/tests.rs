@@ -1,6 +1,12 @@
 //! The rules of the language.
 
+use std::collections::BTreeSet;
+
+use domain::team::Team;
+use domain::tool::Visibility;
 use proptest::prelude::*;
+
+use crate::sight::Sight;
 
 use super::super::document::ToolDocument;
 use super::super::query::SearchRequest;
@@ -116,6 +122,8 @@ fn a_value_that_a_key_cannot_have_is_refused_with_its_place() {
         ("publisher:com.", 1, "publisher"),
         ("publisher:uk.co", 1, "publisher"),
         ("a b verified:yes", 5, "verified"),
+        ("rows team:Payments", 6, "team"),
+        ("team:\"a b\"", 1, "team"),
     ] {
         let error = refused(line);
         assert!(
@@ -211,6 +219,69 @@ async fn a_publisher_is_found_by_its_tenant_or_its_namespace_and_only_what_is_re
     }
 }
 
+/// A team is one of the caller's tenant: what a public tool belongs to elsewhere is told to nobody.
+#[tokio::test]
+async fn a_team_finds_its_tools_whatever_their_visibility_and_none_of_another_tenant() {
+    let (index, _folder) = index(Letters).await;
+    let of = |tenant: &str, name: &str, visibility: &str, team: Option<&str>| ToolDocument {
+        visibility: visibility.into(),
+        team: team.map(str::to_owned),
+        ..document(tenant, name, "Handles rows.")
+    };
+    let tools = [
+        of("acme", "kept", "private", Some("payments")),
+        of("acme", "shown", "tenant", Some("payments")),
+        of("acme", "given", "public", Some("payments")),
+        of("acme", "other", "tenant", Some("search")),
+        of("acme", "none", "tenant", None),
+        of("rival", "their", "public", Some("payments")),
+    ];
+    put(&index, &tools).await;
+    let tenant = Scope::Tenant {
+        installed: vec![in_force("their", "1.0.0", &[])],
+    };
+    let within = Sight::Only {
+        visibilities: Visibility::ALL.iter().copied().collect(),
+        teams: BTreeSet::from([Team::new("payments").unwrap()]),
+    };
+    let outside = Sight::listed([Visibility::Tenant, Visibility::Public]);
+    for index in [index.clone(), index.held_up_to(0)] {
+        for (sight, line, expected) in [
+            (
+                &within,
+                "team:payments",
+                &["given", "kept", "shown"] as &[&str],
+            ),
+            (&within, "rows team:payments", &["given", "kept", "shown"]),
+            (
+                &within,
+                "team:payments team:search visibility:tenant",
+                &["other", "shown"],
+            ),
+            (&within, "rows -team:payments", &["none", "other", "their"]),
+            (&within, "team:nobody", &[]),
+            (&outside, "team:payments", &["given", "shown"]),
+        ] {
+            let wanted = SearchRequest {
+                scope: tenant.clone(),
+                sight: sight.clone(),
+                ..request("acme", line)
+            };
+            let answer = index.search(&wanted).await.unwrap();
+            let mut found = names(&answer);
+            found.sort_unstable();
+            assert_eq!(found, expected, "{line}");
+        }
+        for (line, expected) in [("team:payments", "given"), ("-team:payments", "their")] {
+            let wanted = SearchRequest {
+                scope: Scope::Marketplace { publisher: None },
+                ..request("acme", line)
+            };
+            assert_eq!(names(&index.search(&wanted).await.unwrap()), [expected]);
+        }
+    }
+}
+
 /// Lines in which filters, quotes, backslashes and white space are as frequent as letters.
 fn lines() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
@@ -225,6 +296,7 @@ fn lines() -> impl Strategy<Value = String> {
             "publisher:",
             "io.github.acme",
             "verified:true",
+            "team:",
             ">=",
             "-",
             "+",
