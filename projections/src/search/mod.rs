@@ -13,9 +13,9 @@
 //!
 //! Reading order: [`document`] and [`words`] (what is indexed), `documents`, `projector` and `uses` (where it comes
 //! from), [`embed`], `vectors`, [`index`] and [`upkeep`] (the table), `memory` (how
-//! it is read), [`language`] (what can be asked), [`query`], `asked`, [`scope`],
-//! `order`, `ratings`, `steps` and [`rank`] (the search), `cursor` (its pages), [`facets`] and [`highlight`] (what is
-//! said of it), [`similar`], [`evaluate`] (its quality, measured).
+//! it is read), [`language`] (what can be asked), [`query`], `asked`, [`scope`], `order`, `ratings`, `steps` and
+//! [`rank`] (the search), `threads` (where it runs), `cursor` (its pages), [`facets`] and [`highlight`] (what is said of
+//! it), [`similar`], [`evaluate`] (its quality, measured).
 
 mod asked;
 mod candidates;
@@ -54,6 +54,7 @@ mod stems;
 mod steps;
 #[cfg(test)]
 mod testing;
+mod threads;
 pub mod upkeep;
 mod uses;
 mod vectors;

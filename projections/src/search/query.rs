@@ -18,6 +18,7 @@ use super::ratings::Ratings;
 use super::reading::Which;
 use super::scope::Scope;
 use super::stems::Stems;
+use super::threads;
 use crate::sight::Sight;
 
 pub use super::order::MAX_DEPTH;
@@ -233,11 +234,24 @@ impl SearchIndex {
         if request.sight.is_nothing() || request.first == 0 {
             return Ok(self.nothing(mode));
         }
-        let answer = self
-            .page(request, mode, &asked, (&bound, place.as_ref()))
-            .await;
-        answer.map_err(|error| match error {
-            SearchError::Lance(error) if place.is_some() => {
+        let which = match &place {
+            Some(place) => Which::Version(place.version),
+            None if request.current => Which::Current,
+            None => Which::AtHand,
+        };
+        let expires = place.is_some();
+        let answer = async {
+            let reader = self.reader(which).await?;
+            let (index, request) = (self.clone(), request.clone());
+            threads::beside(async move {
+                index
+                    .page(&reader, &request, mode, &asked, (&bound, place.as_ref()))
+                    .await
+            })
+            .await
+        };
+        answer.await.map_err(|error| match error {
+            SearchError::Lance(error) if expires => {
                 tracing::debug!(%error, "the version of a cursor cannot be read any more");
                 SearchError::CursorExpired
             }
@@ -247,20 +261,15 @@ impl SearchIndex {
 
     async fn page(
         &self,
+        reader: &Reader,
         request: &SearchRequest,
         mode: Mode,
         asked: &Asked,
         (bound, place): (&Bound, Option<&Place>),
     ) -> Result<SearchAnswer, SearchError> {
-        let which = match place {
-            Some(place) => Which::Version(place.version),
-            None if request.current => Which::Current,
-            None => Which::AtHand,
-        };
-        let reader = self.reader(which).await?;
         let rated = asked.least.is_some() || request.sort == Sort::Rating || request.facets;
         let ratings = match rated {
-            true => Ratings::read(&reader, &request.tenant).await?,
+            true => Ratings::read(reader, &request.tenant).await?,
             false => Ratings::none(),
         };
         let wanted = Wanted {
@@ -274,7 +283,7 @@ impl SearchIndex {
             mode,
             facets: request.facets,
         };
-        let order = self.order(&reader, &wanted).await?;
+        let order = self.order(reader, &wanted).await?;
         let from = place.map_or(0, |place| place.position);
         let last = from.checked_sub(1).and_then(|last| order.tools.get(last));
         if place.is_some_and(|place| !place.follows(last.map(|last| last.tool_id.as_str()))) {
@@ -282,7 +291,7 @@ impl SearchIndex {
         }
         let tools = order.tools.get(from..).unwrap_or_default();
         let tools = &tools[..tools.len().min(request.first).min(MAX_HITS)];
-        let mut hits = hits(&reader, tools, &asked.words).await?;
+        let mut hits = hits(reader, tools, &asked.words).await?;
         for (position, hit) in (from + 1..).zip(&mut hits) {
             let place = Place::behind(reader.version, position, &hit.tool_id);
             hit.cursor = bound.write(&place);

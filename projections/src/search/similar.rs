@@ -19,6 +19,7 @@ use super::error::SearchError;
 use super::index::SearchIndex;
 use super::rows;
 use super::scope::Scope;
+use super::threads;
 use crate::sight::Sight;
 
 /// Most similar tools of one answer.
@@ -85,6 +86,15 @@ impl SearchIndex {
         if request.sight.is_nothing() || first == 0 {
             return Ok(Vec::new());
         }
+        let (index, request) = (self.clone(), request.clone());
+        threads::beside(async move { index.like(&request, first).await }).await
+    }
+
+    async fn like(
+        &self,
+        request: &SimilarRequest,
+        first: usize,
+    ) -> Result<Vec<Similar>, SearchError> {
         let table = self.table.query_snapshot().await?;
         let Some(own) = own(&table, request, self.embedder.dimensions().is_some()).await? else {
             return Ok(Vec::new());
