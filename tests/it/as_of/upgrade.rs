@@ -24,7 +24,8 @@ async fn an_older_installation_gets_its_past_from_its_log() {
 
     // The same log, and a database as the older release left it: no past, and everything applied.
     let folder = tempfile::tempdir().unwrap();
-    let mut config = Servers::shared().await.fresh_config(folder.path()).await;
+    let servers = Servers::shared().await;
+    let mut config = servers.fresh_config(folder.path()).await;
     config.nats = installation.config.nats.clone();
     let database = Database::new(&config.postgres.address().unwrap()).unwrap();
     let mut connection = database.connect().await.unwrap();

@@ -12,7 +12,8 @@ const PROCESSES: usize = 4;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_several_processes_creates_the_index_and_all_open_it() {
     let folder = tempfile::tempdir().unwrap();
-    let config = Servers::shared().await.fresh_config(folder.path()).await;
+    let servers = Servers::shared().await;
+    let config = servers.fresh_config(folder.path()).await;
     let database = Database::new(&config.postgres.address().unwrap()).unwrap();
     database.migrate().await.unwrap();
     for time in 0..TIMES {

@@ -147,7 +147,8 @@ async fn what_was_used_most_once_goes_down_again() {
 #[tokio::test]
 async fn what_was_counted_without_days_counts_as_of_the_migration() {
     let folder = tempfile::tempdir().unwrap();
-    let config = Servers::shared().await.fresh_config(folder.path()).await;
+    let servers = Servers::shared().await;
+    let config = servers.fresh_config(folder.path()).await;
     let database = Database::new(&config.postgres.address().unwrap()).unwrap();
     let mut connection = database.connect().await.unwrap();
     let older = MIGRATIONS.iter().filter(|one| one.version < DAYS).cloned();

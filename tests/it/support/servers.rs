@@ -18,7 +18,8 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// The servers that run already, or new ones.
+    /// The servers that run already, or new ones. They run as long as somebody holds what this returns: a test that keeps
+    /// only a configuration loses them as soon as the others are done.
     pub(crate) async fn shared() -> Arc<Self> {
         static SHARED: Mutex<Weak<Servers>> = Mutex::const_new(Weak::new());
         let mut shared = SHARED.lock().await;
