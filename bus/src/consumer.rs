@@ -9,7 +9,9 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy};
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{DirectGetErrorKind, LastRawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{
+    DirectGetError, DirectGetErrorKind, LastRawMessageErrorKind, Stream,
+};
 use bytes::Bytes;
 use domain::envelope::{Commit, body_hash};
 use futures::{FutureExt, StreamExt};
@@ -23,6 +25,9 @@ const GATHER: Duration = Duration::from_millis(1);
 
 /// How long one pull waits at the server; a lost consumer is noticed within about this time.
 const PULL: Duration = Duration::from_secs(5);
+
+/// So long a copy of a replicated stream is waited for before its leader is asked.
+const COPY: Duration = Duration::from_millis(500);
 
 const OPEN: &str = "open a reader of the log";
 
@@ -107,18 +112,36 @@ impl Log {
 }
 
 impl Log {
-    /// The message at a position that exists. A copy that lags may not have it yet: then the leader has.
+    /// The message at a position that exists.
     pub(crate) async fn message_at(
         &self,
         operation: &'static str,
         stream_sequence: u64,
     ) -> Result<StreamMessage, BusError> {
-        match self.stream().direct_get(stream_sequence).await {
-            Err(error) if self.is_replicated() && error.kind() == DirectGetErrorKind::NotFound => {
-                let found = self.stream().get_raw_message(stream_sequence).await;
-                found.map_err(|source| BusError::unavailable(operation, source))
-            }
-            found => found.map_err(|source| BusError::unavailable(operation, source)),
+        let direct = self.stream().direct_get(stream_sequence);
+        let of_the_leader = async {
+            let found = self.stream().get_raw_message(stream_sequence).await;
+            found.map_err(|source| BusError::unavailable(operation, source))
+        };
+        self.ask_a_copy(operation, direct, of_the_leader).await
+    }
+
+    /// What a direct get finds, which any copy of the stream may answer. A copy that lags may not have it yet, and one
+    /// whose server is frozen is asked as often as any other and is silent: where a copy does not answer soon, or not
+    /// with a message, the leader is asked.
+    pub(crate) async fn ask_a_copy<T>(
+        &self,
+        operation: &'static str,
+        direct: impl Future<Output = Result<T, DirectGetError>>,
+        of_the_leader: impl Future<Output = Result<T, BusError>>,
+    ) -> Result<T, BusError> {
+        if !self.is_replicated() {
+            let found = direct.await;
+            return found.map_err(|source| BusError::unavailable(operation, source));
+        }
+        match tokio::time::timeout(COPY, direct).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(_)) | Err(_) => of_the_leader.await,
         }
     }
 

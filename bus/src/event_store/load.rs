@@ -5,7 +5,6 @@ use crate::error::BusError;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::DirectGetErrorKind;
 use cqrs_es::EventEnvelope;
 use domain::AggregateRoot;
 use domain::envelope::{Commit, body_hash};
@@ -21,6 +20,13 @@ const FEW: u64 = 4;
 
 /// So long a consumer of a cluster is waited for; then a get each is sure to end.
 const CONSUMER: Duration = Duration::from_secs(1);
+
+/// Whom to ask for a message of a replicated stream.
+#[derive(Clone, Copy)]
+enum Source {
+    AnyCopy,
+    Leader,
+}
 
 impl<A: AggregateRoot> JetStreamEventStore<A> {
     /// Folds an aggregate; an empty one when it has no commit.
@@ -129,7 +135,10 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
         };
         let mut messages = match parse(&last)?.sequence {
             0 | 1 => Vec::new(),
-            2..=FEW => self.before_one_by_one(&subject, &last).await?,
+            2..=FEW => {
+                self.before_one_by_one(&subject, &last, Source::AnyCopy)
+                    .await?
+            }
             _ => {
                 let is_replicated = self.log.is_replicated();
                 let patience = if is_replicated {
@@ -141,9 +150,11 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
                 let before = tokio::time::timeout(patience, before).await;
                 let before = before.map_err(|elapsed| BusError::unavailable(READ, elapsed));
                 match before.flatten() {
-                    // The cluster may have put the consumer on a server that is frozen.
+                    // The cluster may have put the consumer on a server that is frozen, which would be asked for
+                    // a third of many messages, too. The leader has just answered.
                     Err(error) if is_replicated && error.is_unavailable() => {
-                        self.before_one_by_one(&subject, &last).await?
+                        self.before_one_by_one(&subject, &last, Source::Leader)
+                            .await?
                     }
                     before => before?,
                 }
@@ -158,11 +169,15 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
         &self,
         subject: &str,
         last: &StreamMessage,
+        source: Source,
     ) -> Result<Vec<StreamMessage>, BusError> {
         let mut messages = Vec::new();
         let mut next = 1;
         while next < last.sequence {
-            let message = self.next(subject, next).await?;
+            let message = match source {
+                Source::AnyCopy => self.next(subject, next).await?,
+                Source::Leader => self.next_of_the_leader(subject, next).await?,
+            };
             next = message.sequence + 1;
             if message.sequence < last.sequence {
                 messages.push(message);
@@ -214,18 +229,19 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
     /// is complete up to its end; beyond it, the leader has the rest.
     async fn next(&self, subject: &str, from: u64) -> Result<StreamMessage, BusError> {
         let stream = self.log.stream();
-        let found = stream
-            .direct_get_next_for_subject(subject, Some(from))
-            .await;
-        match found {
-            Err(error)
-                if self.log.is_replicated() && error.kind() == DirectGetErrorKind::NotFound =>
-            {
-                let found = stream.get_first_raw_message_by_subject(subject, from).await;
-                found.map_err(|source| BusError::unavailable(READ, source))
-            }
-            found => found.map_err(|source| BusError::unavailable(READ, source)),
-        }
+        let direct = stream.direct_get_next_for_subject(subject, Some(from));
+        let of_the_leader = self.next_of_the_leader(subject, from);
+        self.log.ask_a_copy(READ, direct, of_the_leader).await
+    }
+
+    async fn next_of_the_leader(
+        &self,
+        subject: &str,
+        from: u64,
+    ) -> Result<StreamMessage, BusError> {
+        let stream = self.log.stream();
+        let found = stream.get_first_raw_message_by_subject(subject, from).await;
+        found.map_err(|source| BusError::unavailable(READ, source))
     }
 }
 

@@ -22,6 +22,14 @@ use uuid::Uuid;
 const PASSWORD: &str = "of-this-test";
 const STREAM: &str = "METAMCP_EVENTS";
 const OBJECTS: usize = 4;
+/// An object that nobody races for, of so many commits that they are read at once.
+const QUIET: &str = "quiet";
+const QUIET_COMMITS: usize = 30;
+/// How long a consumer is waited for, of which the cluster may have put one on the frozen server.
+const CONSUMER: Duration = Duration::from_secs(1);
+/// One of so few that they are read one by one.
+const SHORT: &str = "short";
+const SHORT_COMMITS: usize = 4;
 
 /// A nats-server of a cluster on loopback. Dropping it kills it.
 struct Node {
@@ -157,20 +165,28 @@ impl Race {
         eventually(what, async || self.count() > before + 10).await;
     }
 
-    /// One command through a connection that is made now is answered in bounded time: done, or refused cleanly.
-    async fn answers(&self, config: &Config, what: &str) {
+    /// A process that begins now does a command, and reads whole objects without waiting in vain for a copy.
+    async fn begins(&self, config: &Config, what: &str) {
+        let dispatcher = Dispatcher::new(log(config).await);
         let begun = Instant::now();
-        let one = async {
-            let dispatcher = Dispatcher::new(log(config).await);
-            send_once(&dispatcher, "object-0", what, Uuid::now_v7()).await
-        };
-        let done = tokio::time::timeout(RECOVERY, one).await;
-        let done = done.unwrap_or_else(|_| panic!("it was not answered: {what}"));
-        println!(
-            "{:.2} s until {what}: {done:?}",
-            begun.elapsed().as_secs_f64()
+        let done = tokio::time::timeout(RECOVERY, write(&dispatcher, QUIET, what)).await;
+        let done = done.unwrap_or_else(|_| panic!("it did not come about: {what}"));
+        println!("{:.2} s until {what}", begun.elapsed().as_secs_f64());
+        self.acknowledged.lock().unwrap().push(done);
+        // A load that waits in vain for a copy takes five seconds and fails, and most would meet one.
+        let begun = Instant::now();
+        for object in [QUIET, SHORT].repeat(10) {
+            let tenant = TenantId::new(object).unwrap();
+            while dispatcher.load::<Tenant>(&tenant, object).await.is_err() {
+                assert!(begun.elapsed() < RECOVERY, "loads are refused for a minute");
+            }
+        }
+        let took = begun.elapsed();
+        println!("{:.2} s for 20 loads beside it", took.as_secs_f64());
+        assert!(
+            took < 20 * CONSUMER + RECOVERY / 3,
+            "copies are waited for in vain: {took:?}"
         );
-        self.acknowledged.lock().unwrap().extend(done.ok());
     }
 
     async fn stop(self) -> Vec<(Uuid, u64)> {
@@ -219,8 +235,10 @@ async fn send_once(
 
 async fn register_objects(log: &Log) {
     let dispatcher = Dispatcher::new(log.clone());
-    for number in 0..OBJECTS {
-        let object = format!("object-{number}");
+    let raced = (0..OBJECTS).map(|number| (format!("object-{number}"), 1));
+    let others = [(QUIET, QUIET_COMMITS), (SHORT, SHORT_COMMITS)];
+    let others = others.map(|(object, commits)| (object.to_owned(), commits));
+    for (object, commits) in raced.chain(others) {
         let tenant = TenantId::new(&object).unwrap();
         let context = CommandContext::new(tenant, Actor::system("test"));
         let register = TenantCommand::Register {
@@ -230,6 +248,9 @@ async fn register_objects(log: &Log) {
             .dispatch::<Tenant>(&context, &object, register)
             .await
             .unwrap();
+        for number in 1..commits {
+            write(&dispatcher, &object, &format!("{object} {number}")).await;
+        }
     }
 }
 
@@ -281,8 +302,9 @@ async fn of_three_servers_one_may_fail_and_no_object_ever_has_two_winners() {
         leader(&config).await != leading
     })
     .await;
-    race.answers(&config, "a command beside a frozen leader is answered")
+    race.begins(&config, "a new process commits beside a frozen leader")
         .await;
+    race.goes_on("commits beside a frozen leader").await;
     nodes[at].signal(Signal::CONT);
     race.goes_on("commits after a frozen leader").await;
 
