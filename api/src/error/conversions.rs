@@ -120,7 +120,9 @@ impl From<SearchError> for ApiError {
                 code: "CURSOR_EXPIRED",
                 message: error.to_string(),
             },
-            SearchError::Lance(_) => Self::unavailable("the search index", &error),
+            SearchError::Lance(_) | SearchError::Unnamed(_) => {
+                Self::unavailable("the search index", &error)
+            }
             SearchError::Embed(ref inner) if inner.is_temporary() => {
                 Self::unavailable("the embedder", &error)
             }

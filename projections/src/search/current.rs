@@ -12,13 +12,17 @@ use super::similar::{Similar, SimilarRequest};
 use crate::error::ProjectionError;
 use crate::lease;
 use crate::store::Database;
-use sqlx::{Connection, PgConnection};
-use std::sync::{Arc, PoisonError, RwLock};
+use sqlx::{Connection, PgConnection, PgPool};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How often a process looks whether a rebuild has swapped the table.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a look may take: shorter than a projector's lease, which waits for it.
+const HANGING: Duration = Duration::from_secs(10);
+/// How long a search waits for the name of the live table.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The live index of this process. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +30,9 @@ pub struct CurrentIndex {
     uri: Arc<str>,
     embedder: Arc<dyn Embedder>,
     live: Arc<RwLock<Live>>,
+    /// Where the live table is named; none before it is watched.
+    names: Arc<OnceLock<PgPool>>,
+    looking: Arc<tokio::sync::Mutex<()>>,
     /// Whether this process writes the index, and so drops a table that has been replaced.
     projects: bool,
 }
@@ -54,6 +61,8 @@ impl CurrentIndex {
             uri: uri.into(),
             embedder,
             live: Arc::new(RwLock::new(live)),
+            names: Arc::default(),
+            looking: Arc::default(),
             projects: false,
         })
     }
@@ -107,6 +116,11 @@ impl CurrentIndex {
     /// # Errors
     /// As [`SearchIndex::search`].
     pub async fn search(&self, request: &SearchRequest) -> Result<SearchAnswer, SearchError> {
+        if request.current {
+            // What the caller has written may have come after a swap that this process has not followed yet.
+            let looked = self.look().await;
+            looked.map_err(|error| SearchError::Unnamed(Box::new(error)))?;
+        }
         let live = self.live();
         if let Some(replaced) = &live.replaced {
             match replaced.search(request).await {
@@ -150,17 +164,23 @@ impl CurrentIndex {
         self.live().index
     }
 
-    /// The index to write inside a transaction that holds the projector's checkpoint.
-    pub(super) async fn named_by(
+    /// The live index as PostgreSQL names it now: what is written inside a transaction that holds the projector's
+    /// checkpoint, and what a rebuild compares with.
+    pub(crate) async fn named_by(
         &self,
         connection: &mut PgConnection,
     ) -> Result<SearchIndex, ProjectionError> {
+        // One after the other, so that who has read an older name does not come back to it.
+        let _one = self.looking.lock().await;
         let name = live_table(connection).await?;
-        if self.live().name != name {
-            let live = Live::open(&self.uri, name, &self.embedder, connection).await?;
-            *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+        let known = self.live();
+        if known.name == name {
+            return Ok(known.index);
         }
-        Ok(self.get())
+        let live = Live::open(&self.uri, name, &self.embedder, connection).await?;
+        let index = live.index.clone();
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+        Ok(index)
     }
 
     /// Opens a table beside the live one, which gives its vectors.
@@ -182,21 +202,38 @@ impl CurrentIndex {
 
     /// Follows swaps until `stop` is cancelled.
     pub fn watch(&self, database: &Database, stop: &CancellationToken) {
-        let (current, pool, stop) = (self.clone(), database.owner_pool(1), stop.clone());
+        let pool = self.names.get_or_init(|| database.owner_pool(2)).clone();
+        let (current, stop) = (self.clone(), stop.clone());
         tokio::spawn(async move {
             while tokio::time::timeout(LOOK, stop.cancelled()).await.is_err() {
-                let Ok(mut connection) = pool.acquire().await else {
-                    continue;
+                let following = async {
+                    let mut connection = pool.acquire().await?;
+                    current.named_by(&mut connection).await?;
+                    current.retire_replaced(&mut connection).await
                 };
-                let followed = match current.named_by(&mut connection).await {
-                    Ok(_) => current.retire_replaced(&mut connection).await,
-                    Err(error) => Err(error),
-                };
-                if let Err(error) = followed {
-                    tracing::warn!(%error, "cannot follow the live search table");
+                match tokio::time::timeout(HANGING, following).await {
+                    // Without PostgreSQL there is nothing to follow.
+                    Ok(Ok(()) | Err(ProjectionError::Database(_))) => {}
+                    Ok(Err(error)) => {
+                        tracing::warn!(%error, "cannot follow the live search table");
+                    }
+                    Err(_elapsed) => tracing::warn!("looking for the live search table hangs"),
                 }
             }
         });
+    }
+
+    /// Follows a swap, if there was one, before it is searched.
+    async fn look(&self) -> Result<(), ProjectionError> {
+        let Some(pool) = self.names.get() else {
+            return Ok(());
+        };
+        let looking = async {
+            let mut connection = pool.acquire().await?;
+            self.named_by(&mut connection).await.map(drop)
+        };
+        let looked = tokio::time::timeout(PATIENCE, looking).await;
+        looked.unwrap_or(Err(sqlx::Error::PoolTimedOut.into()))
     }
 
     /// Lets go of a replaced table, and of one that gives its vectors, when the new one is filled.

@@ -51,6 +51,9 @@ pub enum SearchError {
     /// LanceDB failed: retry later.
     #[error("the search table could not be read or written")]
     Lance(#[from] lancedb::Error),
+    /// PostgreSQL, which names the live table, did not: retry later.
+    #[error("which search table is the live one could not be read")]
+    Unnamed(#[source] Box<crate::error::ProjectionError>),
     /// A row of the table does not have the shape that this program writes.
     #[error("the search table is damaged: {0}; run `metamcp rebuild search`")]
     Damaged(String),
