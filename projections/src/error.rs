@@ -54,6 +54,14 @@ pub enum ProjectionError {
     /// Another projector that this one reads from is not far enough.
     #[error("waited too long for projector {0}")]
     WaitedFor(&'static str),
+    /// The live index is too far behind to be compared with a rebuilt one.
+    #[error(
+        "the search index is {behind} commits behind the models that it is made of, too many to compare it: wait until `/readyz` shows it near them, or swap without comparing (`--force`); nothing was swapped"
+    )]
+    IndexBehind {
+        /// How many.
+        behind: u64,
+    },
     /// A rebuilt model differs from the live one.
     #[error(
         "the rebuilt {projector} differs from the live one in {tables}; the live one was left as it is"
@@ -106,6 +114,7 @@ impl ProjectionError {
             | Self::Deposed
             | Self::LogReplaced(_)
             | Self::WaitedFor(_)
+            | Self::IndexBehind { .. }
             | Self::Differs { .. }
             | Self::RebuildRuns(_)
             | Self::InUse

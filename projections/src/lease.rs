@@ -26,6 +26,14 @@ pub(crate) async fn try_lock(
         .await?)
 }
 
+/// Lets go of what [`try_lock`] took. Closing the connection does so, too, but only when the server notices.
+pub(crate) async fn unlock(connection: &mut PgConnection) -> Result<(), ProjectionError> {
+    connection
+        .execute("SELECT pg_advisory_unlock_all()")
+        .await?;
+    Ok(())
+}
+
 /// The same until the transaction ends.
 pub(crate) async fn try_lock_for_transaction(
     connection: &mut PgConnection,

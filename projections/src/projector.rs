@@ -57,6 +57,11 @@ impl Recorded {
     }
 }
 
+/// What is built beside a live model is called so: its schema, and its checkpoint.
+pub(crate) fn beside(live: &str) -> String {
+    format!("{live}_rebuild")
+}
+
 /// Keeps one read model. Its tables live in a schema of the same name; the runner puts that schema (or,
 /// in a rebuild, its copy) first in the search path, so statements name tables without a schema.
 ///

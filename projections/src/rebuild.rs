@@ -22,16 +22,20 @@ pub use search::{drop_old_index, rebuild_search};
 
 use crate::checkpoint::{self, to_u64};
 use crate::error::ProjectionError;
-use crate::projector::Projector;
+use crate::projector::{Projector, beside};
+use crate::registry;
 use crate::runner::check_log;
+use crate::search::{CurrentIndex, Models};
 use crate::store::Database;
 use beside::Beside;
 use bus::Log;
 use futures::future::{try_join, try_join_all};
 use pipeline::catch_up;
+use search::IndexBeside;
 use sqlx::{Executor, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use swap::Swap;
 
 /// What to do when the copy is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,25 +161,39 @@ pub async fn rebuild_together(
     finish: Finish,
     progress: &Progress,
 ) -> Result<Vec<Rebuilt>, ProjectionError> {
+    together(projectors, None, log, database, finish, progress).await
+}
+
+/// Rebuilds every read model, the search index with them, and swaps all or none: the index is made of the copies. Its
+/// answer is the last; there is none when it was not looked at, because one of the models differs.
+///
+/// # Errors
+/// As [`rebuild_together`] and [`rebuild_search`].
+pub async fn rebuild_all(
+    index: &CurrentIndex,
+    log: &Log,
+    database: &Database,
+    finish: Finish,
+    progress: &Progress,
+) -> Result<Vec<Rebuilt>, ProjectionError> {
+    let all = registry::relational();
+    together(all, Some(index), log, database, finish, progress).await
+}
+
+async fn together(
+    projectors: Vec<Arc<dyn Projector>>,
+    index: Option<&CurrentIndex>,
+    log: &Log,
+    database: &Database,
+    finish: Finish,
+    progress: &Progress,
+) -> Result<Vec<Rebuilt>, ProjectionError> {
     let begun = Instant::now();
     let mut connection = database.connect().await?;
-    let mut copies = Vec::new();
-    for projector in projectors {
-        let copy = match goal_of(projector.name(), log, database, finish).await {
-            Ok(goal) => Beside::begin(projector, goal, log, database).await,
-            Err(error) => Err(error),
-        };
-        match copy {
-            Ok(copy) => copies.push(copy),
-            Err(error) => {
-                // They would stay until they are rebuilt again.
-                if let Err(left) = swap::drop_copies(&mut connection, &copies).await {
-                    tracing::warn!(error = %left, "copies of a rebuild that was refused are left");
-                }
-                return Err(error);
-            }
-        }
+    if index.is_some() {
+        search::look_ahead(log, database, finish).await?;
     }
+    let mut copies = begin(projectors, log, database, finish, &mut connection).await?;
     aim(&mut copies, log, &mut connection).await?;
     copies = catch_up(copies, log, progress).await?;
     try_join_all(copies.iter_mut().map(Beside::make_indexes)).await?;
@@ -183,37 +201,96 @@ pub async fn rebuild_together(
     copies = catch_up(copies, log, progress).await?;
 
     let (mut copies, mut rebuilt) = compare(copies, log, database, finish, progress).await?;
-    let swaps = match finish {
-        Finish::Check => false,
+    let are_wanted = match finish {
+        // The index is looked at, too.
+        Finish::Check => index.is_some(),
         Finish::SwapIfEqual => rebuilt.iter().all(Rebuilt::is_equal),
         Finish::Swap => true,
     };
-    if swaps {
-        aim(&mut copies, log, &mut connection).await?;
-        copies = catch_up(copies, log, progress).await?;
-        copies = swap::swap(copies, log, database, progress).await?;
-        for (one, copy) in rebuilt.iter_mut().zip(&copies) {
-            one.stream_sequence = copy.at.stream_sequence;
+    let mut swapped = false;
+    if are_wanted {
+        let swap = fill_and_swap(copies, index, log, database, finish, progress).await?;
+        (copies, swapped) = (swap.copies, swap.done);
+        if swapped {
+            for (one, copy) in rebuilt.iter_mut().zip(&copies) {
+                one.stream_sequence = copy.at.stream_sequence;
+            }
         }
-    } else {
+        rebuilt.extend(swap.index);
+    }
+    if !swapped {
         swap::drop_copies(&mut connection, &copies).await?;
     }
     for one in &mut rebuilt {
-        one.swapped = swaps;
+        one.swapped = swapped;
         one.elapsed = begun.elapsed();
     }
     Ok(rebuilt)
 }
 
-/// How far a copy is to be built.
-async fn goal_of(
-    live: &'static str,
+/// Makes the empty copies of all, or of none.
+async fn begin(
+    projectors: Vec<Arc<dyn Projector>>,
     log: &Log,
     database: &Database,
     finish: Finish,
-) -> Result<Goal, ProjectionError> {
+    connection: &mut PgConnection,
+) -> Result<Vec<Beside>, ProjectionError> {
+    let mut copies = Vec::new();
+    for projector in projectors {
+        let copy = match goal_of(connection, projector.name(), log, finish).await {
+            Ok(goal) => Beside::begin(projector, goal, log, database).await,
+            Err(error) => Err(error),
+        };
+        match copy {
+            Ok(copy) => copies.push(copy),
+            Err(error) => {
+                // They would stay until they are rebuilt again.
+                if let Err(left) = swap::drop_copies(connection, &copies).await {
+                    tracing::warn!(error = %left, "copies of a rebuild that was refused are left");
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(copies)
+}
+
+/// Fills the index, if there is one, and swaps all.
+async fn fill_and_swap(
+    mut copies: Vec<Beside>,
+    index: Option<&CurrentIndex>,
+    log: &Log,
+    database: &Database,
+    finish: Finish,
+    progress: &Progress,
+) -> Result<Swap, ProjectionError> {
     let mut connection = database.connect().await?;
-    let at = checkpoint::read(&mut connection, live).await?;
+    let Some(index) = index else {
+        aim(&mut copies, log, &mut connection).await?;
+        copies = catch_up(copies, log, progress).await?;
+        return swap::swap(copies, None, log, database, progress).await;
+    };
+    let mut beside = IndexBeside::begin(index, Models::Beside, log, database, finish).await?;
+    let swapping = async {
+        beside.fill_first(&mut connection, progress).await?;
+        aim(&mut copies, log, &mut connection).await?;
+        copies = catch_up(copies, log, progress).await?;
+        swap::swap(copies, Some(&mut beside), log, database, progress).await
+    };
+    let swap = swapping.await;
+    beside.end(swap.as_ref().is_ok_and(|swap| swap.done)).await;
+    swap
+}
+
+/// How far a copy is to be built.
+async fn goal_of(
+    connection: &mut PgConnection,
+    live: &'static str,
+    log: &Log,
+    finish: Finish,
+) -> Result<Goal, ProjectionError> {
+    let at = checkpoint::read(connection, live).await?;
     match check_log(log, live, &at).await {
         // An empty model is not what anybody wants back.
         Ok(()) if finish == Finish::Swap && at.stream_sequence == 0 => Ok(Goal::PresentLog),
@@ -325,7 +402,7 @@ pub(crate) async fn copies_of(
         "SELECT to_regclass(name)::text FROM unnest($1::text[]) AS name
          WHERE to_regclass(name) IS NOT NULL",
     )
-    .bind(["rebuild", "old"].map(|copy| format!("{live}_{copy}.{table}")))
+    .bind([beside(live), format!("{live}_old")].map(|copy| format!("{copy}.{table}")))
     .fetch_all(connection)
     .await
 }

@@ -6,7 +6,8 @@ use crate::cli::Installation;
 use api::config::Config;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use projections::rebuild::{
-    Finish, Progress, Rebuilt, drop_old, drop_old_index, rebuild_search, rebuild_together,
+    Finish, Progress, Rebuilt, drop_old, drop_old_index, rebuild_all, rebuild_search,
+    rebuild_together,
 };
 use projections::{ProjectionError, Projector, registry, search};
 use std::collections::HashMap;
@@ -34,39 +35,27 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let config = args.installation.running()?;
-    let names: Vec<&str> = match args.projection.as_str() {
-        "all" | "drop-old" => registry::NAMES.to_vec(),
-        name if registry::NAMES.contains(&name) => vec![name],
-        name => {
-            let (name, known) = (
-                name.to_owned(),
-                format!("{}, all; and drop-old", registry::NAMES.join(", ")),
-            );
-            return Err(ProjectionError::Unknown { name, known }.into());
-        }
-    };
+    let what = args.projection.as_str();
+    if !["all", "drop-old"].contains(&what) && !registry::NAMES.contains(&what) {
+        let known = format!("{}, all; and drop-old", registry::NAMES.join(", "));
+        let name = args.projection;
+        return Err(ProjectionError::Unknown { name, known }.into());
+    }
     let finish = match (args.check, args.force) {
         (true, _) => Finish::Check,
         (false, true) => Finish::Swap,
         (false, false) => Finish::SwapIfEqual,
     };
     let backend = Backend::connect(&config).await?;
-    if args.projection == "drop-old" {
-        for name in names {
+    if what == "drop-old" {
+        for name in registry::NAMES {
             forget(name, &config, &backend).await?;
         }
         println!("What earlier rebuilds have replaced is removed.");
         return Ok(());
     }
-    let bars = Bars::new()?;
-    let mut rebuilt = relational_models(&names, &backend, finish, &bars).await?;
+    let rebuilt = rebuild(what, &config, &backend, finish).await?;
     rebuilt.iter().for_each(print);
-    let stand = finish == Finish::Check || rebuilt.iter().all(|one| one.swapped);
-    if names.contains(&search::NAME) && stand {
-        let index = search_index(&config, &backend, finish, &bars).await?;
-        print(&index);
-        rebuilt.push(index);
-    }
     for one in rebuilt.iter().filter(|one| one.swapped && args.drop_old) {
         forget(&one.projector, &config, &backend).await?;
     }
@@ -74,10 +63,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let differs: Vec<_> = differs.map(|one| one.projector.as_str()).collect();
     let name = match differs.as_slice() {
         [] => return Ok(()),
-        [name] => name,
+        // The index was made of the one that differs.
+        [name] if !search::SOURCES.contains(name) => name,
         _ => "all",
     };
-    // The models are swapped together and before the index is built, so the index alone may differ.
     anyhow::bail!(
         "not swapped, because not what the log says: {}; `metamcp rebuild {name} --force` swaps all the same",
         differs.join(", ")
@@ -105,45 +94,41 @@ impl Bars {
     }
 }
 
-/// All of them from one reading of the log, swapped together or not at all.
-async fn relational_models(
-    names: &[&str],
+/// One read model, or all from one reading of the log, swapped together or not at all.
+async fn rebuild(
+    what: &str,
+    config: &Config,
     backend: &Backend,
     finish: Finish,
-    bars: &Bars,
 ) -> anyhow::Result<Vec<Rebuilt>> {
-    let projectors: Vec<_> = names.iter().filter_map(|name| relational(name)).collect();
-    let of_projectors: HashMap<_, _> = projectors
-        .iter()
-        .map(|projector| (projector.name(), bars.bar(projector.name())))
+    let bars = Bars::new()?;
+    let names = registry::NAMES.into_iter();
+    let of_each: HashMap<_, _> = names
+        .filter(|name| what == "all" || what == *name)
+        .map(|name| (name, bars.bar(name)))
         .collect();
     let progress: Progress = Arc::new(move |name, at, goal| {
-        if let Some(bar) = of_projectors.get(name) {
+        if let Some(bar) = of_each.get(name) {
             bar.set_length(goal);
             bar.set_position(at);
         }
     });
     let (log, database) = (&backend.log, &backend.database);
-    let rebuilt = rebuild_together(projectors, log, database, finish, &progress).await;
-    bars.all.clear()?;
-    Ok(rebuilt?)
-}
-
-/// The index comes after the models, because it is made of the catalogue.
-async fn search_index(
-    config: &Config,
-    backend: &Backend,
-    finish: Finish,
-    bars: &Bars,
-) -> anyhow::Result<Rebuilt> {
-    let bar = bars.bar(search::NAME);
-    let progress = |at, goal| {
-        bar.set_length(goal);
-        bar.set_position(at);
+    let rebuilt = match relational(what) {
+        Some(projector) => {
+            rebuild_together(vec![projector], log, database, finish, &progress).await
+        }
+        None => {
+            let index = backend.open_index(config, false).await?;
+            if what == search::NAME {
+                let progress = |at, goal| progress(search::NAME, at, goal);
+                let rebuilt = rebuild_search(&index, log, database, finish, &progress).await;
+                rebuilt.map(|one| vec![one])
+            } else {
+                rebuild_all(&index, log, database, finish, &progress).await
+            }
+        }
     };
-    let (log, database) = (&backend.log, &backend.database);
-    let index = backend.open_index(config, false).await?;
-    let rebuilt = rebuild_search(&index, log, database, finish, &progress).await;
     bars.all.clear()?;
     Ok(rebuilt?)
 }

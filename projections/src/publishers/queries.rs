@@ -206,10 +206,10 @@ pub async fn of_tools(
 }
 
 /// The namespace of the verified publisher behind the registry name of a tenant's server, the nearest one, or null.
-/// All three are SQL expressions.
-pub(crate) fn publisher_of(tenant: &str, registry_name: &str) -> String {
+/// All three are SQL expressions. `schema` is the model that is asked.
+pub(crate) fn publisher_of(schema: &str, tenant: &str, registry_name: &str) -> String {
     format!(
-        "(SELECT publisher.namespace FROM publishers.namespaces AS publisher
+        "(SELECT publisher.namespace FROM {schema}.namespaces AS publisher
           WHERE publisher.tenant = {tenant} AND publisher.holds AND {}
           ORDER BY length(publisher.namespace) DESC LIMIT 1)",
         stands_behind(registry_name)

@@ -4,7 +4,7 @@ use super::pipeline::Batch;
 use super::{Goal, indexes};
 use crate::checkpoint::{self, Checkpoint};
 use crate::error::ProjectionError;
-use crate::projector::{Projector, Recorded};
+use crate::projector::{Projector, Recorded, beside};
 use crate::runner::Runner;
 use crate::store::Database;
 use crate::vault::open_personal_fields;
@@ -43,7 +43,7 @@ impl Beside {
         database: &Database,
     ) -> Result<Self, ProjectionError> {
         let live = projector.name();
-        let name = format!("{live}_rebuild");
+        let name = beside(live);
         let runner = Runner::beside(
             Arc::clone(&projector),
             name.clone(),

@@ -3,16 +3,21 @@
 //! While others write, the index never stands where its sources stand: it follows them. So all are held where they
 //! are, the commits that the index has not seen yet are read from the log, and the tools that those change are left
 //! out of the comparison. `search` goes on from where it stood, and writes them to the table that is live then.
+//!
+//! Which table is live is a row in PostgreSQL, so that the swap is a part of a transaction: of one of its own where the
+//! index is rebuilt alone, and of that of the models ([`super::swap`]) where it is rebuilt with them, from their
+//! copies.
 
-use super::{Compared, Finish, Goal, Rebuilt, TableChecksum, pipeline};
-use crate::checkpoint::{self, to_u64};
+use super::beside::Beside;
+use super::{Compared, Finish, Goal, Progress, Rebuilt, TableChecksum, goal_of, pipeline};
+use crate::checkpoint::{self, Checkpoint, to_u64};
 use crate::error::ProjectionError;
 use crate::lease;
 use crate::projector::Recorded;
 use crate::runner::check_log;
 use crate::search::{
-    CurrentIndex, NAME, REBUILD, SOURCES, SearchIndex, ToolDocument, all_documents, changed_by,
-    live_table, other_table, position,
+    CurrentIndex, Models, NAME, REBUILD, SOURCES, SearchIndex, ToolDocument, all_documents,
+    changed_by, live_table, other_table,
 };
 use crate::store::Database;
 use bus::Log;
@@ -42,99 +47,293 @@ pub async fn rebuild_search(
     let begun = Instant::now();
     let mut connection = database.connect().await?;
     lock(&mut connection).await?;
-    let goal = goal(&mut connection, log, finish).await?;
-    let old = live_table(&mut connection).await?;
-    let new = other_table(&old);
-    index.drop_table(new).await?;
-    let beside = index.open_beside(new).await?;
-
-    let position = position(&mut connection, 0).await?;
-    let first = all_documents(&mut connection).await?;
-    write(&beside, position, &first, progress).await?;
-    let first: HashMap<_, _> = first.into_iter().map(|d| (key(&d), d)).collect();
-
-    let mut transaction = connection.begin().await?;
-    let held = hold(&mut transaction, goal).await?;
-    let unseen = match goal {
-        Goal::LiveModel => read(log, held.index, held.sources).await?,
-        Goal::PresentLog => Vec::new(),
-    };
-    let unseen = changed_by(&mut transaction, &unseen).await?;
-    let second = all_documents(&mut transaction).await?;
-    let changed: Vec<_> = second
-        .into_iter()
-        .filter(|document| first.get(&key(document)) != Some(document))
-        .collect();
-    write(&beside, position, &changed, progress).await?;
-    beside.optimize(Duration::ZERO).await?;
-
-    let compared = Compared {
-        table: "tools".to_owned(),
-        live: checksum(&index.get(), &unseen).await?,
-        rebuilt: checksum(&beside, &unseen).await?,
-    };
-    let result = Rebuilt::new(NAME, held.index, vec![compared], finish);
-    if result.swapped {
-        swap(&mut transaction, new, goal).await?;
-    }
-    transaction.commit().await?;
-    if !result.swapped {
-        index.drop_table(new).await?;
-    }
-    result.conclude(begun, finish)
+    lease::unlock(&mut connection).await?;
+    connection.close().await?;
+    let mut beside = IndexBeside::begin(index, Models::Live, log, database, finish).await?;
+    let rebuilt = beside.compare_and_swap(database, progress).await;
+    beside
+        .end(rebuilt.as_ref().is_ok_and(|one| one.swapped))
+        .await;
+    rebuilt?.conclude(begun, finish)
 }
 
-/// Whether the live index can be compared: not when it was made from another log.
+/// What would be refused at the end, before much is built.
+///
+/// # Errors
+/// As [`IndexBeside::begin`], and [`ProjectionError::IndexBehind`] where it is to be compared.
+pub(super) async fn look_ahead(
+    log: &Log,
+    database: &Database,
+    finish: Finish,
+) -> Result<(), ProjectionError> {
+    let mut connection = database.connect().await?;
+    lock(&mut connection).await?;
+    lease::unlock(&mut connection).await?;
+    goal(&mut connection, Models::Beside, log, finish).await?;
+    let begun = Instant::now();
+    loop {
+        let held = positions(&mut connection, "").await?;
+        if finish == Finish::Swap || held.is_near() {
+            break;
+        }
+        held.or_wait(begun).await?;
+    }
+    Ok(connection.close().await?)
+}
+
+/// The table beside the live one. While it is there, no other rebuild of the index begins.
+pub(super) struct IndexBeside<'a> {
+    index: &'a CurrentIndex,
+    log: &'a Log,
+    finish: Finish,
+    goal: Goal,
+    /// What it is made of.
+    models: Models,
+    name: &'static str,
+    table: SearchIndex,
+    /// The live one.
+    live: SearchIndex,
+    /// What it holds.
+    written: HashMap<(String, String), ToolDocument>,
+    /// Up to where: as far as the source that is the least far.
+    at: Checkpoint,
+    lock: PgConnection,
+}
+
+impl<'a> IndexBeside<'a> {
+    /// An empty table, which takes vectors of the live one.
+    ///
+    /// # Errors
+    /// [`ProjectionError::RebuildRuns`] while another rebuild of the index is under way, and has been for a minute;
+    /// [`ProjectionError::LogReplaced`] without [`Finish::Swap`] when it was made from another log.
+    pub(super) async fn begin(
+        index: &'a CurrentIndex,
+        models: Models,
+        log: &'a Log,
+        database: &Database,
+        finish: Finish,
+    ) -> Result<Self, ProjectionError> {
+        let mut connection = database.connect().await?;
+        let begun = Instant::now();
+        // The projector has it for moments, when a person is erased.
+        while let Err(error) = lock(&mut connection).await {
+            if begun.elapsed() > SETTLE {
+                return Err(error);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let goal = goal(&mut connection, models, log, finish).await?;
+        let live = index.named_by(&mut connection).await?;
+        let name = other_table(&live_table(&mut connection).await?);
+        index.drop_table(name).await?;
+        Ok(Self {
+            index,
+            log,
+            finish,
+            goal,
+            models,
+            name,
+            table: index.open_beside(name).await?,
+            live,
+            written: HashMap::new(),
+            at: Checkpoint::default(),
+            lock: connection,
+        })
+    }
+
+    /// From the models that are live, in a transaction of its own.
+    async fn compare_and_swap(
+        &mut self,
+        database: &Database,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<Rebuilt, ProjectionError> {
+        let mut connection = database.connect().await?;
+        self.fill(&mut connection, progress).await?;
+        let mut transaction = connection.begin().await?;
+        let held = self.hold(&mut transaction).await?;
+        self.fill(&mut transaction, progress).await?;
+        let compared = self.compare(&mut transaction, &held).await?;
+        if compared.swapped {
+            self.take_the_place(&mut transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(compared)
+    }
+
+    /// Brings it to where its sources are, and removes the versions that it had before.
+    async fn fill(
+        &mut self,
+        connection: &mut PgConnection,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<(), ProjectionError> {
+        self.at = self.least_far(connection).await?;
+        let position = self.at.stream_sequence;
+        let all = all_documents(connection, self.models).await?;
+        let (known, changed): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|document| self.written.get(&key(document)) == Some(document));
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        for (done, chunk) in changed.chunks(WRITE).enumerate() {
+            self.table.upsert_at(position, chunk, &|_| {}).await?;
+            progress(count(done * WRITE + chunk.len()), count(changed.len()));
+        }
+        if !changed.is_empty() {
+            self.table.optimize(Duration::ZERO).await?;
+        }
+        let all = known.into_iter().chain(changed);
+        self.written = all.map(|document| (key(&document), document)).collect();
+        Ok(())
+    }
+
+    async fn least_far(&self, connection: &mut PgConnection) -> Result<Checkpoint, sqlx::Error> {
+        let (stream_sequence, commit_hash): (i64, Option<String>) = sqlx::query_as(
+            "SELECT stream_sequence, commit_hash FROM metamcp.checkpoints
+             WHERE projector = ANY ($1) ORDER BY stream_sequence LIMIT 1",
+        )
+        .bind(SOURCES.map(|live| self.models.of(live)))
+        .fetch_one(connection)
+        .await?;
+        Ok(Checkpoint {
+            stream_sequence: to_u64(stream_sequence),
+            commit_hash,
+        })
+    }
+
+    /// Writes nearly all that it will hold, while nothing is held.
+    pub(super) async fn fill_first(
+        &mut self,
+        connection: &mut PgConnection,
+        progress: &Progress,
+    ) -> Result<(), ProjectionError> {
+        let progress = |at, goal| progress(NAME, at, goal);
+        self.fill(connection, &progress).await
+    }
+
+    /// Brings it to where the copies of its sources are, and compares it with the live one, which is held as they are.
+    pub(super) async fn follow(
+        &mut self,
+        connection: &mut PgConnection,
+        copies: &[Beside],
+        live_at: u64,
+        progress: &Progress,
+    ) -> Result<Rebuilt, ProjectionError> {
+        let progress = |at, goal| progress(NAME, at, goal);
+        self.fill(connection, &progress).await?;
+        let is_source = |copy: &&Beside| SOURCES.contains(&copy.projector.name());
+        let sources = copies.iter().filter(is_source);
+        let furthest = sources.map(|copy| copy.at.stream_sequence).max();
+        let held = Held {
+            index: live_at,
+            sources: furthest.unwrap_or(0),
+        };
+        self.compare(connection, &held).await
+    }
+
+    /// Compares it with the live one, and says whether to swap.
+    async fn compare(
+        &self,
+        connection: &mut PgConnection,
+        held: &Held,
+    ) -> Result<Rebuilt, ProjectionError> {
+        let unseen = match self.goal {
+            Goal::LiveModel if held.is_near() => read(self.log, held.index, held.sources).await?,
+            // It differs, whatever is left out.
+            Goal::LiveModel | Goal::PresentLog => Vec::new(),
+        };
+        let unseen = changed_by(connection, self.models, &unseen).await?;
+        let compared = Compared {
+            table: "tools".to_owned(),
+            live: checksum(&self.live, &unseen).await?,
+            rebuilt: checksum(&self.table, &unseen).await?,
+        };
+        let stands_at = match self.goal {
+            Goal::LiveModel => held.index,
+            Goal::PresentLog => self.at.stream_sequence,
+        };
+        Ok(Rebuilt::new(NAME, stands_at, vec![compared], self.finish))
+    }
+
+    /// Makes it the live one as soon as the transaction is committed. It holds what its sources hold: nothing is
+    /// parked any more, and what was parked beyond the projector's position comes again: it goes on from where it
+    /// stands. That of an index of another log, or of one that has not begun, becomes the one up to which this one is filled.
+    ///
+    /// # Errors
+    /// Also when the lock was lost, and somebody else may have removed it.
+    pub(super) async fn take_the_place(
+        &mut self,
+        transaction: &mut PgConnection,
+    ) -> Result<(), ProjectionError> {
+        lease::renew(&mut self.lock).await?;
+        sqlx::query("UPDATE search.index_table SET table_name = $1")
+            .bind(self.name)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("DELETE FROM metamcp.dead_letters WHERE projector = $1")
+            .bind(NAME)
+            .execute(&mut *transaction)
+            .await?;
+        if self.goal == Goal::PresentLog {
+            checkpoint::advance(transaction, NAME, &self.at).await?;
+        }
+        Ok(())
+    }
+
+    /// Locks the checkpoints of the live index and of its live sources, so that neither rows nor index move: its own
+    /// first, because its projector waits for the sources while it holds it. Where the two are to be compared, it waits
+    /// until they are near to each other.
+    pub(super) async fn hold(
+        &self,
+        transaction: &mut PgConnection,
+    ) -> Result<Held, ProjectionError> {
+        let begun = Instant::now();
+        loop {
+            let mut attempt = transaction.begin().await?;
+            let held = positions(&mut attempt, "FOR UPDATE").await?;
+            if self.finish == Finish::Swap || held.is_near() {
+                attempt.commit().await?;
+                return Ok(held);
+            }
+            attempt.rollback().await?;
+            held.or_wait(begun).await?;
+        }
+    }
+
+    /// The end of the rebuild. A table that did not take the place is removed.
+    pub(super) async fn end(mut self, took_the_place: bool) {
+        if !took_the_place && let Err(error) = self.discard().await {
+            tracing::warn!(%error, table = self.name, "a search table that is not wanted is left");
+        }
+        // So that who begins another one next is not refused.
+        let _ = lease::unlock(&mut self.lock).await;
+        let _ = self.lock.close().await;
+    }
+
+    /// Not when the lock was lost, and the table may be that of another rebuild; and not when it is live after all, of
+    /// which only the answer was lost.
+    async fn discard(&mut self) -> Result<(), ProjectionError> {
+        lease::renew(&mut self.lock).await?;
+        if live_table(&mut self.lock).await? != self.name {
+            self.index.drop_table(self.name).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the live index can be compared: not when it was made from another log, or has not begun.
 async fn goal(
     connection: &mut PgConnection,
+    models: Models,
     log: &Log,
     finish: Finish,
 ) -> Result<Goal, ProjectionError> {
-    let mut goal = Goal::LiveModel;
-    for name in SOURCES.into_iter().chain([NAME]) {
-        let at = checkpoint::read(connection, name).await?;
-        match check_log(log, name, &at).await {
-            Ok(()) => {}
-            // The sources have to be of the present log already.
-            Err(ProjectionError::LogReplaced(_)) if name == NAME && finish == Finish::Swap => {
-                goal = Goal::PresentLog;
-            }
-            Err(error) => return Err(error),
+    if models == Models::Live {
+        // They have to be of the present log already, as copies are.
+        for name in SOURCES {
+            let at = checkpoint::read(connection, name).await?;
+            check_log(log, name, &at).await?;
         }
     }
-    Ok(goal)
-}
-
-/// Names the new table, which holds what its sources hold: nothing is parked any more, and what was parked beyond the
-/// projector's position comes again. An index of another log gets the position of the source that is the least far:
-/// what the others have beyond is written once more.
-async fn swap(
-    transaction: &mut PgConnection,
-    new: &str,
-    goal: Goal,
-) -> Result<(), ProjectionError> {
-    sqlx::query("UPDATE search.index_table SET table_name = $1")
-        .bind(new)
-        .execute(&mut *transaction)
-        .await?;
-    sqlx::query("DELETE FROM metamcp.dead_letters WHERE projector = $1")
-        .bind(NAME)
-        .execute(&mut *transaction)
-        .await?;
-    if goal == Goal::PresentLog {
-        sqlx::query(
-            "UPDATE metamcp.checkpoints AS index
-             SET stream_sequence = source.stream_sequence, commit_hash = source.commit_hash
-             FROM (SELECT * FROM metamcp.checkpoints WHERE projector = ANY ($2)
-                   ORDER BY stream_sequence LIMIT 1) AS source
-             WHERE index.projector = $1",
-        )
-        .bind(NAME)
-        .bind(SOURCES)
-        .execute(transaction)
-        .await?;
-    }
-    Ok(())
+    goal_of(connection, NAME, log, finish).await
 }
 
 /// Removes the table that the last rebuild has replaced; none is no error.
@@ -160,43 +359,52 @@ async fn lock(connection: &mut PgConnection) -> Result<(), ProjectionError> {
     }
 }
 
-/// Where index and sources are held.
-struct Held {
-    index: u64,
+/// Where the live index is, and where the sources are of the one beside it.
+pub(super) struct Held {
+    pub(super) index: u64,
     /// The furthest of them.
     sources: u64,
 }
 
-/// Locks all checkpoints, so that neither the rows nor the index move, once the index is near its sources: that of
-/// the index first, because its projector waits for the sources while it holds it. An index of another log stands
-/// still anyhow, and its position says nothing.
-async fn hold(transaction: &mut PgConnection, goal: Goal) -> Result<Held, ProjectionError> {
-    let begun = Instant::now();
-    while begun.elapsed() < SETTLE {
-        let mut attempt = transaction.begin().await?;
-        let positions: HashMap<String, i64> = sqlx::query_as(
-            "SELECT projector, stream_sequence FROM metamcp.checkpoints
-             WHERE projector = $1 OR projector = ANY ($2) ORDER BY projector <> $1, projector FOR UPDATE",
-        )
+impl Held {
+    fn behind(&self) -> u64 {
+        self.sources.saturating_sub(self.index)
+    }
+
+    /// Whether so few commits separate them that these can be looked at one by one.
+    fn is_near(&self) -> bool {
+        self.behind() <= BEHIND
+    }
+
+    /// Waits a moment, unless it has lasted too long.
+    async fn or_wait(&self, begun: Instant) -> Result<(), ProjectionError> {
+        if begun.elapsed() > SETTLE {
+            return Err(ProjectionError::IndexBehind {
+                behind: self.behind(),
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok(())
+    }
+}
+
+/// Where the live index and its live sources are.
+async fn positions(connection: &mut PgConnection, lock: &str) -> Result<Held, sqlx::Error> {
+    let statement = format!(
+        "SELECT projector, stream_sequence FROM metamcp.checkpoints
+         WHERE projector = $1 OR projector = ANY ($2) ORDER BY projector <> $1, projector {lock}"
+    );
+    let positions: Vec<(String, i64)> = sqlx::query_as(&statement)
         .bind(NAME)
         .bind(SOURCES)
-        .fetch_all(&mut *attempt)
-        .await?
-        .into_iter()
-        .collect();
-        let at = |name: &str| positions.get(name).copied().map_or(0, to_u64);
-        let held = Held {
-            index: at(NAME),
-            sources: SOURCES.map(at).into_iter().max().unwrap_or(0),
-        };
-        if goal == Goal::PresentLog || held.sources.saturating_sub(held.index) <= BEHIND {
-            attempt.commit().await?;
-            return Ok(held);
-        }
-        attempt.rollback().await?;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Err(ProjectionError::WaitedFor(NAME))
+        .fetch_all(connection)
+        .await?;
+    let positions: HashMap<_, _> = positions.into_iter().collect();
+    let at = |name: &str| positions.get(name).copied().map_or(0, to_u64);
+    Ok(Held {
+        index: at(NAME),
+        sources: SOURCES.map(at).into_iter().max().unwrap_or(0),
+    })
 }
 
 /// The commits behind one position, up to another one. One that cannot be read has changed nothing.
@@ -214,20 +422,6 @@ async fn read(log: &Log, after: u64, to: u64) -> Result<Vec<Recorded>, Projectio
         }
     }
     Ok(recorded)
-}
-
-async fn write(
-    index: &SearchIndex,
-    position: u64,
-    documents: &[ToolDocument],
-    progress: &(dyn Fn(u64, u64) + Send + Sync),
-) -> Result<(), ProjectionError> {
-    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-    for (done, chunk) in documents.chunks(WRITE).enumerate() {
-        index.upsert_at(position, chunk, &|_| {}).await?;
-        progress(count(done * WRITE + chunk.len()), count(documents.len()));
-    }
-    Ok(())
 }
 
 async fn checksum(

@@ -1,4 +1,5 @@
-//! All copies take the places of all live models, in one transaction and at one position of the log.
+//! All copies take the places of all live models, in one transaction and at one position of the log, and the index
+//! made of them that of the live one.
 //!
 //! The transaction first locks the live tables as a whole. So a reader that has one of them open keeps all of
 //! them until it ends, and one that comes later waits and finds all of the new ones; names alone, which are
@@ -9,9 +10,11 @@
 
 use super::beside::Beside;
 use super::pipeline::catch_up;
-use super::{Goal, Progress};
+use super::search::IndexBeside;
+use super::{Goal, Progress, Rebuilt};
 use crate::checkpoint::to_u64;
 use crate::error::ProjectionError;
+use crate::search::SOURCES;
 use crate::store::Database;
 use bus::Log;
 use sqlx::error::DatabaseError;
@@ -23,29 +26,80 @@ use std::time::{Duration, Instant};
 const WAIT_FOR_READERS: &str = "SET LOCAL statement_timeout = '800ms'";
 /// How long readers may keep a swap from happening.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often, and with which pause, before what is held is let go.
+const TRIES: u32 = 4;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 /// Pause before the next attempt: what waits behind the swap gets its turn.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What a swap has come to.
+pub(super) struct Swap {
+    pub(super) copies: Vec<Beside>,
+    /// How the index compared, where it was to be swapped as well.
+    pub(super) index: Option<Rebuilt>,
+    /// Whether all are live now, or none.
+    pub(super) done: bool,
+}
+
+/// Swaps the copies. With an index, that one is compared before, and is swapped with them; where it is not to be
+/// swapped, nothing is.
+///
 /// # Errors
-/// [`ProjectionError::InUse`]; otherwise what the log or the database says. Nothing is swapped then.
+/// [`ProjectionError::InUse`]; [`ProjectionError::IndexBehind`]; otherwise what the log or the database says. Nothing is
+/// swapped then.
 pub(super) async fn swap(
     mut copies: Vec<Beside>,
+    mut index: Option<&mut IndexBeside<'_>>,
     log: &Log,
     database: &Database,
     progress: &Progress,
-) -> Result<Vec<Beside>, ProjectionError> {
-    let begun = Instant::now();
+) -> Result<Swap, ProjectionError> {
     let mut connection = database.connect().await?;
+    let mut begun = None;
     loop {
         let mut transaction = connection.begin().await?;
-        lock_positions(&mut transaction, log, &mut copies).await?;
-        copies = catch_up(copies, log, progress).await?;
-        if lock_tables(&mut transaction, &copies).await? {
-            for copy in &copies {
-                change_places(&mut transaction, copy).await?;
+        let mut compared = None;
+        if let Some(index) = &mut index {
+            // It takes the longest: only what it is made of stands still for it.
+            let held = index.hold(&mut transaction).await?;
+            let is_source = |name: &str| SOURCES.contains(&name);
+            lock_positions(&mut transaction, log, &mut copies, is_source).await?;
+            copies = catch_up(copies, log, progress).await?;
+            let followed = index.follow(&mut transaction, &copies, held.index, progress);
+            let followed = followed.await?;
+            if !followed.swapped {
+                transaction.rollback().await?;
+                return Ok(Swap {
+                    copies,
+                    index: Some(followed),
+                    done: false,
+                });
             }
-            transaction.commit().await?;
-            return Ok(copies);
+            compared = Some(followed);
+        }
+        let begun = begun.get_or_insert_with(Instant::now);
+        // What was compared is worth a few tries.
+        let tries = if compared.is_some() { TRIES } else { 1 };
+        for left in (0..tries).rev() {
+            lock_positions(&mut transaction, log, &mut copies, |_| true).await?;
+            copies = catch_up(copies, log, progress).await?;
+            if lock_tables(&mut transaction, &copies).await? {
+                for copy in &copies {
+                    change_places(&mut transaction, copy).await?;
+                }
+                if let Some(index) = &mut index {
+                    index.take_the_place(&mut transaction).await?;
+                }
+                transaction.commit().await?;
+                return Ok(Swap {
+                    copies,
+                    index: compared,
+                    done: true,
+                });
+            }
+            if left > 0 {
+                tokio::time::sleep(BETWEEN_TRIES).await;
+            }
         }
         transaction.rollback().await?;
         if begun.elapsed() > PATIENCE {
@@ -55,14 +109,17 @@ pub(super) async fn swap(
     }
 }
 
-/// Holds the live models where they are, and points all copies at the furthest of them. One that is stopped by
+/// Holds live models where they are, and points their copies at the furthest of them. One that is stopped by
 /// a commit behind its live model stays where that one is.
 async fn lock_positions(
     transaction: &mut PgConnection,
     log: &Log,
     copies: &mut [Beside],
+    which: impl Fn(&str) -> bool,
 ) -> Result<(), ProjectionError> {
-    let names: Vec<_> = copies.iter().map(|copy| copy.projector.name()).collect();
+    let these = copies.iter_mut();
+    let mut these: Vec<_> = these.filter(|copy| which(copy.projector.name())).collect();
+    let names: Vec<_> = these.iter().map(|copy| copy.projector.name()).collect();
     let held: Vec<(String, i64)> = sqlx::query_as(
         "SELECT projector, stream_sequence FROM metamcp.checkpoints
          WHERE projector = ANY($1) ORDER BY projector FOR UPDATE",
@@ -71,15 +128,15 @@ async fn lock_positions(
     .fetch_all(transaction)
     .await?;
     let held: HashMap<String, i64> = held.into_iter().collect();
-    for copy in copies.iter_mut() {
+    for copy in &mut these {
         copy.least = match (copy.towards, held.get(copy.projector.name())) {
             (Goal::LiveModel, Some(at)) => to_u64(*at),
             (Goal::LiveModel, None) => return Err(ProjectionError::Deposed),
             (Goal::PresentLog, _) => log.head().await?,
         };
     }
-    let furthest = copies.iter().map(|copy| copy.least).max().unwrap_or(0);
-    for copy in copies {
+    let furthest = these.iter().map(|copy| copy.least).max().unwrap_or(0);
+    for copy in these {
         copy.goal = furthest;
     }
     Ok(())

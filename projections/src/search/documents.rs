@@ -3,6 +3,7 @@
 
 use super::document::ToolDocument;
 use crate::error::{ProjectionError, corrupt};
+use crate::projector::beside;
 use crate::publishers::publisher_of;
 use crate::reviews::Histogram;
 use serde_json::Value;
@@ -15,11 +16,33 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) type Key = (String, String);
 
 /// The models that documents are made of and that follow the log. None of them waits for the index.
-pub(crate) const SOURCES: [&str; 3] = [
+pub const SOURCES: [&str; 3] = [
     crate::catalog::NAME,
     crate::publishers::NAME,
     crate::reviews::NAME,
 ];
+
+/// Which of the models are read: the live ones, or those that a rebuild has made beside them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Models {
+    Live,
+    Beside,
+}
+
+impl Models {
+    /// The schemas of the [`SOURCES`], in their order.
+    fn schemas(self) -> [String; 3] {
+        SOURCES.map(|live| self.of(live))
+    }
+
+    /// The schema of a model, and the name of its checkpoint.
+    pub(crate) fn of(self, live: &str) -> String {
+        match self {
+            Self::Live => live.to_owned(),
+            Self::Beside => beside(live),
+        }
+    }
+}
 
 /// Where documents are looked for: `$1` are tenants, `$2` the ids of aggregates. Ids of tools and of servers are
 /// derived from their tenants, so that one id is one tool of one tenant.
@@ -34,33 +57,35 @@ pub(super) enum Of {
 }
 
 impl Of {
-    const fn condition(self) -> &'static str {
+    fn condition(self, models: Models) -> String {
+        let [_, publishers, reviews] = models.schemas();
         match self {
             Self::Tools => {
-                "JOIN unnest($1::text[], $2::text[]) AS wanted (x, y) ON t.tenant = x AND t.tool_id = y"
+                "JOIN unnest($1::text[], $2::text[]) AS wanted (x, y) ON t.tenant = x AND t.tool_id = y".to_owned()
             }
             Self::Servers => {
-                "JOIN unnest($1::text[], $2::text[]) AS wanted (x, y) ON t.tenant = x AND t.server_id = y"
+                "JOIN unnest($1::text[], $2::text[]) AS wanted (x, y) ON t.tenant = x AND t.server_id = y".to_owned()
             }
-            Self::Reviews => {
-                "WHERE t.tool_id IN (SELECT review.tool_id FROM reviews.reviews AS review
+            Self::Reviews => format!(
+                "WHERE t.tool_id IN (SELECT review.tool_id FROM {reviews}.reviews AS review
                      JOIN unnest($1::text[], $2::text[]) AS wanted (x, y)
                        ON review.tenant = x AND review.review_id = y)"
-            }
-            Self::Publishers => {
-                "WHERE EXISTS (SELECT FROM publishers.namespaces AS publisher
+            ),
+            Self::Publishers => format!(
+                "WHERE EXISTS (SELECT FROM {publishers}.namespaces AS publisher
                      JOIN unnest($1::text[], $2::text[]) AS wanted (x, y)
                        ON publisher.tenant = x AND publisher.publisher_id = y
                      WHERE lower(split_part(s.registry_name, '/', 1)) = publisher.namespace
                         OR starts_with(lower(s.registry_name), publisher.namespace || '.'))"
-            }
+            ),
         }
     }
 }
 
 /// Reads what the index should hold, of all tools.
-fn statement() -> String {
-    let publisher = publisher_of("t.tenant", "s.registry_name");
+fn statement(models: Models) -> String {
+    let [catalog, publishers, reviews] = models.schemas();
+    let publisher = publisher_of(&publishers, "t.tenant", "s.registry_name");
     let stars = (1..=5)
         .map(|stars| format!("coalesce(sum(reviews) FILTER (WHERE rating = {stars}), 0)::bigint"));
     let stars = stars.collect::<Vec<_>>().join(", ");
@@ -68,19 +93,20 @@ fn statement() -> String {
         "SELECT t.tenant, t.tool_id, t.server_id, t.server, s.name AS server_name, t.name, t.title, t.description,
             t.input_schema, t.annotations, t.category, t.tags, t.tool_version, t.visibility, t.team, t.status, t.updated_at,
             {publisher} AS publisher,
-            (SELECT array[{stars}] FROM reviews.ratings
+            (SELECT array[{stars}] FROM {reviews}.ratings
              WHERE ratings.tenant = t.tenant AND ratings.tool_id = t.tool_id) AS rated,
-            (SELECT array[{stars}] FROM reviews.public_ratings AS ratings
+            (SELECT array[{stars}] FROM {reviews}.public_ratings AS ratings
              WHERE ratings.tool_id = t.tool_id AND t.visibility = 'public' AND t.status = 'active') AS rated_publicly,
             (SELECT jsonb_object_agg(uses.tenant, uses.bucket) FROM search.uses
              WHERE uses.tool_id = t.tool_id) AS used
-         FROM catalog.tools t JOIN catalog.servers s USING (tenant, server_id)"
+         FROM {catalog}.tools t JOIN {catalog}.servers s USING (tenant, server_id)"
     )
 }
 
 /// The documents that are concerned.
 pub(super) async fn concerned(
     connection: &mut PgConnection,
+    models: Models,
     of: Of,
     ids: &BTreeSet<Key>,
 ) -> Result<Vec<ToolDocument>, ProjectionError> {
@@ -91,7 +117,7 @@ pub(super) async fn concerned(
         .iter()
         .map(|(tenant, id)| (tenant.as_str(), id.as_str()))
         .unzip();
-    let rows = sqlx::query(&format!("{} {}", statement(), of.condition()))
+    let rows = sqlx::query(&format!("{} {}", statement(models), of.condition(models)))
         .bind(tenants)
         .bind(ids)
         .fetch_all(connection)
@@ -104,7 +130,8 @@ pub(super) async fn of_tools(
     connection: &mut PgConnection,
     ids: &[String],
 ) -> Result<Vec<ToolDocument>, ProjectionError> {
-    let rows = sqlx::query(&format!("{} WHERE t.tool_id = ANY ($1)", statement()))
+    let statement = statement(Models::Live);
+    let rows = sqlx::query(&format!("{statement} WHERE t.tool_id = ANY ($1)"))
         .bind(ids)
         .fetch_all(connection)
         .await?;
@@ -114,8 +141,13 @@ pub(super) async fn of_tools(
 /// Every document, as the index should hold them.
 pub(crate) async fn all_documents(
     connection: &mut PgConnection,
+    models: Models,
 ) -> Result<Vec<ToolDocument>, ProjectionError> {
-    read(&sqlx::query(&statement()).fetch_all(connection).await?)
+    read(
+        &sqlx::query(&statement(models))
+            .fetch_all(connection)
+            .await?,
+    )
 }
 
 fn read(rows: &[PgRow]) -> Result<Vec<ToolDocument>, ProjectionError> {

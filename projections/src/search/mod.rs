@@ -62,6 +62,7 @@ pub mod words;
 
 pub use current::CurrentIndex;
 pub use document::ToolDocument;
+pub use documents::SOURCES;
 pub use error::SearchError;
 pub use facets::{Facet, Facets};
 pub use highlight::{Fragment, highlight};
@@ -74,5 +75,5 @@ pub use scope::{InForce, Scope};
 pub use similar::{MAX_SIMILAR, Similar, SimilarRequest};
 
 pub(crate) use current::{REBUILD, live_table, other_table};
-pub(crate) use documents::{SOURCES, all_documents};
-pub(crate) use projector::{changed_by, position};
+pub(crate) use documents::{Models, all_documents};
+pub(crate) use projector::changed_by;

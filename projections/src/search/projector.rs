@@ -6,7 +6,7 @@
 
 use super::current::{CurrentIndex, REBUILD, live_table, other_table};
 use super::document::ToolDocument;
-use super::documents::{Key, Of, SOURCES, concerned};
+use super::documents::{Key, Models, Of, SOURCES, concerned};
 use crate::checkpoint::{to_i64, to_u64};
 use crate::error::ProjectionError;
 use crate::lease;
@@ -102,7 +102,7 @@ impl Projector for SearchProjector {
         if let Some(last) = batch.last().filter(|_| !sources.is_empty()) {
             wait_for(connection, &sources, last.stream_sequence).await?;
             let position = position(connection, last.stream_sequence).await?;
-            let documents = concerned.documents(connection).await?;
+            let documents = concerned.documents(connection, Models::Live).await?;
             self.write(connection, position, &documents).await?;
         }
         self.forget_versions(connection, concerned.erased).await
@@ -127,7 +127,7 @@ impl SearchProjector {
             erased: false,
         };
         let position = position(connection, at).await?;
-        let documents = late.documents(connection).await?;
+        let documents = late.documents(connection, Models::Live).await?;
         self.write(connection, position, &documents).await
     }
 
@@ -174,9 +174,11 @@ impl SearchProjector {
 /// The ids of the tools whose documents commits change.
 pub(crate) async fn changed_by(
     connection: &mut PgConnection,
+    models: Models,
     batch: &[Recorded],
 ) -> Result<BTreeSet<String>, ProjectionError> {
-    let documents = Concerned::by(batch).documents(connection).await?;
+    let concerned = Concerned::by(batch);
+    let documents = concerned.documents(connection, models).await?;
     Ok(documents.into_iter().map(|one| one.tool_id).collect())
 }
 
@@ -270,6 +272,7 @@ impl Concerned {
     async fn documents(
         &self,
         connection: &mut PgConnection,
+        models: Models,
     ) -> Result<Vec<ToolDocument>, ProjectionError> {
         let mut found = Vec::new();
         for (of, ids) in [
@@ -278,14 +281,14 @@ impl Concerned {
             (Of::Reviews, &self.reviews),
             (Of::Publishers, &self.publishers),
         ] {
-            found.extend(concerned(connection, of, ids).await?);
+            found.extend(concerned(connection, models, of, ids).await?);
         }
         Ok(found)
     }
 }
 
 /// Up to where documents that are read from now on hold what the log says, which is at least `known`.
-pub(crate) async fn position(
+pub(super) async fn position(
     connection: &mut PgConnection,
     known: u64,
 ) -> Result<u64, ProjectionError> {
