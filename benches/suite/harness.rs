@@ -1,7 +1,7 @@
 //! Measuring: raw and system runs alternate in one process, so that whatever else the machine does hits
 //! both; a first pair warms up and is not counted; the ratio is the median over the pairs.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::fmt;
 use std::path::PathBuf;
@@ -35,6 +35,12 @@ impl Settings {
             match argument.as_str() {
                 "--quick" => settings.quick = true,
                 "--full" => settings.full = true,
+                "--narrow" => {
+                    ensure!(
+                        numeric::forgo_512_bits(),
+                        "--narrow: on this processor, or in this build, there is no other way to compute"
+                    );
+                }
                 // `cargo bench` and `cargo test` add their own.
                 "--bench" | "--test" | "--nocapture" => {}
                 other if other.starts_with('-') => bail!("unknown option {other}"),

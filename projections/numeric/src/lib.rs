@@ -12,3 +12,5 @@ mod functions;
 mod kernel;
 pub mod planes;
 pub mod transformer;
+
+pub use kernel::forgo_512_bits;

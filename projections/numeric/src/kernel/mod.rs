@@ -65,6 +65,16 @@ pub(crate) fn widest<W: Work>(work: W) -> W::Output {
     work.run(Portable)
 }
 
+/// Computes from now on, in this process, as on a processor whose registers have 256 bits: for a bench, which then shows
+/// what searches take on one of the many that have no wider ones. False where that cannot be.
+#[must_use]
+pub fn forgo_512_bits() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return x86::forgo_512_bits();
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

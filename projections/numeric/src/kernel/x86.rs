@@ -15,6 +15,11 @@ pub(super) fn run<W: Work>(work: W) -> W::Output {
     }
 }
 
+/// False where the program was compiled for wider ones alone.
+pub(super) fn forgo_512_bits() -> bool {
+    X64V4xToken::dangerously_disable_token_process_wide(true).is_ok()
+}
+
 #[arcane]
 fn run_on_512<W: Work>(token: X64V4xToken, work: W) -> W::Output {
     work.run(Vnni(token))
