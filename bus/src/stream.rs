@@ -55,20 +55,7 @@ impl Log {
     /// [`BusError::Connect`], [`BusError::ServerTooOld`], [`BusError::StreamDiffers`] or
     /// [`BusError::Unavailable`].
     pub async fn connect(options: &LogOptions) -> Result<Self, BusError> {
-        let addresses: Vec<&str> = options.url.split(',').map(str::trim).collect();
-        let client = options
-            .for_the_client()
-            .connect(addresses)
-            .await
-            .map_err(|source| BusError::Connect {
-                url: options.url.clone(),
-                source: source.into(),
-            })?;
-        check_version(&client.server_info().version)?;
-        let context = ContextBuilder::new()
-            .timeout(options.timeout)
-            .ack_timeout(options.timeout)
-            .build(client);
+        let context = connect(options).await?;
         let stream = open_stream(&context, configuration(options)).await?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -77,6 +64,19 @@ impl Log {
                 options: options.clone(),
                 refused: Mutex::new(None),
             }),
+        })
+    }
+
+    /// Looks at what [`Self::connect`] would find, and makes nothing.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn look(options: &LogOptions) -> Result<Found, BusError> {
+        let context = connect(options).await?;
+        let stream = existing_stream(&context, &configuration(options)).await?;
+        Ok(Found {
+            server: context.client().server_info().version,
+            commits: stream.map(|stream| stream.cached_info().state.messages),
         })
     }
 
@@ -172,6 +172,32 @@ impl Log {
     }
 }
 
+/// What there is at an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Version of nats-server.
+    pub server: String,
+    /// Commits of the log; none where it is still to be created.
+    pub commits: Option<u64>,
+}
+
+async fn connect(options: &LogOptions) -> Result<Context, BusError> {
+    let addresses: Vec<&str> = options.url.split(',').map(str::trim).collect();
+    let client = options
+        .for_the_client()
+        .connect(addresses)
+        .await
+        .map_err(|source| BusError::Connect {
+            url: options.url.clone(),
+            source: source.into(),
+        })?;
+    check_version(&client.server_info().version)?;
+    Ok(ContextBuilder::new()
+        .timeout(options.timeout)
+        .ack_timeout(options.timeout)
+        .build(client))
+}
+
 /// A stream that keeps everything and lets nothing be changed.
 fn configuration(options: &LogOptions) -> Config {
     Config {
@@ -195,19 +221,27 @@ fn configuration(options: &LogOptions) -> Config {
 
 /// Opens a stream, having asserted its configuration, or creates it.
 pub(crate) async fn open_stream(context: &Context, wanted: Config) -> Result<Stream, BusError> {
+    if let Some(stream) = existing_stream(context, &wanted).await? {
+        return Ok(stream);
+    }
+    // Two instances may start at once: the second creation of an equal stream succeeds.
+    let created = context.create_stream(wanted).await;
+    // A user without the right is not answered: the attempt times out.
+    created.map_err(|source| BusError::unavailable(CREATE, source))
+}
+
+/// The stream, having asserted its configuration; none when there is none of its name.
+async fn existing_stream(context: &Context, wanted: &Config) -> Result<Option<Stream>, BusError> {
     match context.get_stream(&wanted.name).await {
         Ok(stream) => {
-            assert_config(&wanted, &stream.cached_info().config)?;
-            Ok(stream)
+            assert_config(wanted, &stream.cached_info().config)?;
+            Ok(Some(stream))
         }
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(jetstream)
                 if jetstream.error_code() == ErrorCode::STREAM_NOT_FOUND =>
             {
-                // Two instances may start at once: the second creation of an equal stream succeeds.
-                let created = context.create_stream(wanted).await;
-                // A user without the right is not answered: the attempt times out.
-                created.map_err(|source| BusError::unavailable(CREATE, source))
+                Ok(None)
             }
             _ => Err(BusError::unavailable("open the stream", error)),
         },

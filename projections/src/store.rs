@@ -37,6 +37,23 @@ pub struct Database {
     key_folder: Option<KeyFolder>,
 }
 
+/// What there is at an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Version of PostgreSQL.
+    pub server: String,
+    /// Its first number.
+    pub major: u32,
+    /// Whether the role is exempt from row-level security: a superuser, or one that bypasses it.
+    pub is_exempt: bool,
+    /// Whether the role may do what the first migration does: make schemas, tables and the role of queries.
+    pub may_migrate: bool,
+    /// Migrations of this release that are not applied.
+    pub missing: usize,
+    /// Whether some are applied that this release does not know.
+    pub is_newer: bool,
+}
+
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Database")
@@ -90,6 +107,46 @@ impl Database {
         MIGRATIONS.run(&mut connection).await?;
         connection.close().await?;
         Ok(())
+    }
+
+    /// Looks at the server and at which migrations were applied, and changes nothing.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn look(&self) -> Result<Found, sqlx::Error> {
+        let mut connection = self.connect().await?;
+        let (server, number, is_exempt, may_migrate, migrations): (String, i32, bool, bool, bool) = sqlx::query_as(
+            "SELECT current_setting('server_version'), current_setting('server_version_num')::int,
+                    rolsuper OR rolbypassrls,
+                    has_database_privilege(current_database(), 'CREATE')
+                        AND has_schema_privilege('public', 'CREATE')
+                        AND (rolsuper OR rolcreaterole
+                             OR EXISTS (SELECT FROM pg_roles AS query WHERE query.rolname = 'metamcp_query')),
+                    to_regclass('public._sqlx_migrations') IS NOT NULL
+             FROM pg_roles WHERE rolname = current_user",
+        )
+        .fetch_one(&mut connection)
+        .await?;
+        let applied: Vec<i64> = if migrations {
+            sqlx::query_scalar("SELECT version FROM public._sqlx_migrations WHERE success")
+                .fetch_all(&mut connection)
+                .await?
+        } else {
+            Vec::new()
+        };
+        connection.close().await?;
+        let is_known = |version: &i64| MIGRATIONS.iter().any(|known| known.version == *version);
+        Ok(Found {
+            server,
+            major: u32::try_from(number / 10_000).unwrap_or(0),
+            is_exempt,
+            may_migrate,
+            missing: MIGRATIONS
+                .iter()
+                .filter(|known| !applied.contains(&known.version))
+                .count(),
+            is_newer: !applied.iter().all(is_known),
+        })
     }
 
     /// The last position that a projector has applied; 0 before its first.

@@ -11,6 +11,7 @@ mod as_of;
 mod audit;
 mod commands;
 mod docs;
+mod doctor;
 mod embedded;
 mod evolution;
 mod faults;

@@ -61,6 +61,13 @@ impl Installation {
         Ok(Config::load(self.file().as_deref())?)
     }
 
+    /// Whether its servers are somebody else's, and not those of `metamcp up`.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        let kept = up::config_file(&self.data_dir).is_file();
+        self.config.is_some() || !kept && std::env::var_os("METAMCP__NATS__URL").is_some()
+    }
+
     fn file(&self) -> Option<PathBuf> {
         let kept = || Some(up::config_file(&self.data_dir)).filter(|file| file.is_file());
         self.config.clone().or_else(kept)
@@ -134,12 +141,9 @@ enum Command {
     Token(token::Command),
     /// Print the GraphQL schema (SDL).
     Schema,
-    /// Check what this machine needs and say how to mend what is missing.
-    Doctor {
-        /// Data directory of `metamcp up`.
-        #[arg(long, env = "METAMCP_DATA_DIR", default_value_os_t = DataDir::default_path())]
-        data_dir: PathBuf,
-    },
+    /// Check what this machine needs for `metamcp up`, or, where a configuration names servers, those; and say how to
+    /// mend what is missing.
+    Doctor(Installation),
     /// Measure.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -169,7 +173,6 @@ pub fn run(cli: Cli) -> ExitCode {
         end_with_the_reader();
     }
     match cli.command {
-        Command::Doctor { data_dir } => return doctor::run(&data_dir),
         Command::Schema => return maintain::print_schema(),
         Command::Up(_)
         | Command::Serve(_)
@@ -178,6 +181,7 @@ pub fn run(cli: Cli) -> ExitCode {
         | Command::Export(_)
         | Command::Apply(_)
         | Command::Rebuild(_)
+        | Command::Doctor(_)
         | Command::Lock(_)
         | Command::Audit(_)
         | Command::Restore(_)
@@ -245,7 +249,8 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Publishers(command) => quietly(publishers::run(command)).await,
         Command::Token(command) => quietly(token::run(command)).await,
         Command::Bench(BenchCommand::Search(args)) => quietly(bench_search::run(args)).await,
-        Command::Schema | Command::Doctor { .. } => Ok(ExitCode::SUCCESS),
+        Command::Doctor(installation) => quietly_to(doctor::run(&installation)).await,
+        Command::Schema => Ok(ExitCode::SUCCESS),
     }
 }
 

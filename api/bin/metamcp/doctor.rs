@@ -13,9 +13,11 @@ use std::process::ExitCode;
 use api::config::{Config, ConfigError, EmbedderKind, SearchConfig};
 use sha2::{Digest, Sha256};
 
+use crate::cli::Installation;
 use crate::embedded::{DataDir, NatsProgram, PostgresPrograms, tools_dir};
 use crate::up::config_file;
 
+pub mod elsewhere;
 mod protoc;
 mod users;
 
@@ -26,7 +28,7 @@ pub enum Status {
     Ok,
     /// Something works less well, or is needed only sometimes.
     Warn,
-    /// `metamcp up` would fail, or other commands on its data directory.
+    /// `metamcp up` or `serve` would fail, or other commands on their installation.
     Fail,
 }
 
@@ -63,9 +65,21 @@ pub const MODEL_FILES: [(&str, &str); 3] = [
 const MODEL: &str = "embedding model";
 
 /// Prints the checks as a table. Failure if one of them failed.
-#[must_use]
-pub fn run(data_dir: &Path) -> ExitCode {
-    let checks = checks(data_dir, &tools_dir());
+pub(crate) async fn run(installation: &Installation) -> anyhow::Result<ExitCode> {
+    let tools = tools_dir();
+    let checks = if installation.is_elsewhere() {
+        match installation.config_or_new() {
+            Ok(config) => elsewhere::checks(&config, &tools).await,
+            Err(error) => vec![Check::new(
+                "configuration",
+                Status::Fail,
+                format!("{error:#}"),
+                "correct what it names",
+            )],
+        }
+    } else {
+        checks(installation.data_dir(), &tools)
+    };
     for check in &checks {
         let mark = match check.status {
             Status::Ok => "ok  ",
@@ -78,12 +92,12 @@ pub fn run(data_dir: &Path) -> ExitCode {
         }
     }
     if checks.iter().any(|check| check.status == Status::Fail) {
-        return ExitCode::FAILURE;
+        return Ok(ExitCode::FAILURE);
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Looks at everything. `tools` is the folder into which `./dev setup` puts things.
+/// Looks at everything that `metamcp up` needs. `tools` is the folder into which `./dev setup` puts things.
 #[must_use]
 pub fn checks(data_dir: &Path, tools: &Path) -> Vec<Check> {
     let mut checks = vec![protoc::check(), postgres(), nats_server()];
