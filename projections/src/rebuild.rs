@@ -5,13 +5,15 @@
 //! compared as a snapshot has it, at the very position that its copy is brought to, so nothing waits for the
 //! comparison. At the end the checkpoints of all live models are locked, all copies take the last steps to one
 //! common position, and all change places in one transaction ([`swap`]): whoever reads finds all of them
-//! replaced, or none. The replaced models stay as `<name>_old` until [`drop_old`].
+//! replaced, or none. So it is with the search index, which is made of the copies ([`search`]), where all
+//! models are rebuilt. The replaced models stay as `<name>_old` until [`drop_old`].
 //!
 //! A live model that was made from another log cannot be compared at one position. [`Finish::Swap`] then
 //! builds up to the head of the present log, and the projector goes on from there.
 
 mod beside;
 mod checksum;
+mod index_beside;
 mod indexes;
 mod pipeline;
 mod search;
@@ -30,8 +32,8 @@ use crate::store::Database;
 use beside::Beside;
 use bus::Log;
 use futures::future::{try_join, try_join_all};
+use index_beside::IndexBeside;
 use pipeline::catch_up;
-use search::IndexBeside;
 use sqlx::{Executor, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
 //! Read models: row-level security, the log's identity, rebuild, parking, leadership.
 
 mod granted;
+mod index_swap;
 mod swap;
 mod two_leaders;
 
@@ -255,7 +256,6 @@ async fn a_damaged_model_is_noticed_and_mended() {
 async fn a_replaced_log_halts_the_projectors() {
     let mut installation = Installation::start().await;
     fill(&installation, "acme").await;
-    let config = installation.config.clone();
     let head = installation.app.state.log.head().await.unwrap();
     let mut connection = installation.app.database.connect().await.unwrap();
     connection
@@ -273,8 +273,7 @@ async fn a_replaced_log_halts_the_projectors() {
         .await
         .unwrap();
     let roles = [ProcessRole::Api, ProcessRole::Projector];
-    let (next, _) = serve(&config, &roles).await;
-    std::mem::replace(&mut installation.app, next).stop().await;
+    installation.become_another(&roles).await;
     let halted = |name: &str| {
         let health = installation.app.state.positions.health();
         let one = health

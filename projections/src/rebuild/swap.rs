@@ -9,8 +9,8 @@
 //! swap, which begins again.
 
 use super::beside::Beside;
+use super::index_beside::IndexBeside;
 use super::pipeline::catch_up;
-use super::search::IndexBeside;
 use super::{Goal, Progress, Rebuilt};
 use crate::checkpoint::to_u64;
 use crate::error::ProjectionError;

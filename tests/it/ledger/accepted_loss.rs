@@ -24,8 +24,7 @@ async fn a_part_that_ends_before_a_signed_head_is_restored_only_when_its_loss_is
     let part = Export::of(&installation, bounds).await;
     let folder = part.folder.path();
     installation.config = without_log(&installation, "part").await;
-    let (app, _) = crate::support::serve(&installation.config, &[]).await;
-    std::mem::replace(&mut installation.app, app).stop().await;
+    installation.become_another(&[]).await;
     let (log, database) = (&installation.app.state.log, &installation.app.database);
     let refused = restore::from_file(log, &part.path(), &known, database, Loss::Refuse).await;
     let lost = SignedCommitsLost {
@@ -66,9 +65,7 @@ async fn begin_anew(installation: &mut Installation) {
     }
     name_anew(installation);
     let roles = [metamcp::app::Role::Api, metamcp::app::Role::Projector];
-    let (app, base) = crate::support::serve(&installation.config, &roles).await;
-    std::mem::replace(&mut installation.app, app).stop().await;
-    installation.base = base;
+    installation.become_another(&roles).await;
 }
 
 /// Another key in place of those that there are.
@@ -98,8 +95,7 @@ async fn after_an_accepted_loss_the_heads_of_both_names_are_kept_exported_and_co
     let old_key = part.key_text();
     let known = trusted(&installation.config);
     installation.config = without_log(&installation, "names").await;
-    let (app, _) = crate::support::serve(&installation.config, &[]).await;
-    std::mem::replace(&mut installation.app, app).stop().await;
+    installation.become_another(&[]).await;
     let (log, database) = (&installation.app.state.log, &installation.app.database);
     let restored = restore::from_file(log, &part.path(), &known, database, Loss::Accept).await;
     assert_eq!(restored.unwrap().after.size(), 4);

@@ -94,6 +94,13 @@ impl Installation {
         }
     }
 
+    /// Goes on as a process of other roles on the same data.
+    pub(crate) async fn become_another(&mut self, roles: &[ProcessRole]) {
+        let (app, base) = serve(&self.config, roles).await;
+        self.base = base;
+        std::mem::replace(&mut self.app, app).stop().await;
+    }
+
     /// A client with a principal of its own that holds the roles.
     pub(crate) async fn client(&self, tenant: &str, handle: &str, roles: &[Role]) -> Client {
         let token = self.token(tenant, handle, roles).await;
