@@ -98,8 +98,11 @@ async fn a_commit_is_proved_against_a_signed_head() {
     let heads = auditor
         .data(HEADS, json!({ "first": 10, "before": new.size }))
         .await;
-    assert_eq!(heads["treeHeads"].as_array().unwrap().len(), 1);
-    assert_eq!(heads["treeHeads"][0]["size"], old.size);
+    let heads = heads["treeHeads"].as_array().unwrap();
+    assert_eq!(heads[0]["size"], old.size);
+    // On a slow machine, the signer finds commits already when it starts.
+    let sizes = heads.iter().map(|head| head["size"].as_u64().unwrap());
+    assert!(sizes.skip(1).all(|size| size < old.size));
 }
 
 #[tokio::test]
