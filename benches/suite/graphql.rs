@@ -223,13 +223,12 @@ struct ById {
 }
 
 async fn bare_tool(State(bare): State<Bare>, Query(by): Query<ById>) -> axum::response::Response {
-    let statement = format!(
-        "SELECT {COLUMNS} FROM catalog.tools WHERE tool_id = ANY ($1) AND visibility = ANY ($2)"
-    );
+    let statement =
+        format!("SELECT {COLUMNS} FROM catalog.tools WHERE tool_id = $1 AND visibility = ANY ($2)");
     let rows = async {
         let mut connection = bare.tenant().await?;
         sqlx::query(&statement)
-            .bind(vec![by.id])
+            .bind(by.id)
             .bind(vec!["private", "tenant", "public"])
             .fetch_all(&mut *connection)
             .await

@@ -18,6 +18,7 @@
 pub mod access;
 pub mod archive;
 pub mod archived;
+mod by_id;
 pub mod catalog;
 mod checkpoint;
 mod copy;

@@ -1,6 +1,7 @@
 //! Tenants, and principals with their roles and teams: as they are, and principals as they were at a moment.
 
 use super::sunset;
+use crate::by_id::one_of;
 use crate::error::{QueryError, corrupt};
 use crate::moment::{FOREVER, Moment};
 use crate::page::{Keyset, Page, PageRequest};
@@ -126,7 +127,11 @@ pub async fn principals_by_id(
 ) -> Result<HashMap<PrincipalId, Principal>, QueryError> {
     let ids: Vec<&str> = ids.iter().map(PrincipalId::as_str).collect();
     let moment = connection.moment();
-    let statement = format!("{} AND principal_id = ANY ($1)", select(moment));
+    let statement = format!(
+        "{} AND {}",
+        select(moment),
+        one_of("principal_id", "$1", ids.len())
+    );
     let rows = sqlx::query(&statement)
         .persistent(moment.is_now())
         .bind(ids)

@@ -3,6 +3,7 @@
 use super::rows::{READ_COLUMNS as COLUMNS, Sortable, Status, Tool, read_tool};
 use super::successors::{keep_visible, told};
 use super::{Order, Sort, contains};
+use crate::by_id::one_of;
 use crate::checkpoint::to_u64;
 use crate::error::{QueryError, corrupt};
 use crate::moment::Moment;
@@ -165,8 +166,9 @@ pub async fn tools_by_id(
     let ids: Vec<&str> = ids.iter().map(ToolId::as_str).collect();
     let moment = connection.moment();
     let statement = format!(
-        "SELECT {COLUMNS} FROM {} AND tool_id = ANY ($1) AND {}{}",
+        "SELECT {COLUMNS} FROM {} AND {} AND {}{}",
         rows(moment),
+        one_of("tool_id", "$1", ids.len()),
         seen("tools", "$2"),
         visible_today(moment, sight)
     );

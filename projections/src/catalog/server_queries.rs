@@ -2,6 +2,7 @@
 
 use super::rows::{Server, Sortable, Status, read_server};
 use super::{Sort, contains};
+use crate::by_id::one_of;
 use crate::error::QueryError;
 use crate::moment::Moment;
 use crate::page::{Keyset, Page, PageRequest};
@@ -140,8 +141,9 @@ pub async fn servers_by_id(
     let ids: Vec<&str> = ids.iter().map(ServerId::as_str).collect();
     let moment = connection.moment();
     let statement = format!(
-        "SELECT {COLUMNS} FROM {} AND server_id = ANY ($1)",
-        rows(moment)
+        "SELECT {COLUMNS} FROM {} AND {}",
+        rows(moment),
+        one_of("server_id", "$1", ids.len())
     );
     let rows = sqlx::query(&statement)
         .persistent(moment.is_now())
