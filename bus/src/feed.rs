@@ -235,7 +235,11 @@ async fn read_until_it_breaks(
     let position = reached.as_ref().map_or(0, |reached| reached.position);
     let mut reader = log.read_from(position + 1).await?;
     loop {
-        match tokio::time::timeout(QUIET, reader.next_batch(BATCH)).await {
+        let arrived = tokio::select! {
+            arrived = tokio::time::timeout(QUIET, reader.next_batch(BATCH)) => arrived,
+            () = log.reconnected(connections) => return Ok(()),
+        };
+        match arrived {
             Ok(batch) => {
                 let batch = batch?;
                 if log.connections() != connections {

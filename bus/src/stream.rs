@@ -24,6 +24,8 @@ pub const LEAST_SERVER: &str = "2.10.23";
 /// How long JetStream itself remembers command ids; beyond it, an aggregate's own commits do.
 pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 const CREATE: &str = "create the stream, which is missing and which not every user may create";
+/// How often who waits for something looks whether the connection is still the one on which it would come.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long a failed append is remembered when none follows it.
 const MEMORY_OF_A_REFUSAL: Duration = Duration::from_secs(60);
 
@@ -104,6 +106,13 @@ impl Log {
     pub fn connections(&self) -> u64 {
         let statistics = self.inner.context.client().statistics();
         statistics.connects.load(Ordering::Relaxed)
+    }
+
+    /// Returns once the connection was made anew since [`Self::connections`] gave `since`, or within [`LOOK`] of it.
+    pub(crate) async fn reconnected(&self, since: u64) {
+        while self.connections() == since {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Whether the log takes commits, as far as this process has noticed: false when an append failed within

@@ -19,7 +19,7 @@ const KEPT: usize = 1_024;
 const KEPT_BYTES: usize = 8 << 20;
 /// Silence after which the reader is compared with the head of the log.
 const QUIET: Duration = Duration::from_secs(1);
-/// Pause before the log is opened again.
+/// Pause before the log is opened again that could not be read.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// The tail of a log. Cheap to clone; the reading ends with the task that [`Tail::start`] returns.
@@ -139,20 +139,27 @@ impl Kept {
 
 async fn read(tail: Tail, log: Log) {
     loop {
-        if let Err(error) = read_until_it_breaks(&tail, &log).await {
-            tracing::debug!(%error, "the reader of the log's tail broke and begins again");
-        }
+        let outcome = read_until_it_breaks(&tail, &log).await;
         tail.0.change(|kept| *kept = Kept::default());
-        tokio::time::sleep(PAUSE).await;
+        if let Err(error) = outcome {
+            tracing::debug!(%error, "the reader of the log's tail broke and begins again");
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }
 
 async fn read_until_it_breaks(tail: &Tail, log: &Log) -> Result<(), BusError> {
+    let connections = log.connections();
     let mut next = log.head().await? + 1;
     let mut reader = log.read_from(next).await?;
     tail.0.change(|kept| kept.begin(next));
     loop {
-        match tokio::time::timeout(QUIET, reader.next_batch(BATCH)).await {
+        let arrived = tokio::select! {
+            arrived = tokio::time::timeout(QUIET, reader.next_batch(BATCH)) => arrived,
+            // The server that would send more is gone, and with it who reads there for this process.
+            () = log.reconnected(connections) => return Ok(()),
+        };
+        match arrived {
             Ok(batch) => {
                 let batch = batch?;
                 next += batch.len() as u64;

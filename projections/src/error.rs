@@ -121,6 +121,20 @@ impl ProjectionError {
             | Self::Unknown { .. } => false,
         }
     }
+
+    /// True when a server is away, or ends or starts: it is soon there again, and looking for it costs little.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Log(error) => error.passes_by_itself(),
+            Self::Database(sqlx::Error::Io(_)) => true,
+            // Class 57 (operator intervention): it shuts down, has crashed, or does not take connections yet.
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| code.starts_with("57P"))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Why a query has no answer.

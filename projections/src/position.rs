@@ -189,10 +189,15 @@ impl Positions {
         }
     }
 
-    pub(crate) fn set_state(&self, projector: &str, state: ProjectorState) {
-        if let Some((_, _, seen)) = self.entry(projector) {
-            lock(seen).state = state;
-        }
+    /// What a projector does here from now on. False when it is what it did before.
+    pub(crate) fn set_state(&self, projector: &str, state: ProjectorState) -> bool {
+        let Some((_, _, seen)) = self.entry(projector) else {
+            return false;
+        };
+        let mut seen = lock(seen);
+        let changes = seen.state != state;
+        seen.state = state;
+        changes
     }
 
     fn entry(&self, name: &str) -> Option<&(&'static str, watch::Sender<u64>, Mutex<Seen>)> {

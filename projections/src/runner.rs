@@ -30,6 +30,8 @@ const FOLLOW: Duration = Duration::from_secs(1);
 /// First pause after a failure; it doubles up to [`MAX_BACKOFF`].
 const BACKOFF: Duration = Duration::from_millis(200);
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
+/// The longest pause while a server is away: commands wait for the projector as soon as it is back.
+const OUTAGE_BACKOFF: Duration = Duration::from_millis(500);
 /// Silence after which a reader is compared with the head of the log; well below [`lease::LEASE`].
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -105,7 +107,7 @@ impl Runner {
 
     async fn run(&self, positions: &Positions, stop: &CancellationToken) {
         let name = self.projector.name();
-        let mut pause = BACKOFF;
+        let mut backoff = Duration::ZERO;
         loop {
             let begun = Instant::now();
             let outcome = tokio::select! {
@@ -114,37 +116,38 @@ impl Runner {
             };
             if begun.elapsed() > MAX_BACKOFF {
                 // It has run well in between: this failure is a new one.
-                pause = BACKOFF;
+                backoff = Duration::ZERO;
             }
-            match outcome {
+            let pause = match outcome {
                 Ok(()) => {
                     positions.set_state(name, ProjectorState::Following);
-                    pause = FOLLOW;
+                    FOLLOW
                 }
                 Err(error) if is_final(&error) => {
-                    tracing::error!(error = chain(&error), "the projector has halted");
-                    positions.set_state(
-                        name,
-                        ProjectorState::Halted {
-                            reason: chain(&error),
-                        },
-                    );
-                    pause = MAX_BACKOFF;
+                    let reason = chain(&error);
+                    if positions.set_state(name, ProjectorState::Halted { reason }) {
+                        tracing::error!(error = chain(&error), "the projector has halted");
+                    }
+                    MAX_BACKOFF
                 }
                 Err(error) => {
-                    tracing::warn!(
-                        error = chain(&error),
-                        "the projector failed and will try again"
-                    );
-                    positions.set_state(
-                        name,
-                        ProjectorState::Retrying {
-                            reason: chain(&error),
-                        },
-                    );
-                    pause = (pause * 2).clamp(BACKOFF, MAX_BACKOFF);
+                    let reason = chain(&error);
+                    // Once for an outage, however often it is tried meanwhile.
+                    if positions.set_state(name, ProjectorState::Retrying { reason }) {
+                        tracing::warn!(
+                            error = chain(&error),
+                            "the projector failed and will try again"
+                        );
+                    }
+                    let longest = if error.is_outage() {
+                        OUTAGE_BACKOFF
+                    } else {
+                        MAX_BACKOFF
+                    };
+                    backoff = (backoff * 2).clamp(BACKOFF, longest);
+                    backoff
                 }
-            }
+            };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}

@@ -5,10 +5,11 @@ use crate::dispatch::CommandContext;
 use crate::error::BusError;
 use crate::stream::Log;
 use crate::trace;
-use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID};
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::publish::PublishAck;
+use async_nats::{HeaderMap, Subject};
+use bytes::Bytes;
 use domain::AggregateRoot;
 use domain::envelope::{Commit, body_hash, to_micros};
 use domain::id::{CommandId, CommitId};
@@ -72,12 +73,16 @@ impl<A: AggregateRoot> JetStreamEventStore<A> {
         let ack = publish(&self.log, subject, expected, command.command_id, body).await?;
         if ack.duplicate {
             let first = self.commit_at(&context.aggregate_id, ack.sequence).await?;
-            let (commit, events) = first.ok_or(AppendError::CommandIdReused)?;
-            return Ok(Appended {
-                commit,
-                events,
-                next: None,
-            });
+            let (first, events) = first.ok_or(AppendError::CommandIdReused)?;
+            // This very commit was stored before the connection broke, and then sent again.
+            let is_this = first.commit_id == commit.commit_id;
+            if !is_this {
+                return Ok(Appended {
+                    commit: first,
+                    events,
+                    next: None,
+                });
+            }
         }
         let reference = CommitRef {
             commit_id: commit.commit_id,
@@ -106,18 +111,14 @@ async fn publish(
     body: Vec<u8>,
 ) -> Result<PublishAck, AppendError> {
     log.check_connected("append to the log")?;
-    let mut headers = HeaderMap::new();
-    headers.insert(NATS_MESSAGE_ID, command_id.to_string());
-    headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
-    trace::inject(&mut headers);
-    let sent = log
-        .context()
-        .publish_with_headers(subject, headers, body.into())
-        .await;
-    let answer = match sent {
-        Ok(sent) => sent.await,
-        Err(error) => Err(error),
+    let headers = || {
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_MESSAGE_ID, command_id.to_string());
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
+        trace::inject(&mut headers);
+        headers
     };
+    let answer = acknowledged(log, &subject.into(), headers, &body.into()).await;
     let answer = answer.map_err(publish_error);
     match &answer {
         Ok(_) => log.note_append(true),
@@ -126,6 +127,32 @@ async fn publish(
         Err(_) => {}
     }
     answer
+}
+
+/// Publishes, and once more on each connection that was made while the acknowledgement was waited for: the server
+/// that was to send it is gone, and so is, perhaps, the message. If it was stored it is acknowledged as a duplicate,
+/// because the message carries the command's id, and nothing is there twice.
+async fn acknowledged(
+    log: &Log,
+    subject: &Subject,
+    headers: impl Fn() -> HeaderMap,
+    body: &Bytes,
+) -> Result<PublishAck, PublishError> {
+    let published = async {
+        loop {
+            let connections = log.connections();
+            let publish =
+                log.context()
+                    .publish_with_headers(subject.clone(), headers(), body.clone());
+            let sent = publish.await?;
+            tokio::select! {
+                acknowledged = sent.into_future() => return acknowledged,
+                () = log.reconnected(connections) => {}
+            }
+        }
+    };
+    let in_time = tokio::time::timeout(log.timeout(), published).await;
+    in_time.unwrap_or_else(|_elapsed| Err(PublishError::new(PublishErrorKind::TimedOut)))
 }
 
 fn publish_error(error: PublishError) -> AppendError {

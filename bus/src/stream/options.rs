@@ -12,6 +12,10 @@ use std::time::Duration;
 /// client leaves it for another of the cluster.
 const PING: Duration = Duration::from_secs(3);
 
+/// The longest pause between attempts to connect again. The client's own grows to four seconds, for which a server that
+/// is back already is not seen.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
 /// How to reach the log.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
@@ -82,6 +86,7 @@ impl LogOptions {
             .name("metamcp")
             .connection_timeout(self.timeout)
             .ping_interval(PING)
+            .reconnect_delay_callback(before_attempt)
             .request_timeout(Some(self.timeout));
         if let (Some(user), Some(password)) = (&self.user, &self.password) {
             connect = connect.user_and_password(user.clone(), password.expose_secret().to_owned());
@@ -109,6 +114,14 @@ impl LogTls {
             connect = connect.add_client_certificate(certificate.clone(), key.clone());
         }
         connect
+    }
+}
+
+/// The pause before an attempt to connect again: none before the first, and then twice as long each time.
+fn before_attempt(attempt: usize) -> Duration {
+    match attempt {
+        0 | 1 => Duration::ZERO,
+        more => LONGEST_PAUSE.min(Duration::from_millis(1 << more.min(10))),
     }
 }
 

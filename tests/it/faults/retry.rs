@@ -130,6 +130,28 @@ async fn a_retry_beyond_the_window_is_answered_by_the_first_commit() {
     cut_between_publish_and_ack(window, 4 * window).await;
 }
 
+/// The message is in the log and its acknowledgement is lost with the connection. Nobody has to send the command again.
+#[tokio::test]
+async fn a_command_under_way_outlives_its_connection() {
+    let apart = apart(bus::stream::DUPLICATE_WINDOW).await;
+    let dispatcher = Dispatcher::new(apart.log.clone());
+    for command in [register(), rename("Renamed")] {
+        let before = apart.observer.head().await.unwrap();
+        let stored = async || apart.observer.head().await.unwrap() == before + 1;
+        apart.proxy.swallow();
+        let breaking = async {
+            eventually("the commit is stored", stored).await;
+            apart.proxy.cut();
+        };
+        let sending = send(&dispatcher, CommandId(Uuid::now_v7()), &command);
+        let (sent, ()) = tokio::join!(sending, breaking);
+        let sent = sent.unwrap();
+        assert_eq!(sent.stream_sequence, before + 1);
+        assert!(!sent.replayed, "it was taken for the answer to another one");
+        assert!(stored().await, "committed twice");
+    }
+}
+
 #[tokio::test]
 async fn a_mutation_whose_answer_was_lost_is_sent_again_and_done_once() {
     let servers = Servers::start().await;
