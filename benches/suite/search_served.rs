@@ -13,7 +13,6 @@ use crate::wire::{self, Wire};
 use crate::world::{World, dispatch};
 use anyhow::{Result, ensure};
 use api::config::EmbedderKind;
-use domain::server::Server;
 use domain::tool::Tool;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -37,11 +36,7 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     // A tool each tick of every run, and one that warms up; some begin before they hear that a run is over.
     let ticks = usize::try_from(lasts.as_millis() / TICK.as_millis())?;
     let new = tools..tools + (2 * runs + 2) * (ticks + CLIENTS);
-    for (id, command) in Corpus::servers(&installation.tenant, new) {
-        let (state, tenant) = (&installation.app.state, &installation.tenant);
-        dispatch::<Server>(&state.dispatcher, tenant, &id, command).await?;
-    }
-    installation.settle().await?;
+    installation.servers(new).await?;
     let mut next = tools;
     let mut alone = Vec::new();
     for run in 0..=runs {

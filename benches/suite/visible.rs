@@ -11,6 +11,7 @@ use api::config::Config;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use domain::envelope::Actor;
 use domain::id::{PrincipalId, TenantId};
+use domain::server::Server;
 use domain::tool::Tool;
 use futures::StreamExt;
 use metamcp::app::{App, Role};
@@ -34,6 +35,9 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     let ours = Ours::new(&installation).await?;
     let raw = Raw::new(&world, &installation.config).await?;
     let events = settings.size(400, 100);
+    installation
+        .servers(1_000..1_000 + (settings.runs() + 1) * events)
+        .await?;
     let mut runs = Vec::new();
     for run in 0..=settings.runs() {
         let numbers = 1_000 + run * events..1_000 + (run + 1) * events;
@@ -102,7 +106,16 @@ impl Installation {
         Ok(installation)
     }
 
-    /// Waits until every projector stands at the head of the log.
+    /// Registers the servers of some tools.
+    pub(crate) async fn servers(&self, tools: std::ops::Range<usize>) -> Result<()> {
+        for (id, command) in Corpus::servers(&self.tenant, tools) {
+            dispatch::<Server>(&self.app.state.dispatcher, &self.tenant, &id, command).await?;
+        }
+        self.settle().await
+    }
+
+    /// Waits until every projector stands at the head of the log, and has parked nothing on its way there: that
+    /// would be work which nothing of what is measured causes.
     pub(crate) async fn settle(&self) -> Result<()> {
         let head = self.app.state.log.head().await?;
         for projector in projections::registry::NAMES {
@@ -111,6 +124,10 @@ impl Installation {
                 .positions
                 .wait_for(projector, head, 10 * PATIENCE)
                 .await?;
+        }
+        for projector in self.app.state.positions.health() {
+            let (name, parked) = (projector.projector, projector.parked);
+            anyhow::ensure!(parked == 0, "{name} has parked {parked} commits");
         }
         Ok(())
     }
