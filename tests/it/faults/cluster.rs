@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -30,6 +31,9 @@ const CONSUMER: Duration = Duration::from_secs(1);
 /// One of so few that they are read one by one.
 const SHORT: &str = "short";
 const SHORT_COMMITS: usize = 4;
+
+/// How long a server is left to find those before it.
+const APART: Duration = Duration::from_millis(500);
 
 /// A nats-server of a cluster on loopback. Dropping it kills it.
 struct Node {
@@ -73,8 +77,10 @@ impl Node {
     }
 }
 
-/// Three servers that know each other, and a configuration that reaches all of them.
-fn cluster(folder: &Path) -> (Vec<Node>, Config) {
+/// Three servers that know each other, and a configuration that reaches all of them. They start one after the other:
+/// of three that were started in the same moment, one had no leader for good in one of a dozen clusters, with nothing
+/// else on them ("no suitable peers for placement").
+async fn cluster(folder: &Path) -> (Vec<Node>, Config) {
     let [clients, routes] = [(); 2].map(|()| [(); 3].map(|()| free_port()));
     let others = routes
         .map(|port| format!("nats://127.0.0.1:{port}"))
@@ -92,7 +98,13 @@ fn cluster(folder: &Path) -> (Vec<Node>, Config) {
         std::fs::write(&file, text).unwrap();
         Node::start(file, name)
     };
-    let nodes = (0..3).map(start).collect();
+    let mut nodes = Vec::new();
+    for (number, route) in routes.iter().enumerate() {
+        nodes.push(start(number));
+        let listens = async || TcpStream::connect(("127.0.0.1", *route)).await.is_ok();
+        eventually("a server listens", listens).await;
+        tokio::time::sleep(APART).await;
+    }
     let mut config = Config::default();
     config.nats.url = clients
         .map(|port| format!("nats://127.0.0.1:{port}"))
@@ -257,7 +269,7 @@ async fn register_objects(log: &Log) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_three_servers_one_may_fail_and_no_object_ever_has_two_winners() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut nodes, of_cluster) = cluster(folder.path());
+    let (mut nodes, of_cluster) = cluster(folder.path()).await;
     let servers = Servers::shared().await; // for PostgreSQL
     let config = Config {
         nats: of_cluster.nats,
@@ -320,7 +332,7 @@ async fn of_three_servers_one_may_fail_and_no_object_ever_has_two_winners() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_starts_while_a_cluster_has_no_leader_waits_for_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut nodes, of_cluster) = cluster(folder.path());
+    let (mut nodes, of_cluster) = cluster(folder.path()).await;
     let servers = Servers::shared().await; // for PostgreSQL
     let config = Config {
         nats: of_cluster.nats,

@@ -323,7 +323,7 @@ pub(super) async fn log(config: &Config) -> Log {
     loop {
         match Log::connect(&config.nats.log_options()).await {
             Ok(log) => return log,
-            Err(error) => assert!(begun.elapsed() < RECOVERY, "{error}"),
+            Err(error) => assert!(begun.elapsed() < RECOVERY, "{error:?}"),
         }
         tokio::time::sleep(PATIENCE / 100).await;
     }
