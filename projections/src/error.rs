@@ -122,15 +122,16 @@ impl ProjectionError {
         }
     }
 
-    /// True when a server is away, or ends or starts: it is soon there again, and looking for it costs little.
+    /// True when a server is away, or ends or starts: trying again soon costs little, and nobody has to act first.
     #[must_use]
-    pub fn is_outage(&self) -> bool {
+    pub fn passes_by_itself(&self) -> bool {
         match self {
             Self::Log(error) => error.passes_by_itself(),
             Self::Database(sqlx::Error::Io(_)) => true,
-            // Class 57 (operator intervention): it shuts down, has crashed, or does not take connections yet.
+            // Of class 57 (operator intervention): it shuts down, has crashed, or does not take connections yet.
             Self::Database(sqlx::Error::Database(error)) => {
-                error.code().is_some_and(|code| code.starts_with("57P"))
+                let code = error.code();
+                code.is_some_and(|code| ["57P01", "57P02", "57P03"].contains(&&*code))
             }
             _ => false,
         }
@@ -175,4 +176,19 @@ impl From<sqlx::Error> for QueryError {
 /// A row holds what this build cannot read.
 pub(crate) fn corrupt(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> QueryError {
     QueryError::Corrupt(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Error, ErrorKind};
+
+    #[test]
+    fn an_outage_passes_by_itself_and_what_the_log_says_does_not() {
+        let refused = sqlx::Error::Io(Error::from(ErrorKind::ConnectionRefused));
+        assert!(ProjectionError::Database(refused).passes_by_itself());
+        let replaced = ProjectionError::LogReplaced("it ends earlier".to_owned());
+        assert!(!replaced.passes_by_itself());
+        assert!(!ProjectionError::Database(sqlx::Error::RowNotFound).passes_by_itself());
+    }
 }

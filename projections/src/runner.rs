@@ -139,7 +139,7 @@ impl Runner {
                             "the projector failed and will try again"
                         );
                     }
-                    let longest = if error.is_outage() {
+                    let longest = if error.passes_by_itself() {
                         OUTAGE_BACKOFF
                     } else {
                         MAX_BACKOFF

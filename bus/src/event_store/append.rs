@@ -146,7 +146,7 @@ async fn acknowledged(
                     .publish_with_headers(subject.clone(), headers(), body.clone());
             let sent = publish.await?;
             tokio::select! {
-                acknowledged = sent.into_future() => return acknowledged,
+                answer = sent.into_future() => return answer,
                 () = log.reconnected(connections) => {}
             }
         }
